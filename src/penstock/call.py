@@ -1,0 +1,263 @@
+"""The words everyone shares: what is asked, what comes back, and what each part of it means.
+
+The neutral form of a request is OpenAI's JSON as a plain dict (chat completions, text completions, embeddings):
+the form that the whole field writes. Unknown keys travel. Token counts are normalised: `input_tokens` includes
+what was read from a cache, `output_tokens` includes reasoning, whatever the provider's own convention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+__all__ = [
+    "Attempt",
+    "Call",
+    "Choice",
+    "Completion",
+    "Event",
+    "Finish",
+    "Finished",
+    "Kind",
+    "Message",
+    "RateLimits",
+    "ReasoningDelta",
+    "RefusalDelta",
+    "Reply",
+    "Started",
+    "Status",
+    "Stream",
+    "TextDelta",
+    "ToolDelta",
+    "Usage",
+    "UsageUpdate",
+    "status_of",
+]
+
+Kind = Literal["chat", "completion", "embedding"]
+Finish = Literal["stop", "length", "tool_calls", "content_filter", "error", "unknown"]
+Status = Literal["success", "truncated", "filtered", "failed"]
+Message = dict[str, Any]
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """One request: the envelope and the letter. A value; layers read it and hand it on unchanged."""
+
+    id: str
+    model: str
+    """What the caller asked for: a target, a route's name, or a provider's own model id."""
+    body: dict[str, Any]
+    """OpenAI's JSON for `kind`; its "model" is replaced by each target's own."""
+    kind: Kind = "chat"
+    stream: bool = False
+    """The caller wants events as they come."""
+    deadline_s: float | None = None
+    """An instant of the clock; None for no deadline."""
+    priority: int = 0
+    """0 interactive, 1 batch; lower goes first."""
+    estimate: int = 0
+    """Tokens this may cost at the limiter: input and the most it may write."""
+    tags: dict[str, str] = {}
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens, normalised: input includes cached, output includes reasoning. Addition sums every field."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
+        )
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """One of a completion's answers. `finish_raw` is the provider's own word."""
+
+    message: Message
+    """OpenAI's assistant message; for a text completion {"role": "assistant", "content": text}."""
+    finish: Finish = "unknown"
+    finish_raw: str | None = None
+    index: int = 0
+    logprobs: Any = None
+
+
+class Completion(msgspec.Struct, kw_only=True, eq=True):
+    """A whole answer: a value, picklable and cacheable. `raw` is the provider's body, untouched.
+
+    The codec fills what the provider said; the race fills `target`, `attempts` and `latency_s` before anyone else
+    sees it. Nobody changes it after that.
+    """
+
+    kind: Kind = "chat"
+    choices: tuple[Choice, ...] = ()
+    """By index; at least one for chat and text, none for embeddings."""
+    vectors: tuple[Sequence[float], ...] = ()
+    """One per input, in the order of the inputs; embeddings only."""
+    usage: Usage | None = None
+    """None when the provider didn't say."""
+    model: str = ""
+    """The model that answered, in the provider's words."""
+    id: str = ""
+    raw: bytes = b""
+    """b"" when the answer was folded from a stream."""
+    request_id: str | None = None
+    rate_limits: RateLimits | None = None
+    malformed_events: int = 0
+    target: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    latency_s: float = 0.0
+    """From the call's first send."""
+    cached: bool = False
+
+    @property
+    def message(self) -> Message:
+        return self.choices[0].message
+
+    @property
+    def finish(self) -> Finish:
+        return self.choices[0].finish if self.choices else "stop"
+
+    @property
+    def text(self) -> str:
+        if not self.choices:
+            return ""
+        content = self.choices[0].message.get("content")
+        if isinstance(content, str):
+            return content
+        if isinstance(content, list):
+            return "".join(part.get("text", "") for part in content if isinstance(part, dict))
+        return ""
+
+
+class RateLimits(msgspec.Struct, frozen=True):
+    """What a reply's headers said about limits, in one form. None: not said.
+
+    `*_reset_s` are seconds from the reply; `*_per_s` is the limit's own window in seconds (60 unless the provider
+    counts otherwise).
+    """
+
+    requests_limit: int | None = None
+    requests_remaining: int | None = None
+    requests_reset_s: float | None = None
+    requests_window_s: float = 60.0
+    tokens_limit: int | None = None
+    tokens_remaining: int | None = None
+    tokens_reset_s: float | None = None
+    tokens_window_s: float = 60.0
+    input_tokens_limit: int | None = None
+    input_tokens_remaining: int | None = None
+    input_tokens_reset_s: float | None = None
+    output_tokens_limit: int | None = None
+    output_tokens_remaining: int | None = None
+    output_tokens_reset_s: float | None = None
+
+
+class Started(msgspec.Struct, frozen=True):
+    """The provider began to answer."""
+
+    model: str = ""
+    id: str = ""
+
+
+class TextDelta(msgspec.Struct, frozen=True):
+    text: str
+    choice: int = 0
+
+
+class ReasoningDelta(msgspec.Struct, frozen=True):
+    text: str
+    choice: int = 0
+
+
+class RefusalDelta(msgspec.Struct, frozen=True):
+    text: str
+    choice: int = 0
+
+
+class ToolDelta(msgspec.Struct, frozen=True):
+    """A fragment of tool call `index`: `id` and `name` come once, `arguments` fragments are joined."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+    choice: int = 0
+
+
+class UsageUpdate(msgspec.Struct, frozen=True):
+    """The usage so far; the last one counts, they are never summed."""
+
+    usage: Usage
+
+
+class Finished(msgspec.Struct, frozen=True):
+    finish: Finish
+    finish_raw: str | None = None
+    choice: int = 0
+
+
+Event = Started | TextDelta | ReasoningDelta | RefusalDelta | ToolDelta | UsageUpdate | Finished
+
+
+class Stream(Protocol):
+    """An async context manager and iterator of events that owns its connection and permits until it is closed."""
+
+    async def __aenter__(self) -> Stream: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def __aiter__(self) -> AsyncIterator[Event]: ...
+
+
+Reply = Completion | Stream
+
+
+class Attempt(msgspec.Struct, kw_only=True):
+    """One try at one target, as the answer tells it. Times are seconds from the call's first send."""
+
+    id: str
+    target: str
+    started_s: float = 0.0
+    ended_s: float | None = None
+    first_token_s: float | None = None
+    status: int | None = None
+    outcome: Literal["running", "answered", "failed", "cancelled"] = "running"
+    error_kind: str | None = None
+    error: str | None = None
+    request_id: str | None = None
+    hedge: bool = False
+    usage: Usage | None = None
+
+
+_STATUS: dict[Finish, Status] = {
+    "stop": "success",
+    "tool_calls": "success",
+    "unknown": "success",
+    "length": "truncated",
+    "content_filter": "filtered",
+    "error": "failed",
+}
+
+
+def status_of(completion: Completion) -> Status:
+    """How the answer ended; of several choices the first one that isn't a success speaks."""
+    statuses: Iterable[Status] = (_STATUS[choice.finish] for choice in completion.choices)
+    return next((status for status in statuses if status != "success"), "success")

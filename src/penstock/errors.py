@@ -1,0 +1,280 @@
+"""What can go wrong, each with the word that says what to do next.
+
+An attempt at one target ends in a `CallError`; its `kind` names the class of `VERDICTS`, the one table that
+decides whether the same target, another target and the breaker are concerned. A request that ended without an
+answer raises `Unanswered` or, when every attempt ended alike, the narrow subclass of that kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from penstock.call import Attempt
+
+__all__ = [
+    "VERDICTS",
+    "AuthenticationFailed",
+    "BadRequest",
+    "BudgetExceeded",
+    "CallError",
+    "ConfigError",
+    "ConnectionFailed",
+    "ContentFiltered",
+    "ContextTooLong",
+    "DeadlineExceeded",
+    "EmptyAnswer",
+    "ErrorKind",
+    "InputError",
+    "JournalError",
+    "Overloaded",
+    "PenstockError",
+    "QuotaExhausted",
+    "RateLimited",
+    "ServerError",
+    "TimedOut",
+    "TooBigForLimit",
+    "Unanswered",
+    "Verdict",
+    "unanswered",
+]
+
+ErrorKind = Literal[
+    "rate_limited",
+    "quota_exhausted",
+    "too_big_for_limit",
+    "overloaded",
+    "server_error",
+    "transport",
+    "timeout",
+    "auth",
+    "bad_request",
+    "context_too_long",
+    "content_filtered",
+    "empty",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a class of error says about the next attempt."""
+
+    same_target: Literal["wait", "backoff", "once", "never"]
+    """`wait`: when the limiter says so, and it was no attempt; `once`: one more try; `never`: not this body here."""
+    other_target: Literal["yes", "when_told"]
+    breaker: bool
+    """It counts against the target's health."""
+    key_is_bad: bool = False
+    """The key is set aside; another key of the pool comes first."""
+
+
+VERDICTS: dict[ErrorKind, Verdict] = {
+    "rate_limited": Verdict("wait", "yes", breaker=False),
+    "quota_exhausted": Verdict("never", "yes", breaker=False, key_is_bad=True),
+    "too_big_for_limit": Verdict("never", "yes", breaker=False),
+    "overloaded": Verdict("backoff", "yes", breaker=True),
+    "server_error": Verdict("backoff", "yes", breaker=True),
+    "transport": Verdict("backoff", "yes", breaker=True),
+    "timeout": Verdict("backoff", "yes", breaker=True),
+    "auth": Verdict("never", "yes", breaker=False, key_is_bad=True),
+    "bad_request": Verdict("never", "when_told", breaker=False),
+    "context_too_long": Verdict("never", "when_told", breaker=False),
+    "content_filtered": Verdict("never", "when_told", breaker=False),
+    "empty": Verdict("once", "yes", breaker=True),
+}
+
+
+class PenstockError(Exception):
+    """The root of every error that penstock raises on purpose."""
+
+
+class CallError(PenstockError):
+    """One attempt at one target failed.
+
+    `kind` is a key of `VERDICTS`; `status` the HTTP status or None when none came; `code` the provider's own
+    code or type; `retry_after_s` the seconds the provider asked to wait, wherever it said so; `partial` the text
+    that had arrived; `sent` is False when it is certain that the provider never saw the request; `body` is the
+    provider's own error body, for the errors file.
+    """
+
+    def __init__(
+        self,
+        kind: ErrorKind,
+        message: str,
+        *,
+        target: str = "",
+        status: int | None = None,
+        code: str | None = None,
+        retry_after_s: float | None = None,
+        request_id: str | None = None,
+        partial: str = "",
+        sent: bool = True,
+        body: bytes = b"",
+    ) -> None:
+        super().__init__(message)
+        self.kind: ErrorKind = kind
+        self.message = message
+        self.target = target
+        self.status = status
+        self.code = code
+        self.retry_after_s = retry_after_s
+        self.request_id = request_id
+        self.partial = partial
+        self.sent = sent
+        self.body = body
+
+    @property
+    def verdict(self) -> Verdict:
+        return VERDICTS[self.kind]
+
+    def __str__(self) -> str:
+        head = f"{self.target}: " if self.target else ""
+        tail = f" (request {self.request_id})" if self.request_id else ""
+        wait = f", retry in {self.retry_after_s:g} s" if self.retry_after_s else ""
+        status = f"{self.status} " if self.status else ""
+        return f"{head}{status}{self.kind}: {self.message}{wait}{tail}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (dict(self.__dict__),))
+
+
+def _rebuild(state: dict[str, Any]) -> CallError:
+    return CallError(**state)
+
+
+class Unanswered(PenstockError):
+    """A request ended without an answer. `attempts` tells each try: target, what it got, and when."""
+
+    kind: str = "unanswered"
+
+    def __init__(self, message: str, attempts: Sequence[Attempt] = (), last: CallError | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.attempts = tuple(attempts)
+        self.last = last
+        """The last attempt's error, None when nothing was attempted."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.message, self.attempts, self.last))
+
+
+class RateLimited(Unanswered):
+    """Every target refused at its limit until the deadline."""
+
+    kind = "rate_limited"
+
+
+class QuotaExhausted(Unanswered):
+    """The account has no credit left; waiting doesn't help."""
+
+    kind = "quota_exhausted"
+
+
+class TooBigForLimit(Unanswered):
+    """The request alone is above the limit, so it can never pass."""
+
+    kind = "too_big_for_limit"
+
+
+class Overloaded(Unanswered):
+    """The provider has no capacity now."""
+
+    kind = "overloaded"
+
+
+class ServerError(Unanswered):
+    """The provider failed."""
+
+    kind = "server_error"
+
+
+class ConnectionFailed(Unanswered):
+    """No connection, a broken one, or an answer that isn't one."""
+
+    kind = "transport"
+
+
+class TimedOut(Unanswered):
+    """The provider was silent for longer than a timeout allows."""
+
+    kind = "timeout"
+
+
+class AuthenticationFailed(Unanswered):
+    """The key was refused, or there is none."""
+
+    kind = "auth"
+
+
+class BadRequest(Unanswered):
+    """The provider refuses this request for good."""
+
+    kind = "bad_request"
+
+
+class ContextTooLong(Unanswered):
+    """The prompt is longer than the model's context."""
+
+    kind = "context_too_long"
+
+
+class ContentFiltered(Unanswered):
+    """The provider's filter refused the prompt."""
+
+    kind = "content_filtered"
+
+
+class EmptyAnswer(Unanswered):
+    """A 200 with no text, no tool call and no refusal."""
+
+    kind = "empty"
+
+
+class DeadlineExceeded(Unanswered):
+    """The deadline passed first."""
+
+    kind = "deadline"
+
+
+_NARROW: dict[str, type[Unanswered]] = {
+    cls.kind: cls
+    for cls in (
+        RateLimited,
+        QuotaExhausted,
+        TooBigForLimit,
+        Overloaded,
+        ServerError,
+        ConnectionFailed,
+        TimedOut,
+        AuthenticationFailed,
+        BadRequest,
+        ContextTooLong,
+        ContentFiltered,
+        EmptyAnswer,
+    )
+}
+
+
+def unanswered(attempts: Sequence[Attempt], last: CallError, *, message: str | None = None) -> Unanswered:
+    """The narrow error when every attempt ended alike, plain `Unanswered` when they differ."""
+    kinds = {attempt.error_kind for attempt in attempts if attempt.error_kind} | {last.kind}
+    cls = _NARROW[last.kind] if len(kinds) == 1 else Unanswered
+    return cls(message or str(last), attempts, last)
+
+
+class BudgetExceeded(PenstockError):
+    """The next request could cost more than what is left."""
+
+
+class ConfigError(PenstockError):
+    """A setting is wrong; the message names it and the nearest known one."""
+
+
+class InputError(PenstockError):
+    """A line, row or prompt is wrong; the message names file, line and what was expected."""
+
+
+class JournalError(PenstockError):
+    """The journal can't be used: locked, newer, damaged, or for another input."""

@@ -1,0 +1,61 @@
+"""What a wire format is: two halves, no I/O. One codec object per provider; it holds settings and no state."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from penstock.call import Call, Completion, Event, Kind, RateLimits
+from penstock.errors import CallError
+from penstock.http import Headers, WireReply, WireRequest
+
+__all__ = ["Codec", "Decoder"]
+
+
+class Decoder(Protocol):
+    """One stream's state: bytes in at any split, events out."""
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that are complete now. Raises `CallError` (with `partial`) for an error that came in band."""
+        ...
+
+    def end(self) -> list[Event]:
+        """The last events. Raises `CallError` kind `transport` when the stream was cut short, `empty` when nothing came."""
+        ...
+
+
+class Codec(Protocol):
+    """From the neutral form to a provider's bytes and back.
+
+    Client half: `encode_request`, `decode_reply`, `decoder`, `classify`, `rate_limits`. Server half, for the
+    simulator and the gateway: `decode_request`, `encode_reply`, `encode_event(s)`, `encode_error`.
+    """
+
+    def encode_request(self, call: Call, model: str, *, stream: bool) -> WireRequest:
+        """The request for the provider's own model id `model`; unsigned. Raises `CallError` bad_request when the wire can't say it."""
+        ...
+
+    def decode_reply(self, call: Call, reply: WireReply) -> Completion:
+        """The answer in a 2xx. Raises `CallError` when it isn't one (0.2 of the wire facts: a 200 is not yet success)."""
+        ...
+
+    def decoder(self, call: Call) -> Decoder: ...
+
+    def classify(self, reply: WireReply) -> CallError:
+        """The error in a reply that is no success, `target` left empty."""
+        ...
+
+    def rate_limits(self, headers: Headers) -> RateLimits | None:
+        """What the headers said; None when they said nothing. Never raises."""
+        ...
+
+    def decode_request(self, request: WireRequest) -> Call:
+        """The call a client of this wire made; `model` as it wrote it. Raises `CallError` bad_request."""
+        ...
+
+    def encode_reply(self, completion: Completion) -> WireReply: ...
+
+    def encode_events(self, kind: Kind, model: str, id: str, events: list[Event]) -> bytes:  # noqa: A002
+        """These events of one stream as the wire's bytes; `Finished` and the terminator included when they are in `events`."""
+        ...
+
+    def encode_error(self, error: CallError) -> WireReply: ...
