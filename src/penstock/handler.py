@@ -79,14 +79,14 @@ class OpenStream:
         if close is not None:
             try:
                 await close()
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - raised again below
                 first = error
         while self._releases:
             try:
                 waiting = self._releases.pop()()
                 if waiting is not None:
                     await waiting
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - raised again below
                 first = first or error
         if first is not None:
             raise first

@@ -19,7 +19,7 @@ class Decoder(Protocol):
         ...
 
     def end(self) -> list[Event]:
-        """The last events. Raises `CallError` kind `transport` when the stream was cut short, `empty` when nothing came."""
+        """The last events. Raises `CallError` `transport` when the stream was cut, `empty` when nothing came."""
         ...
 
 
@@ -31,11 +31,14 @@ class Codec(Protocol):
     """
 
     def encode_request(self, call: Call, model: str, *, stream: bool) -> WireRequest:
-        """The request for the provider's own model id `model`; unsigned. Raises `CallError` bad_request when the wire can't say it."""
+        """The request for the provider's own model id `model`, unsigned.
+
+        Raises `CallError` bad_request when the wire can't say it.
+        """
         ...
 
     def decode_reply(self, call: Call, reply: WireReply) -> Completion:
-        """The answer in a 2xx. Raises `CallError` when it isn't one (0.2 of the wire facts: a 200 is not yet success)."""
+        """The answer in a 2xx. Raises `CallError` when it isn't one: a 200 is not yet a success."""
         ...
 
     def decoder(self, call: Call) -> Decoder: ...
@@ -55,7 +58,7 @@ class Codec(Protocol):
     def encode_reply(self, completion: Completion) -> WireReply: ...
 
     def encode_events(self, kind: Kind, model: str, id: str, events: list[Event]) -> bytes:  # noqa: A002
-        """These events of one stream as the wire's bytes; `Finished` and the terminator included when they are in `events`."""
+        """These events of one stream as the wire's bytes; what ends a stream follows its `Finished`."""
         ...
 
     def encode_error(self, error: CallError) -> WireReply: ...
