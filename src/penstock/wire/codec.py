@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from penstock.call import Call, Completion, Event, Kind, RateLimits
+from penstock.call import Call, Completion, Event, RateLimits
 from penstock.errors import CallError
 from penstock.http import Headers, WireReply, WireRequest
 
-__all__ = ["Codec", "Decoder"]
+__all__ = ["Codec", "Decoder", "Encoder"]
 
 
 class Decoder(Protocol):
@@ -23,11 +23,25 @@ class Decoder(Protocol):
         ...
 
 
+class Encoder(Protocol):
+    """One stream's state on the server's side: events in, bytes out. What it makes, the `Decoder` reads back."""
+
+    def feed(self, events: list[Event]) -> bytes: ...
+
+    def end(self) -> bytes:
+        """What the wire says last (a terminator, or nothing)."""
+        ...
+
+    def fail(self, error: CallError) -> bytes:
+        """An error in the middle of the stream, in the wire's own form."""
+        ...
+
+
 class Codec(Protocol):
     """From the neutral form to a provider's bytes and back.
 
     Client half: `encode_request`, `decode_reply`, `decoder`, `classify`, `rate_limits`. Server half, for the
-    simulator and the gateway: `decode_request`, `encode_reply`, `encode_event(s)`, `encode_error`.
+    simulator and the gateway: `decode_request`, `encode_reply`, `encoder`, `encode_error`.
     """
 
     def encode_request(self, call: Call, model: str, *, stream: bool) -> WireRequest:
@@ -57,8 +71,6 @@ class Codec(Protocol):
 
     def encode_reply(self, completion: Completion) -> WireReply: ...
 
-    def encode_events(self, kind: Kind, model: str, id: str, events: list[Event]) -> bytes:  # noqa: A002
-        """These events of one stream as the wire's bytes; what ends a stream follows its `Finished`."""
-        ...
+    def encoder(self, call: Call, *, model: str, id: str) -> Encoder: ...  # noqa: A002
 
     def encode_error(self, error: CallError) -> WireReply: ...
