@@ -1,0 +1,32 @@
+"""Configuration: TOML or a dict in, frozen values out. Every mistake is a `ConfigError` that names its place.
+
+`load_config` finds and reads; `resolve` turns what a caller wrote as a model into targets; `find_keys` looks a
+provider's keys up. Nothing here opens a connection or keeps a key in a value's repr.
+"""
+
+from penstock.config.keys import FoundKeys, KeyRef, find_keys, key_variable
+from penstock.config.load import ConfigWarning, find_config_file, load_config, parse_config
+from penstock.config.resolve import Selection, TargetName, resolve
+from penstock.config.schema import Config, LimitsConfig, ProviderConfig, RouteConfig, RouteTimeouts
+from penstock.config.values import read_duration, read_size
+
+__all__ = [
+    "Config",
+    "ConfigWarning",
+    "FoundKeys",
+    "KeyRef",
+    "LimitsConfig",
+    "ProviderConfig",
+    "RouteConfig",
+    "RouteTimeouts",
+    "Selection",
+    "TargetName",
+    "find_config_file",
+    "find_keys",
+    "key_variable",
+    "load_config",
+    "parse_config",
+    "read_duration",
+    "read_size",
+    "resolve",
+]

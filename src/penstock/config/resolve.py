@@ -1,0 +1,99 @@
+"""From what a caller wrote as a model to targets: `provider/model`, a list of them, a route, or a bare name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from penstock.config.load import OTHER_WIRES
+from penstock.config.schema import Config, RouteConfig
+from penstock.config.suggest import nearest
+from penstock.errors import ConfigError
+
+__all__ = ["Selection", "TargetName", "resolve"]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetName:
+    """A provider and its own model id; `str()` is what answers and reports call it."""
+
+    provider: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Targets in order of preference, and the route that named them, None when the caller did."""
+
+    targets: tuple[TargetName, ...]
+    route: RouteConfig | None = None
+
+
+def resolve(config: Config, models: str | Sequence[str] | None, known: Collection[str]) -> Selection:
+    """The targets of a model, a list of models (order is preference), a route, or None for the route `default`.
+
+    `known` are the providers that have a catalog entry; configured ones are known too. A name whose first part is
+    no known provider is the default provider's model; without one, a name without a slash is OpenAI's. Raises
+    `ConfigError` with suggestions.
+    """
+    if models is None or (not isinstance(models, str) and not models):
+        if route := config.routes.get("default"):
+            return _of_route(config, route, known)
+        raise ConfigError('no model: name one such as "openai/gpt-4o-mini", or set targets under [routes.default]')
+    names = [models] if isinstance(models, str) else list(models)
+    if len(names) == 1 and (route := config.routes.get(names[0])):
+        return _of_route(config, route, known)
+    for name in names:
+        if name in config.routes:
+            raise ConfigError(f'"{name}" is a route: name it alone, or list targets only')
+    return Selection(tuple(dict.fromkeys(_target(config, name, known) for name in names)))
+
+
+def _of_route(config: Config, route: RouteConfig, known: Collection[str]) -> Selection:
+    try:
+        targets = tuple(dict.fromkeys(_target(config, name, known) for name in route.targets))
+    except ConfigError as error:
+        raise ConfigError(f"{config.source}: [routes.{route.name}] targets: {error}") from None
+    return Selection(targets, route)
+
+
+def _target(config: Config, name: str, known: Collection[str]) -> TargetName:
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigError(f'a model is text such as "openai/gpt-4o-mini", not {name!r}')
+    provider, slash, model = name.partition("/")
+    if slash and model and (provider in known or provider in config.providers):
+        return TargetName(provider, model)
+    if config.default_provider is not None:
+        return TargetName(_default_provider(config, known), name)
+    if not slash:
+        return TargetName("openai", name)
+    raise ConfigError(_unknown(config, name, provider, known))
+
+
+def _default_provider(config: Config, known: Collection[str]) -> str:
+    name = config.default_provider or ""
+    if name not in known and name not in config.providers:
+        near = nearest(name, {*known, *config.providers})
+        hint = f'; did you mean "{near[0]}"?' if near else f"; add [providers.{name}] with its base_url"
+        raise ConfigError(f'{config.source}: default_provider: unknown provider "{name}"{hint}')
+    return name
+
+
+def _unknown(config: Config, name: str, provider: str, known: Collection[str]) -> str:
+    if provider in OTHER_WIRES:
+        return f'"{name}": {provider} is not supported yet by this version of penstock'
+    if provider in known or provider in config.providers:
+        return f'"{name}" names no model: write "{provider}/MODEL"'
+    near = nearest(provider, {*known, *config.providers, *config.routes})
+    hint = (
+        f"did you mean {' or '.join(near)}?"
+        if near
+        else f"known providers: {', '.join(sorted({*known, *config.providers}))}."
+    )
+    return (
+        f'unknown provider "{provider}" in "{name}"; {hint} '
+        f"A server of your own needs [providers.{provider}] with its base_url; default_provider takes such names whole"
+    )

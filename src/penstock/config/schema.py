@@ -1,0 +1,83 @@
+"""What a configuration holds once it is read. Frozen; times in seconds, sizes in bytes; None where nothing was set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from penstock.config.keys import KeyRef
+from penstock.errors import ErrorKind
+from penstock.http import Pool
+
+__all__ = ["Config", "LimitsConfig", "ProviderConfig", "RouteConfig", "RouteTimeouts"]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsConfig:
+    """What a provider allows each key: requests and tokens per minute and per day, and requests at once."""
+
+    rpm: int | None = None
+    rpd: int | None = None
+    tpm: int | None = None
+    tpd: int | None = None
+    input_tpm: int | None = None
+    output_tpm: int | None = None
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTimeouts:
+    """Seconds for each phase of one attempt; None for the default."""
+
+    connect: float | None = None
+    first_token: float | None = None
+    between_tokens: float | None = None
+    total: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderConfig:
+    """One `[providers.NAME]` table. None: what the catalog says of a provider of this name."""
+
+    name: str
+    wire: str | None = None
+    base_url: str | None = None
+    keys: tuple[KeyRef, ...] = ()
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Sent with every request. Not in the repr: some servers take their key this way."""
+    organization: str | None = None
+    project: str | None = None
+    pool: Pool = field(default_factory=Pool)
+    transport: Literal["wreq", "aiohttp"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteConfig:
+    """One `[routes.NAME]` table: targets in order of preference and how they are tried."""
+
+    name: str
+    targets: tuple[str, ...]
+    deadline_s: float | None = None
+    timeouts: RouteTimeouts = field(default_factory=RouteTimeouts)
+    max_attempts: int | None = None
+    fallback_on: tuple[ErrorKind, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration. `source` is its file, None without one; `environ` is where keys are looked up."""
+
+    source: str | None = None
+    default_provider: str | None = None
+    providers: Mapping[str, ProviderConfig] = field(default_factory=dict)
+    routes: Mapping[str, RouteConfig] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False, compare=False)
+    dotenv: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """Keys from a `.env` file; empty unless the command asked for it."""
+
+    def provider(self, name: str) -> ProviderConfig:
+        """The provider's settings, all of them default when the configuration doesn't name it."""
+        return self.providers.get(name) or ProviderConfig(name)
