@@ -1,0 +1,272 @@
+"""Inputs of lines: `.jsonl`, `.txt`, both also gzipped, and a pipe of JSON lines."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import json
+import sys
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from penstock.batch.sources_form import BadForm, chat_of, request_of
+from penstock.batch.sources_rows import BadRow, Row, Wanted, fingerprint_of, id_of, json_name
+from penstock.batch.template import PromptTemplate, TemplateFailed
+from penstock.errors import InputError
+
+__all__ = ["MAX_LINE_BYTES", "JsonlSource", "TextSource", "blocks", "open_bytes"]
+
+MAX_LINE_BYTES = 64 * 1024 * 1024
+_READ_BYTES = 256 * 1024
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+Read = Callable[[int], bytes]
+_decode = msgspec.json.Decoder().decode
+
+
+@contextmanager
+def open_bytes(path: Path | None) -> Iterator[Read]:
+    """A `read(n)` of at most n bytes, gzip undone; None for the standard input, whose reads return what is there."""
+    if path is None:
+        yield cast(io.BufferedReader, sys.stdin.buffer).read1
+        return
+    # Unbuffered: the reads are big, and on a FIFO each must return what is there.
+    with path.open("rb", buffering=0) as raw:
+        if path.suffix.lower() == ".gz":
+            with gzip.GzipFile(fileobj=raw) as unzipped:
+                yield unzipped.read1
+        else:
+            yield lambda size: raw.read(size) or b""
+
+
+def blocks(read: Read, name: str, *, limit: int = MAX_LINE_BYTES) -> Generator[list[bytes | None]]:
+    """The lines of what `read` gives, in lists; None for a line longer than `limit` bytes, which is not kept.
+
+    A line comes without its "\\n"; a byte order mark at the start is taken off. Raises `InputError` for UTF-16 and
+    for what can't be read.
+    """
+    head: list[bytes] = []  # the pieces of the line that is still open
+    size = 0
+    first = True
+    while chunk := _read(read, name):
+        if first:
+            first = False
+            chunk = _without_bom(chunk, name)
+        lines: list[bytes | None] = [*chunk.split(b"\n")]
+        last = lines.pop() or b""
+        if lines:
+            if head or size:
+                whole = None if size + len(lines[0] or b"") > limit else b"".join((*head, lines[0] or b""))
+                lines[0] = whole
+            head, size = [], 0
+            yield lines
+        size += len(last)
+        if size > limit:
+            head.clear()
+        elif last:
+            head.append(last)
+    if size:
+        yield [None if size > limit else b"".join(head)]
+
+
+def _read(read: Read, name: str) -> bytes:
+    try:
+        return read(_READ_BYTES)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{name}: can't be read: {error}") from error
+
+
+def _without_bom(chunk: bytes, name: str) -> bytes:
+    if chunk.startswith(_UTF16):
+        raise InputError(f"{name}: expected UTF-8, got UTF-16; save the file as UTF-8")
+    return chunk.removeprefix(codecs.BOM_UTF8)
+
+
+class _Lines(ABC):
+    """What `.jsonl` and `.txt` share: numbered non-blank lines of a file or a pipe."""
+
+    def __init__(self, path: Path | None, name: str, options: tuple[str | None, ...], *, replayable: bool) -> None:
+        self.path = path
+        self.name = name
+        self.replayable = replayable
+        self._options = options
+
+    def fingerprint(self) -> bytes | None:
+        if self.path is None or not self.replayable:
+            return None
+        return fingerprint_of(self.path, self._options)
+
+    def _open(self) -> AbstractContextManager[Read]:
+        return open_bytes(self.path)
+
+    def rows(self, *, wanted: Wanted | None = None) -> Iterator[Row | BadRow]:
+        index = -1
+        number = 0
+        parse = self._row
+        with self._open() as read, closing(blocks(read, self.name)) as parts:
+            for lines in parts:
+                for line in lines:
+                    number += 1
+                    if line is None or (line and not line.isspace()):
+                        index += 1
+                        if wanted is None or wanted(index):
+                            yield parse(line, index, number)
+
+    @abstractmethod
+    def _row(self, line: bytes | None, index: int, number: int) -> Row | BadRow: ...
+
+    def _bad(self, message: str, index: int, number: int, custom_id: str | None = None) -> BadRow:
+        return BadRow(index, number, custom_id, f"{self.name}:{number}: {message}")
+
+
+class JsonlSource(_Lines):
+    """Requests as JSON lines in the forms of `sources_form`; with a prompt template each line is the template's
+    variables, of which only the id is read besides.
+
+    `id_column` is the key of the id ("custom_id" otherwise); with it, a line without an id is a bad one.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        name: str,
+        *,
+        template: PromptTemplate | None = None,
+        id_column: str | None = None,
+        replayable: bool = True,
+    ) -> None:
+        options = ("jsonl", template.text if template is not None else None, id_column)
+        super().__init__(path, name, options, replayable=replayable)
+        self._template = template
+        self._id_key = id_column or "custom_id"
+        self._needs_id = id_column is not None
+
+    def _row(self, line: bytes | None, index: int, number: int) -> Row | BadRow:
+        custom_id: str | None = None
+        try:
+            value = self._object(line)
+            found = value.pop(self._id_key, None)
+            custom_id = id_of(found, self._id_key) if found is not None else self._line_id(number)
+            if self._template is None:
+                kind, model, body = request_of(value)
+                return Row(index, number, custom_id, kind, model, body)
+            return Row(index, number, custom_id, "chat", None, chat_of(self._rendered(value, found)))
+        except ValueError as error:
+            return self._bad(str(error), index, number, custom_id)
+
+    def _object(self, line: bytes | None) -> dict[str, Any]:
+        if line is None:
+            raise BadForm(f"expected at most {MAX_LINE_BYTES // 1024**2} MB, got a longer line")
+        try:
+            value = _decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise BadForm(_why_not_json(line, error)) from error
+        if type(value) is not dict:
+            raise BadForm(f"expected a JSON object, got {json_name(value)}")
+        return value
+
+    def _line_id(self, number: int) -> str:
+        if self._needs_id:
+            raise BadForm(f'expected an id in "{self._id_key}", got none')
+        return f"line-{number}"
+
+    def _rendered(self, value: dict[str, Any], found: object) -> str:
+        assert self._template is not None
+        if found is not None:
+            value[self._id_key] = found
+        missing = self._template.missing(value)
+        if missing:
+            fields = ", ".join(f'"{key}"' for key in list(value)[:20]) or "none"
+            raise BadForm(f'the prompt\'s variable "{missing[0]}" is no field of the line; its fields: {fields}')
+        return self._template.render(value)
+
+    def columns(self) -> list[str]:
+        return ["custom_id", "prompt"]
+
+    def table(self) -> Iterator[dict[str, Any]]:
+        for row in self.rows():
+            if isinstance(row, BadRow):
+                yield {"custom_id": row.custom_id, "prompt": None}
+            else:
+                yield {"custom_id": row.custom_id, "prompt": _asked(row)}
+
+
+class TextSource(_Lines):
+    """A prompt per line; with a template, its variable `prompt` is the line."""
+
+    def __init__(self, path: Path, name: str, *, template: PromptTemplate | None = None) -> None:
+        super().__init__(path, name, ("txt", template.text if template is not None else None), replayable=True)
+        self._template = template
+
+    def _row(self, line: bytes | None, index: int, number: int) -> Row | BadRow:
+        custom_id = f"line-{number}"
+        if line is None:
+            return self._bad(f"expected at most {MAX_LINE_BYTES // 1024**2} MB, got a longer line", index, number)
+        try:
+            prompt = line.removesuffix(b"\r").decode()
+            if self._template is not None:
+                prompt = self._template.render({"prompt": prompt})
+        except UnicodeDecodeError as error:
+            return self._bad(_not_utf8(error), index, number, custom_id)
+        except TemplateFailed as error:
+            return self._bad(str(error), index, number, custom_id)
+        return Row(index, number, custom_id, "chat", None, chat_of(prompt))
+
+    def columns(self) -> list[str]:
+        return ["prompt"]
+
+    def table(self) -> Iterator[dict[str, Any]]:
+        with self._open() as read, closing(blocks(read, self.name)) as parts:
+            for lines in parts:
+                for line in lines:
+                    if line is None:
+                        yield {"prompt": None}
+                    elif line and not line.isspace():
+                        yield {"prompt": line.removesuffix(b"\r").decode(errors="replace")}
+
+
+def _asked(row: Row) -> str | None:
+    """What a person would call the prompt: the last message's text, a completion's prompt, an embedding's input."""
+    if row.kind != "chat":
+        value = row.body.get("prompt" if row.kind == "completion" else "input")
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    content = row.body["messages"][-1].get("content")
+    if isinstance(content, list):
+        return "".join(part["text"] for part in content if isinstance(part, dict) and type(part.get("text")) is str)
+    return content if isinstance(content, str) else None
+
+
+def _not_utf8(error: UnicodeDecodeError) -> str:
+    return f"expected UTF-8, got the byte 0x{error.object[error.start]:02x}"
+
+
+def _why_not_json(line: bytes, error: Exception) -> str:
+    """Why a line doesn't decode, in words that find the place. Slow: the line is decoded again."""
+    if isinstance(error, RecursionError):
+        return "expected JSON, got one that is nested too deeply"
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as wrong:
+        return f"{_not_utf8(wrong)} at column {wrong.start + 1}"
+    try:
+        json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as wrong:
+        return f"invalid JSON: {wrong.msg} at column {wrong.pos + 1}"
+    except ValueError as wrong:
+        return f"invalid JSON: {wrong}"
+    except RecursionError:
+        return "expected JSON, got one that is nested too deeply"
+    if "\\ud" in text.lower():
+        return "invalid JSON: half of a surrogate pair (\\ud800 to \\udfff must come in twos)"
+    return f"invalid JSON: {error}"
+
+
+def _refuse_constant(word: str) -> object:
+    raise ValueError(f"{word} is no JSON number")
