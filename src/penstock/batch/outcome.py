@@ -34,6 +34,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     reasoning_tokens: int = 0
     cost_usd: float | None = None
     cached: bool = False
+    joined: bool = False
+    """Answered by an equal row's answer: nothing was sent for this one, and its tokens are that row's."""
     error_code: str | None = None
     error_message: str | None = None
     body: bytes = b""

@@ -1,0 +1,193 @@
+"""The journal of a run: what was asked, what came back, and what is left, whatever happens to the process.
+
+What is committed is kept and never asked again; what was in flight or not yet committed at a crash is asked again.
+The run writes through `GroupWriter`; everything here is done before it starts or after it ended.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from penstock.batch.lock import RunLock
+from penstock.batch.reconcile import Reconciled, reconcile
+from penstock.batch.record import Stored
+from penstock.batch.schema import connect_writer, damaged
+from penstock.batch.writer import GroupWriter, Written
+
+__all__ = ["Journal", "journal_path", "read_items"]
+
+
+def journal_path(run: Path) -> Path:
+    """The journal of a run that is named by its output file or by the journal itself."""
+    return run if run.name.endswith(".penstock") else run.with_name(run.name + ".penstock")
+
+
+class Journal:
+    """An open journal under its lock. Close it, whatever happens."""
+
+    def __init__(self, path: Path, *, sync: str = "normal") -> None:
+        """Opens or makes it. Raises `JournalError` (locked, damaged, newer) or `OSError` (can't write)."""
+        self.path = path
+        self._lock = RunLock(path)
+        self._session = 0
+        try:
+            self._connection = connect_writer(path, sync=sync)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._reader: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        """Sync to disk and let go of the file."""
+        try:
+            if self._reader is not None:
+                self._reader.close()
+            # Nothing else reads it at this instant or the checkpoint is left to the next opening: both are sound.
+            self._connection.close()
+        finally:
+            self._lock.release()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def info(self) -> dict[str, Any]:
+        """What `remember` was told, {} for a new journal."""
+        return {key: msgspec.json.decode(value) for key, value in self._all("SELECT key, value FROM run")}
+
+    def remember(self, **values: object) -> None:
+        with self._transaction():
+            for key, value in values.items():
+                self._connection.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (key, msgspec.json.encode(value)))
+
+    def states(self, total: int) -> bytearray:
+        """The state of every item by its index, 0 for those without an outcome."""
+        states = bytearray(total)
+        for idx, state in self._all("SELECT idx, state FROM answers"):
+            if idx < total:
+                states[idx] = state
+        return states
+
+    def next_body(self) -> int:
+        """The first free number for a body."""
+        row = next(self._all("SELECT max(id) FROM bodies"))
+        return int(row[0] or 0) + 1
+
+    def reconcile(self, items: Iterator[tuple[int, str, bytes]], *, failed_may_change: bool) -> Reconciled:
+        """Move what is known to where the input has it now; see `reconcile.reconcile`."""
+        result: Reconciled = self._guard(
+            lambda: reconcile(self._connection, items, failed_may_change=failed_may_change)
+        )
+        return result
+
+    def drop_states(self, *states: int) -> None:
+        """Forget the items in these states, to ask or judge them again."""
+        with self._transaction():
+            marks = ",".join("?" * len(states))
+            self._connection.execute(f"DELETE FROM answers WHERE state IN ({marks})", states)  # noqa: S608
+
+    def begin_session(self) -> int:
+        """Note that a run starts now; returns how many requests the last one had in flight if it never ended."""
+        last = list(self._all("SELECT ended_at, in_flight FROM sessions ORDER BY id DESC LIMIT 1"))
+        with self._transaction():
+            cursor = self._connection.execute("INSERT INTO sessions (started_at) VALUES (?)", (time.time(),))
+            self._session = int(cursor.lastrowid or 0)
+        return int(last[0][1]) if last and last[0][0] is None else 0
+
+    def end_session(self, *, stopped: str | None, exit_code: int) -> None:
+        """Note how it ended, and sync."""
+        with self._transaction():
+            self._connection.execute(
+                "UPDATE sessions SET ended_at = ?, in_flight = 0, stopped = ?, exit_code = ? WHERE id = ?",
+                (time.time(), stopped, exit_code, self._session),
+            )
+        self._guard(lambda: self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+
+    def writer(
+        self,
+        *,
+        in_flight: Callable[[], int],
+        on_commit: Callable[[Sequence[Written]], None] | None = None,
+        on_error: Callable[[Exception], None] | None = None,
+        bound: int = 4096,
+    ) -> GroupWriter:
+        """The writer for this session. Until it is closed the connection is its own."""
+        return GroupWriter(
+            self._connection,
+            session=self._session,
+            in_flight=in_flight,
+            on_commit=on_commit,
+            on_error=on_error,
+            bound=bound,
+        )
+
+    def shared(self, key: bytes) -> tuple[int, str | None, bytes] | None:
+        """The committed answer of an equal row: body number, request id, meta. Usable while the writer runs."""
+        if self._reader is None:
+            self._reader = sqlite3.connect(self.path, isolation_level=None)
+            self._reader.execute("PRAGMA query_only=1")
+        row = self._reader.execute("SELECT body, request_id, meta FROM shared WHERE key = ?", (key,)).fetchone()
+        return None if row is None else (int(row[0]), row[1], row[2])
+
+    def items(self) -> Iterator[Stored]:
+        """Every item that has an outcome, with its body, in input order."""
+        try:
+            yield from read_items(self._connection)
+        except sqlite3.DatabaseError as error:
+            raise damaged(self.path, error) from error
+
+    def _all(self, query: str) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from self._connection.execute(query)
+        except sqlite3.DatabaseError as error:
+            raise damaged(self.path, error) from error
+
+    def _guard(self, act: Callable[[], Any]) -> Any:
+        try:
+            return act()
+        except sqlite3.OperationalError as error:
+            raise OSError(f"{self.path}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise damaged(self.path, error) from error
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._connection, self.path)
+
+
+class _Transaction:
+    """BEGIN, and COMMIT or ROLLBACK; what can't be written is an `OSError` that names the file."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+
+    def __enter__(self) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            raise OSError(f"{self._path}: {error}") from error
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        try:
+            self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
+        except sqlite3.OperationalError as failure:
+            raise OSError(f"{self._path}: {failure}") from failure
+
+
+def read_items(connection: sqlite3.Connection, *, after: int = -1, bodies: bool = True) -> Iterator[Stored]:
+    """Items with an index above `after`, in input order; without bodies `raw` is None."""
+    query = (
+        "SELECT a.idx, a.custom_id, a.state, a.request_id, a.meta, b.raw FROM answers a "
+        "LEFT JOIN bodies b ON b.id = a.body WHERE a.idx > ? ORDER BY a.idx"
+        if bodies
+        else "SELECT idx, custom_id, state, request_id, meta, NULL FROM answers WHERE idx > ? ORDER BY idx"
+    )
+    return map(Stored._make, connection.execute(query, (after,)))

@@ -1,0 +1,129 @@
+"""The whole input is read once before anything is sent: every line good, every id once, equal rows found.
+
+Memory is a few bytes a row: 8 for the id and 8 for the body, as hashes in buckets; a suspicion is confirmed by
+reading again.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator
+from hashlib import blake2b
+
+import msgspec
+
+from penstock.batch.sources import BadRow, Row, Source
+from penstock.call import Kind
+from penstock.errors import InputError
+
+__all__ = ["Equals", "Scan", "canonical", "digest_of", "prescan", "share_key"]
+
+_BUCKETS = 256
+_MOST_SHOWN = 5
+
+canonical = msgspec.json.Encoder(order="sorted").encode
+"""One form for bodies that differ only in the order of their keys."""
+
+
+class Equals:
+    """Which bodies occur more than once, as sorted hashes of their canonical form: a yes may be false, a no is true."""
+
+    __slots__ = ("_hashes",)
+
+    def __init__(self, hashes: array[int]) -> None:
+        self._hashes = hashes
+
+    def __contains__(self, hashed: int) -> bool:
+        hashes = self._hashes
+        if not hashes:
+            return False
+        at = bisect_left(hashes, hashed)
+        return at < len(hashes) and hashes[at] == hashed
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+
+class Scan(msgspec.Struct, kw_only=True):
+    """What the input holds. `rows` counts every line that is not blank, the bad ones included."""
+
+    rows: int
+    bad: int
+    first_bad: list[str]
+    equals: Equals
+    repeated: dict[int, str]
+    """By index: rows whose custom_id an earlier row has, and the message that says so."""
+
+
+def digest_of(kind: Kind, canonical_body: bytes) -> bytes:
+    """16 bytes of what a row asks, its model apart."""
+    return blake2b(canonical_body, digest_size=16, person=kind.encode()).digest()
+
+
+def share_key(digest: bytes, model: str | None, sample: int) -> bytes:
+    """Under what an answer is shared: the body, the model that is asked, and the number of the sample."""
+    return blake2b(digest + sample.to_bytes(4, "big") + (model or "").encode(), digest_size=16).digest()
+
+
+def prescan(source: Source, *, find_equals: bool) -> Scan:
+    """Read it all. Raises nothing for bad rows: the caller decides whether they stop the run."""
+    ids = [array("q") for _ in range(_BUCKETS)]
+    digests = [array("q") for _ in range(_BUCKETS)]
+    rows = bad = 0
+    first_bad: list[str] = []
+    for row in source.rows():
+        rows += 1
+        if isinstance(row, BadRow):
+            bad += 1
+            if len(first_bad) < _MOST_SHOWN:
+                first_bad.append(row.message)
+            continue
+        hashed = hash(row.custom_id)
+        ids[hashed & 255].append(hashed)
+        if find_equals:
+            hashed = hash(canonical(row.body))
+            digests[hashed & 255].append(hashed)
+    repeated = _confirm(source, _repeats(ids))
+    return Scan(
+        rows=rows,
+        bad=bad,
+        first_bad=first_bad,
+        equals=Equals(array("q", sorted(_repeats(digests)))),
+        repeated=repeated,
+    )
+
+
+def _repeats(buckets: list[array[int]]) -> set[int]:
+    """The values that occur more than once; a bucket is let go as soon as it is looked at."""
+    found: set[int] = set()
+    for number, bucket in enumerate(buckets):
+        if len(set(bucket)) < len(bucket):
+            seen: set[int] = set()
+            for value in bucket:
+                (found if value in seen else seen).add(value)
+        buckets[number] = array("q")
+    return found
+
+
+def _confirm(source: Source, suspects: set[int]) -> dict[int, str]:
+    if not suspects:
+        return {}
+    if not source.replayable:
+        raise InputError(f"{source.name}: a pipe can't be read twice")
+    first: dict[str, int] = {}
+    repeated: dict[int, str] = {}
+    for row in _good(source):
+        if hash(row.custom_id) not in suspects:
+            continue
+        line = first.setdefault(row.custom_id, row.line)
+        if line != row.line:
+            repeated[row.index] = (
+                f"{source.name}:{row.line}: duplicate custom_id {row.custom_id!r}, first used on line {line}; "
+                "expected every custom_id once"
+            )
+    return repeated
+
+
+def _good(source: Source) -> Iterator[Row]:
+    return (row for row in source.rows() if isinstance(row, Row))

@@ -1,0 +1,97 @@
+"""An input that changed since: each item is known by its custom_id and the digest of its body."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+import msgspec
+
+from penstock.batch.schema import BAD, FAILED
+from penstock.errors import JournalError
+
+__all__ = ["Reconciled", "reconcile"]
+
+
+class Reconciled(msgspec.Struct, frozen=True):
+    """How an input differs from the one before: items that were known, are new, are gone."""
+
+    known: int
+    new: int
+    gone: int
+
+
+_SAME = """
+INSERT INTO moved SELECT now.idx, k.custom_id, k.digest, k.state, k.body, k.request_id, k.meta
+FROM temp.now AS now JOIN {known} AS k ON k.custom_id = now.custom_id AND k.digest = now.digest ORDER BY now.idx
+"""
+_GONE = """
+INSERT OR REPLACE INTO gone SELECT custom_id, digest, state, body, request_id, meta FROM answers
+WHERE state != ? AND custom_id NOT IN (SELECT custom_id FROM temp.now)
+"""
+_CHANGED = """
+SELECT k.custom_id FROM {known} AS k JOIN temp.now AS now ON now.custom_id = k.custom_id
+WHERE k.digest != now.digest AND k.state NOT IN ({free})
+"""
+
+
+def reconcile(
+    connection: sqlite3.Connection, items: Iterator[tuple[int, str, bytes]], *, failed_may_change: bool
+) -> Reconciled:
+    """Give every known item the index that the input has for it now.
+
+    `items` are (index, custom_id, digest) of the input. Ids that left it move to `gone`, and come back from there.
+    Raises `JournalError` naming the first three known ids whose body is another now; nothing is changed then.
+    """
+    free = f"{BAD},{FAILED}" if failed_may_change else str(BAD)
+    connection.execute("DROP TABLE IF EXISTS temp.now")
+    connection.execute("CREATE TEMP TABLE now (idx INTEGER PRIMARY KEY, custom_id TEXT NOT NULL, digest BLOB NOT NULL)")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.executemany("INSERT INTO temp.now VALUES (?, ?, ?)", items)
+        connection.execute("CREATE UNIQUE INDEX temp.now_id ON now (custom_id)")
+        changed = [
+            str(row[0])
+            for known in ("answers", "gone")
+            for row in connection.execute(_CHANGED.format(known=known, free=free) + " LIMIT 4")
+        ]
+        if changed:
+            raise _changed_bodies(changed)
+        result = _move(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    finally:
+        connection.execute("DROP TABLE IF EXISTS temp.now")
+    return result
+
+
+def _move(connection: sqlite3.Connection) -> Reconciled:
+    total = _count(connection, "temp.now")
+    connection.execute(
+        "CREATE TABLE moved (idx INTEGER PRIMARY KEY, custom_id TEXT NOT NULL, digest BLOB NOT NULL, "
+        "state INTEGER NOT NULL, body INTEGER, request_id TEXT, meta BLOB NOT NULL)"
+    )
+    connection.execute(_SAME.format(known="answers").replace("ORDER BY", f"AND k.state != {BAD} ORDER BY"))
+    connection.execute(_SAME.format(known="gone").replace("INSERT", "INSERT OR IGNORE"))
+    before = _count(connection, "gone")
+    connection.execute(_GONE, (BAD,))
+    gone = _count(connection, "gone") - before
+    connection.execute("DELETE FROM gone WHERE custom_id IN (SELECT custom_id FROM temp.now)")
+    connection.execute("DROP TABLE answers")
+    connection.execute("ALTER TABLE moved RENAME TO answers")
+    known = _count(connection, "answers")
+    return Reconciled(known=known, new=total - known, gone=gone)
+
+
+def _count(connection: sqlite3.Connection, table: str) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
+
+
+def _changed_bodies(ids: list[str]) -> JournalError:
+    shown = ", ".join(repr(custom_id) for custom_id in ids[:3]) + (", ..." if len(ids) > 3 else "")
+    return JournalError(
+        f"the input has another body than before for {shown}. Give changed prompts new ids, "
+        "or start anew with --fresh (the old journal is kept as .bak)"
+    )

@@ -1,0 +1,167 @@
+"""The journal's one writer: a thread that commits what it is handed in groups.
+
+Workers never wait for a commit, only for room: `put` appends, and `room` waits while too much is uncommitted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from penstock.batch.record import Record
+
+__all__ = ["GroupWriter", "Written"]
+
+Written = tuple[Record, bytes | None, bytes | None]
+"""A record, its body (None when another record's is meant) and the key under which equal rows find it."""
+
+_GROUP_ROWS = 256
+_GROUP_S = 0.05
+_MOST_ROWS = 1024  # in one transaction, so that a long queue still becomes durable piece by piece
+_CHUNK = 128  # rows an INSERT: one step of SQLite, so one change of threads, for all of them
+
+
+class GroupWriter:
+    """Commits at most 50 ms or 256 rows after the first of a group. Used from one event loop."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        session: int,
+        in_flight: Callable[[], int],
+        on_commit: Callable[[Sequence[Written]], None] | None = None,
+        on_error: Callable[[Exception], None] | None = None,
+        bound: int = 4096,
+    ) -> None:
+        """`on_commit` runs in the writer's thread after each commit; `on_error` on the loop, once."""
+        self._connection = connection
+        self._session = session
+        self._in_flight = in_flight
+        self._on_commit = on_commit
+        self._on_error = on_error
+        self._bound = bound
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[Written] = deque()
+        self._put = 0
+        self._committed = 0
+        self._some = threading.Event()
+        self._full = threading.Event()
+        self._closing = False
+        self._waiters: list[asyncio.Future[None]] = []
+        self.error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="penstock-journal", daemon=True)
+        self._thread.start()
+
+    @property
+    def uncommitted(self) -> int:
+        return self._put - self._committed
+
+    @property
+    def is_full(self) -> bool:
+        return self._put - self._committed >= self._bound
+
+    def put(self, record: Record, raw: bytes | None = None, key: bytes | None = None) -> None:
+        """Hand a record over; it counts only once it is committed."""
+        self._queue.append((record, raw, key))
+        self._put += 1
+        if not self._some.is_set():
+            self._some.set()
+        if len(self._queue) >= _GROUP_ROWS and not self._full.is_set():
+            self._full.set()
+
+    async def room(self) -> None:
+        """Wait while as much as the bound is uncommitted. Raises what the writer failed with."""
+        while self.is_full and self.error is None:
+            waiter = self._loop.create_future()
+            self._waiters.append(waiter)
+            if self.is_full and self.error is None:  # nothing was committed between the two looks
+                await waiter
+        if self.error is not None:
+            raise self.error
+
+    async def close(self) -> None:
+        """Commit what is left and end the thread. Raises what the writer failed with."""
+        self._closing = True
+        self._some.set()
+        self._full.set()
+        await self._loop.run_in_executor(None, self._thread.join)
+        if self.error is not None:
+            raise self.error
+
+    def _run(self) -> None:
+        while True:
+            self._some.clear()
+            if not self._queue:
+                if self._closing:
+                    return
+                self._some.wait()
+            if len(self._queue) < _GROUP_ROWS and not self._closing:
+                self._full.wait(_GROUP_S)
+            self._full.clear()
+            group = [self._queue.popleft() for _ in range(min(len(self._queue), _MOST_ROWS))]
+            if not group:
+                continue
+            try:
+                self._commit(group)
+                if self._on_commit is not None:
+                    self._on_commit(group)
+            except (sqlite3.Error, OSError) as error:
+                self.error = error
+                self._loop.call_soon_threadsafe(self._failed, error)
+                return
+            self._committed += len(group)
+            if self._waiters:
+                self._loop.call_soon_threadsafe(self._wake)
+
+    def _commit(self, group: Sequence[Written]) -> None:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            _insert(connection, "answers", [record for record, _, _ in group])
+            _insert(connection, "bodies", [(record.body, raw) for record, raw, _ in group if raw is not None])
+            shared = [(key, r.body, r.request_id, r.meta) for r, _, key in group if key is not None]
+            _insert(connection, "shared", shared)
+            connection.execute("UPDATE sessions SET in_flight = ? WHERE id = ?", (self._in_flight(), self._session))
+            connection.execute("COMMIT")
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _failed(self, error: Exception) -> None:
+        self._wake()
+        if self._on_error is not None:
+            self._on_error(error)
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert in chunks whose sizes are powers of two, so that few statements are ever compiled."""
+    start = 0
+    while start < len(rows):
+        size = min(_CHUNK, 1 << ((len(rows) - start).bit_length() - 1))
+        chunk = rows[start : start + size]
+        connection.execute(_statement(table, len(chunk[0]), size), list(itertools.chain.from_iterable(chunk)))
+        start += size
+
+
+_statements: dict[tuple[str, int, int], str] = {}
+
+
+def _statement(table: str, width: int, size: int) -> str:
+    key = (table, width, size)
+    if key not in _statements:
+        row = "(" + ",".join("?" * width) + ")"
+        _statements[key] = f"INSERT OR REPLACE INTO {table} VALUES " + ",".join([row] * size)  # noqa: S608
+    return _statements[key]
