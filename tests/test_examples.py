@@ -1,0 +1,26 @@
+"""What the examples promise to a newcomer: each runs as it stands, with no key and no network."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_the_example_runs_without_a_key(script: Path, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_the_questions_mix_every_form_of_a_line() -> None:
+    lines = [json.loads(line) for line in (EXAMPLES / "questions.jsonl").read_text(encoding="utf-8").splitlines()]
+    forms = {"batch" if "custom_id" in line else "body" if "messages" in line else "prompt" for line in lines}
+    assert forms == {"batch", "body", "prompt"}
+    assert 60 <= len(lines) <= 100
