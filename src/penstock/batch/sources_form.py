@@ -64,12 +64,11 @@ def request_of(line: dict[str, Any]) -> tuple[Kind, str | None, dict[str, Any]]:
         if line.get("method", "POST") != "POST":
             raise BadForm(f'"method": expected "POST", got {str(line["method"])[:20]!r}')
     model = body.pop("model", None)
-    if model is not None and type(model) is not str:
+    if type(model) is not str and model is not None:
         raise BadForm(f'"model": expected a string, got {json_name(model)}')
-    if "stream" in body:
-        del body["stream"]
-    if "stream_options" in body:
-        del body["stream_options"]
+    if "stream" in body or "stream_options" in body:
+        body.pop("stream", None)
+        body.pop("stream_options", None)
     _CHECKS[kind](body)
     return kind, model or None, body
 

@@ -9,8 +9,8 @@ import json
 import sys
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,72 +21,89 @@ from penstock.batch.sources_rows import BadRow, Row, Wanted, fingerprint_of, id_
 from penstock.batch.template import PromptTemplate, TemplateFailed
 from penstock.errors import InputError
 
-__all__ = ["MAX_LINE_BYTES", "JsonlSource", "TextSource", "blocks", "open_bytes"]
+__all__ = ["MAX_LINE_BYTES", "JsonlSource", "TextSource", "open_bytes"]
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
+_TOO_LONG = f"expected at most {MAX_LINE_BYTES // 1024**2} MB, got a longer line"
 _READ_BYTES = 256 * 1024
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
-Read = Callable[[int], bytes]
 _decode = msgspec.json.Decoder().decode
 
 
 @contextmanager
-def open_bytes(path: Path | None) -> Iterator[Read]:
-    """A `read(n)` of at most n bytes, gzip undone; None for the standard input, whose reads return what is there."""
+def open_bytes(path: Path | None, name: str, *, limit: int = MAX_LINE_BYTES) -> Iterator[io.BufferedReader]:
+    """The bytes of a file with gzip undone, or of the standard input (None); a read gives what is there.
+
+    Lines longer than `limit` arrive cut, but longer than it. Reading raises `InputError`.
+    """
     if path is None:
-        yield cast(io.BufferedReader, sys.stdin.buffer).read1
+        stdin = cast(io.BufferedReader, sys.stdin.buffer)
+        # Never closed: the standard input isn't ours.
+        yield io.BufferedReader(_Clipped(stdin.readinto1, name, limit), _READ_BYTES)
         return
-    # Unbuffered: the reads are big, and on a FIFO each must return what is there.
     with path.open("rb", buffering=0) as raw:
         if path.suffix.lower() == ".gz":
             with gzip.GzipFile(fileobj=raw) as unzipped:
-                yield unzipped.read1
+                yield io.BufferedReader(_Clipped(unzipped.readinto1, name, limit), _READ_BYTES)
         else:
-            yield lambda size: raw.read(size) or b""
+            yield io.BufferedReader(_Clipped(raw.readinto, name, limit), _READ_BYTES)
 
 
-def blocks(read: Read, name: str, *, limit: int = MAX_LINE_BYTES) -> Generator[list[bytes | None]]:
-    """The lines of what `read` gives, in lists; None for a line longer than `limit` bytes, which is not kept.
+class _Clipped(io.RawIOBase):
+    """A raw stream whose long lines are cut, so that a reader of whole lines needs bounded memory.
 
-    A line comes without its "\\n"; a byte order mark at the start is taken off. Raises `InputError` for UTF-16 and
-    for what can't be read.
+    Iterating over a buffered reader is the fastest way to lines that Python has (a quarter of a microsecond for
+    1 KB), but knows no limit: so the limit is kept below it.
     """
-    head: list[bytes] = []  # the pieces of the line that is still open
-    size = 0
-    first = True
-    while chunk := _read(read, name):
-        if first:
-            first = False
-            chunk = _without_bom(chunk, name)
-        lines: list[bytes | None] = [*chunk.split(b"\n")]
-        last = lines.pop() or b""
-        if lines:
-            if head or size:
-                whole = None if size + len(lines[0] or b"") > limit else b"".join((*head, lines[0] or b""))
-                lines[0] = whole
-            head, size = [], 0
-            yield lines
-        size += len(last)
-        if size > limit:
-            head.clear()
-        elif last:
-            head.append(last)
-    if size:
-        yield [None if size > limit else b"".join(head)]
+
+    def __init__(self, fill: Callable[[Any], int | None], name: str, limit: int) -> None:
+        self._fill = fill
+        self._name = name
+        self._limit = limit
+        self._open = 0  # bytes given of the line that has no end yet
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            try:
+                size = self._fill(buffer)
+            except (OSError, EOFError, zlib.error) as error:
+                raise InputError(f"{self._name}: can't be read: {error}") from error
+            if size is None:
+                raise InputError(f"{self._name}: can't be read: it is non-blocking")
+            if size and self._open > self._limit:
+                size = _from_newline(buffer, size)
+                if not size:
+                    continue
+            last = _last_newline(buffer, size)
+            self._open = size - last - 1 if last >= 0 else self._open + size
+            return size
 
 
-def _read(read: Read, name: str) -> bytes:
-    try:
-        return read(_READ_BYTES)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{name}: can't be read: {error}") from error
+def _from_newline(buffer: memoryview, size: int) -> int:
+    """Drops what stands before the first newline of `buffer`; the size of what is left, 0 without a newline."""
+    data = bytes(buffer[:size])
+    at = data.find(b"\n")
+    if at < 0:
+        return 0
+    buffer[: size - at] = data[at:]
+    return size - at
 
 
-def _without_bom(chunk: bytes, name: str) -> bytes:
-    if chunk.startswith(_UTF16):
+def _last_newline(buffer: memoryview, size: int) -> int:
+    # Nearly always in the last few KB: don't copy the rest to find it.
+    near = max(0, size - 4096)
+    at = bytes(buffer[near:size]).rfind(b"\n")
+    return near + at if at >= 0 else bytes(buffer[:near]).rfind(b"\n")
+
+
+def _without_bom(line: bytes, name: str) -> bytes:
+    if line.startswith(_UTF16):
         raise InputError(f"{name}: expected UTF-8, got UTF-16; save the file as UTF-8")
-    return chunk.removeprefix(codecs.BOM_UTF8)
+    return line.removeprefix(codecs.BOM_UTF8) or b"\n"
 
 
 class _Lines(ABC):
@@ -103,24 +120,20 @@ class _Lines(ABC):
             return None
         return fingerprint_of(self.path, self._options)
 
-    def _open(self) -> AbstractContextManager[Read]:
-        return open_bytes(self.path)
-
     def rows(self, *, wanted: Wanted | None = None) -> Iterator[Row | BadRow]:
         index = -1
-        number = 0
         parse = self._row
-        with self._open() as read, closing(blocks(read, self.name)) as parts:
-            for lines in parts:
-                for line in lines:
-                    number += 1
-                    if line is None or (line and not line.isspace()):
-                        index += 1
-                        if wanted is None or wanted(index):
-                            yield parse(line, index, number)
+        with open_bytes(self.path, self.name) as file:
+            for number, line in enumerate(file, 1):
+                if number == 1:
+                    line = _without_bom(line, self.name)
+                if not line.isspace():
+                    index += 1
+                    if wanted is None or wanted(index):
+                        yield parse(line, index, number)
 
     @abstractmethod
-    def _row(self, line: bytes | None, index: int, number: int) -> Row | BadRow: ...
+    def _row(self, line: bytes, index: int, number: int) -> Row | BadRow: ...
 
     def _bad(self, message: str, index: int, number: int, custom_id: str | None = None) -> BadRow:
         return BadRow(index, number, custom_id, f"{self.name}:{number}: {message}")
@@ -148,7 +161,7 @@ class JsonlSource(_Lines):
         self._id_key = id_column or "custom_id"
         self._needs_id = id_column is not None
 
-    def _row(self, line: bytes | None, index: int, number: int) -> Row | BadRow:
+    def _row(self, line: bytes, index: int, number: int) -> Row | BadRow:
         custom_id: str | None = None
         try:
             value = self._object(line)
@@ -161,9 +174,9 @@ class JsonlSource(_Lines):
         except ValueError as error:
             return self._bad(str(error), index, number, custom_id)
 
-    def _object(self, line: bytes | None) -> dict[str, Any]:
-        if line is None:
-            raise BadForm(f"expected at most {MAX_LINE_BYTES // 1024**2} MB, got a longer line")
+    def _object(self, line: bytes) -> dict[str, Any]:
+        if len(line) > MAX_LINE_BYTES:
+            raise BadForm(_TOO_LONG)
         try:
             value = _decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -205,12 +218,12 @@ class TextSource(_Lines):
         super().__init__(path, name, ("txt", template.text if template is not None else None), replayable=True)
         self._template = template
 
-    def _row(self, line: bytes | None, index: int, number: int) -> Row | BadRow:
+    def _row(self, line: bytes, index: int, number: int) -> Row | BadRow:
         custom_id = f"line-{number}"
-        if line is None:
-            return self._bad(f"expected at most {MAX_LINE_BYTES // 1024**2} MB, got a longer line", index, number)
+        if len(line) > MAX_LINE_BYTES:
+            return self._bad(_TOO_LONG, index, number, custom_id)
         try:
-            prompt = line.removesuffix(b"\r").decode()
+            prompt = line.rstrip(b"\r\n").decode()
             if self._template is not None:
                 prompt = self._template.render({"prompt": prompt})
         except UnicodeDecodeError as error:
@@ -223,13 +236,13 @@ class TextSource(_Lines):
         return ["prompt"]
 
     def table(self) -> Iterator[dict[str, Any]]:
-        with self._open() as read, closing(blocks(read, self.name)) as parts:
-            for lines in parts:
-                for line in lines:
-                    if line is None:
-                        yield {"prompt": None}
-                    elif line and not line.isspace():
-                        yield {"prompt": line.removesuffix(b"\r").decode(errors="replace")}
+        with open_bytes(self.path, self.name) as file:
+            for number, line in enumerate(file, 1):
+                if number == 1:
+                    line = _without_bom(line, self.name)
+                if not line.isspace():
+                    too_long = len(line) > MAX_LINE_BYTES
+                    yield {"prompt": None if too_long else line.rstrip(b"\r\n").decode(errors="replace")}
 
 
 def _asked(row: Row) -> str | None:

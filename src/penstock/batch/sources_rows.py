@@ -98,15 +98,14 @@ def id_of(value: object, key: str) -> str:
 
     Raises ValueError with what was expected.
     """
-    if isinstance(value, int) and not isinstance(value, bool):
+    if type(value) is str:
+        if 0 < len(value) <= MAX_ID_CHARS:
+            return value
+        came = f"{len(value)} characters" if value else "an empty one"
+        raise ValueError(f'"{key}": expected a string of 1 to {MAX_ID_CHARS} characters, got {came}')
+    if type(value) is int:
         return str(value)
-    if not isinstance(value, str):
-        raise ValueError(f'"{key}": expected a non-empty string, got {json_name(value)}')
-    if not value:
-        raise ValueError(f'"{key}": expected a non-empty string, got an empty one')
-    if len(value) > MAX_ID_CHARS:
-        raise ValueError(f'"{key}": expected at most {MAX_ID_CHARS} characters, got {len(value)}')
-    return value
+    raise ValueError(f'"{key}": expected a string, got {json_name(value)}')
 
 
 _JSON_NAMES: dict[type, str] = {

@@ -126,8 +126,6 @@ class CsvSource:
                 except csv.Error as error:
                     yield line, f"not CSV: {error}"
                     continue
-                except OSError as error:
-                    raise InputError(f"{self.name}: can't be read: {error}") from error
                 if not values:
                     continue
                 if len(values) != width:
@@ -142,8 +140,7 @@ class CsvSource:
         # The module's own limit (128 KB a cell) is below what people ask models to read.
         csv.field_size_limit(MAX_LINE_BYTES)
         with (
-            open_bytes(self.path) as read,
-            io.BufferedReader(_RawReader(read)) as raw,
+            open_bytes(self.path, self.name) as raw,
             # newline="": a quoted line break is part of its cell.
             io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="") as text,
         ):
@@ -152,7 +149,7 @@ class CsvSource:
     def _header(self, reader: Any) -> list[str]:
         try:
             header: list[str] = next(reader, [])
-        except (csv.Error, OSError, EOFError) as error:
+        except csv.Error as error:
             raise InputError(f"{self.name}:1: no header line: {error}") from error
         if not header:
             raise InputError(f"{self.name}:1: expected a header line with the columns' names, got nothing")
@@ -167,21 +164,6 @@ class CsvSource:
 def _stray_byte(text: str) -> int | None:
     """A byte that was no UTF-8, as `surrogateescape` kept it."""
     return next((ord(char) - 0xDC00 for char in text if "\udc80" <= char <= "\udcff"), None)
-
-
-class _RawReader(io.RawIOBase):
-    """A `read(n)` as the raw stream that the text layer wants."""
-
-    def __init__(self, read: Any) -> None:
-        self._read = read
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data: bytes = self._read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
 
 
 class ParquetSource:
