@@ -31,7 +31,7 @@ _FORMS = '"messages", "prompt" or "input"'
 _ENDS: dict[str, Kind] = {"chat/completions": "chat", "completions": "completion", "embeddings": "embedding"}
 # A host with any base path, OpenAI-compatible vendors' own prefixes, Azure's deployments; a query is ignored.
 _URL = re.compile(
-    r"(?:https?://[^/?#]+)?(?:/(?:openai|api|inference))*(?:/v\d+(?:beta)?)?(?:/openai)?(?:/deployments/[^/?#]+)?"
+    r"(?:https?://[^/?#]+)?(?:/(?:openai|api|inference))*(?:/?v\d+(?:beta)?)?(?:/openai)?(?:/deployments/[^/?#]+)?"
     r"/?(?P<end>chat/completions|completions|embeddings)/?(?:\?[^#]*)?",
 )
 
