@@ -137,6 +137,15 @@ class Journal:
         row = self._reader.execute("SELECT body, request_id, meta FROM shared WHERE key = ?", (key,)).fetchone()
         return None if row is None else (int(row[0]), row[1], row[2])
 
+    def body(self, number: int) -> bytes:
+        """A body by its number; for the writer's thread, while it writes."""
+        row = self._connection.execute("SELECT raw FROM bodies WHERE id = ?", (number,)).fetchone()
+        return bytes(row[0]) if row is not None else b"null"
+
+    def counts(self) -> dict[int, int]:
+        """How many items are in each state."""
+        return dict(self._all("SELECT state, count(*) FROM answers GROUP BY state"))  # type: ignore[arg-type]
+
     def items(self) -> Iterator[Stored]:
         """Every item that has an outcome, with its body, in input order."""
         try:

@@ -1,0 +1,109 @@
+"""From the rows of an input to the items of a run: samples counted, options applied, digests made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from penstock.batch.prescan import Equals, Scan, canonical, digest_of, share_key
+from penstock.batch.sources import BadRow, Row, Source
+from penstock.call import Kind
+
+__all__ = ["BadItem", "Item", "Shape", "identities", "items"]
+
+
+class Item(msgspec.Struct):
+    """One thing to ask. `key` is set when another item may be its equal."""
+
+    idx: int
+    custom_id: str
+    digest: bytes
+    kind: Kind
+    model: str | None
+    body: dict[str, Any]
+    key: bytes | None
+
+
+class BadItem(msgspec.Struct):
+    """A line that is no request, to be recorded as such."""
+
+    idx: int
+    custom_id: str
+    message: str
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command's options make of every row."""
+
+    samples: int = 1
+    system: str | None = None
+    params: dict[str, Any] = {}
+    """Laid over each body, whatever it says itself."""
+    one_model: bool = False
+    """`-m` was given: the bodies' own models don't count."""
+
+    def body(self, row: Row) -> dict[str, Any]:
+        """The body that is asked."""
+        if not self.params and self.system is None:
+            return row.body
+        body = {**row.body, **self.params}
+        if self.system is not None and row.kind == "chat":
+            messages = body["messages"]
+            has_own = messages[0].get("role") in ("system", "developer")
+            body["messages"] = [{"role": "system", "content": self.system}, *messages[has_own:]]
+        return body
+
+
+def items(
+    source: Source,
+    shape: Shape,
+    *,
+    scan: Scan | None,
+    equals: Equals | None,
+    wanted: Callable[[int], bool],
+) -> Iterator[Item | BadItem]:
+    """What is left to ask, in input order, read lazily; `wanted` is asked by an item's own index.
+
+    Without a `scan` (a pipe) equal rows are not told apart and repeated ids are not found.
+    """
+    samples = shape.samples
+    repeated = scan.repeated if scan is not None else {}
+    if samples == 1:
+        row_wanted = wanted
+    else:
+
+        def row_wanted(index: int) -> bool:
+            return any(wanted(index * samples + number) for number in range(samples))
+
+    for row in source.rows(wanted=row_wanted):
+        if isinstance(row, BadRow) or row.index in repeated:
+            message = row.message if isinstance(row, BadRow) else repeated[row.index]
+            yield BadItem(row.index * samples, f"line-{row.line}", message)
+            continue
+        encoded = canonical(row.body)
+        digest = digest_of(row.kind, encoded)
+        is_shared = equals is not None and len(equals) > 0 and hash(encoded) in equals
+        model = None if shape.one_model else row.model
+        body = shape.body(row)
+        for number in range(samples):
+            idx = row.index * samples + number
+            if samples > 1 and not wanted(idx):
+                continue
+            key = share_key(digest, model, number) if is_shared else None
+            yield Item(idx, _id(row, samples, number), digest, row.kind, model, body, key)
+
+
+def identities(source: Source, samples: int, scan: Scan) -> Iterator[tuple[int, str, bytes]]:
+    """(index, custom_id, digest) of every item of the input, for the journal to recognise them."""
+    for row in source.rows():
+        if isinstance(row, BadRow) or row.index in scan.repeated:
+            continue
+        digest = digest_of(row.kind, canonical(row.body))
+        for number in range(samples):
+            yield row.index * samples + number, _id(row, samples, number), digest
+
+
+def _id(row: Row, samples: int, number: int) -> str:
+    return row.custom_id if samples == 1 else f"{row.custom_id}#{number + 1}"

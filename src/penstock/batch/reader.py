@@ -1,0 +1,127 @@
+"""A run as others see it: read-only, beside a running one or long after."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from penstock.batch.journal import journal_path, read_items
+from penstock.batch.lock import is_locked
+from penstock.batch.outcome import Outcome
+from penstock.batch.record import Stored, outcome_of
+from penstock.batch.schema import ANSWERED, connect_reader, damaged
+from penstock.errors import JournalError
+
+__all__ = ["Counts", "Run", "RunInfo", "Session", "open_run"]
+
+
+class Session(msgspec.Struct, frozen=True):
+    """One start of the command. Times are seconds since 1970; `ended_s` None for one that runs or was killed."""
+
+    started_s: float
+    ended_s: float | None
+    stopped: str | None
+    exit_code: int | None
+
+
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What the run was told to do."""
+
+    id: str
+    created_s: float
+    input: str
+    output: str
+    total: int | None
+    """Items of the input; None for a pipe that has not ended."""
+    settings: dict[str, Any]
+    sessions: tuple[Session, ...]
+    state: Literal["running", "finished", "stopped", "interrupted"]
+
+
+class Counts(msgspec.Struct, frozen=True):
+    answered: int
+    failed: int
+    errors: dict[str, int]
+    """Failed items by error code."""
+
+
+class Run:
+    """A journal opened for reading. Close it."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` is OUT or its journal. Raises `JournalError`."""
+        self.journal = journal_path(path)
+        self._connection = connect_reader(self.journal)
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @property
+    def is_running(self) -> bool:
+        return is_locked(self.journal)
+
+    @property
+    def info(self) -> RunInfo:
+        values = {key: msgspec.json.decode(value) for key, value in self._rows("SELECT key, value FROM run")}
+        rows = self._rows("SELECT started_at, ended_at, stopped, exit_code FROM sessions ORDER BY id")
+        sessions = tuple(Session(*row) for row in rows)
+        if "id" not in values:
+            raise JournalError(f"{self.journal}: the run ended before it began; nothing was asked")
+        return RunInfo(
+            id=values["id"],
+            created_s=values["created_s"],
+            input=values["input"],
+            output=values["output"],
+            total=values.get("total"),
+            settings=values["settings"],
+            sessions=sessions,
+            state=self._state(sessions),
+        )
+
+    def counts(self) -> Counts:
+        answered, errors = 0, Counter[str]()
+        for state, count in self._rows("SELECT state, count(*) FROM answers GROUP BY state"):
+            answered += count if state == ANSWERED else 0
+        for (meta,) in self._rows("SELECT meta FROM answers WHERE state != 1"):
+            errors[msgspec.json.decode(meta).get("error_code", "unknown")] += 1
+        return Counts(answered, errors.total(), dict(errors))
+
+    def items(self, *, bodies: bool = True) -> Iterator[Stored]:
+        """Every item with an outcome, in input order."""
+        try:
+            yield from read_items(self._connection, bodies=bodies)
+        except sqlite3.DatabaseError as error:
+            raise damaged(self.journal, error) from error
+
+    def outcomes(self, *, bodies: bool = True) -> Iterator[Outcome]:
+        """The same as `items`, decoded."""
+        return map(outcome_of, self.items(bodies=bodies))
+
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(query).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise damaged(self.journal, error) from error
+
+    def _state(self, sessions: tuple[Session, ...]) -> Literal["running", "finished", "stopped", "interrupted"]:
+        if self.is_running:
+            return "running"
+        if not sessions or sessions[-1].ended_s is None:
+            return "interrupted"
+        return "stopped" if sessions[-1].stopped else "finished"
+
+
+def open_run(path: str | Path) -> Run:
+    """The run whose output or journal is at `path`. Raises `JournalError` when there is none that can be read."""
+    return Run(Path(path))

@@ -1,0 +1,273 @@
+"""The run itself: a fixed pool of workers over one shared iterator. Decisions live elsewhere; this is the loop.
+
+A worker takes the next item, asks the handler, hands the outcome to the sink, and takes the next. It never waits for
+a commit, only while too much is uncommitted. Memory is what is in flight, whatever the length of the input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+
+import msgspec
+
+from penstock.batch.items import BadItem, Item
+from penstock.batch.sink import Sink
+from penstock.batch.window import Window
+from penstock.call import Call, Completion, status_of
+from penstock.clock import Clock
+from penstock.errors import Unanswered
+from penstock.handler import Handler
+
+__all__ = ["Limits", "Next", "Runner", "Tally"]
+
+Next = Callable[[], Awaitable[Item | BadItem | None]]
+"""The next item of a source that can't be read without waiting; None at its end."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """When a run stops by itself, seconds; None for never."""
+
+    max_elapsed_s: float | None = None
+    give_up_after_s: float | None = 900.0
+    drain_s: float | None = None
+    """How long what is in flight may take to finish after a stop."""
+
+
+class Tally(msgspec.Struct):
+    """What this session did. The display and the summary read it."""
+
+    answered: int = 0
+    failed: int = 0
+    bad: int = 0
+    joined: int = 0
+    truncated: int = 0
+    filtered: int = 0
+    in_flight: int = 0
+    attempts: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    errors: Counter[str] = msgspec.field(default_factory=Counter)
+
+
+class _Stopped(Exception):
+    """The one that equal rows waited for ended with the run, not with an outcome."""
+
+
+class Runner:
+    """One session of a run. `run` returns when everything has an outcome or the run was stopped."""
+
+    def __init__(
+        self,
+        items: Iterator[Item | BadItem] | Next,
+        handler_for: Callable[[str | None], Handler],
+        sink: Sink,
+        *,
+        clock: Clock,
+        window: Window,
+        limits: Limits,
+        tally: Tally,
+        estimate: Callable[[Item], int] | None = None,
+    ) -> None:
+        """`handler_for` gives the handler of a body's own model; `estimate` the tokens an item may cost at a limiter."""
+        self._items = items if not callable(items) else None
+        self._next = items if callable(items) else None
+        self._handler_for = handler_for
+        self._handlers: dict[str | None, Handler] = {}
+        self._sink = sink
+        self._clock = clock
+        self._window = window
+        self._limits = limits
+        self._estimate = estimate
+        self.tally = tally
+        self.stopped: str | None = None
+        self.error: Exception | None = None
+        self._workers: set[asyncio.Task[None]] = set()
+        self._flights: dict[bytes, asyncio.Future[Unanswered | None]] = {}
+        self._exhausted = False
+        self._last_answer_s = 0.0
+        self._began_s = 0.0
+        self._done = asyncio.Event()
+
+    async def run(self) -> None:
+        """Ask everything. Raises `InputError`, what the sink failed with, or a bug; outcomes are in the sink by then."""
+        self._began_s = self._last_answer_s = self._clock.now()
+        watch = asyncio.ensure_future(self._watch())
+        try:
+            self._staff()
+            await self._done.wait()
+        finally:
+            watch.cancel()
+            await self._end_workers()
+            await asyncio.gather(watch, return_exceptions=True)
+            await self._sink.close()
+        if self.error is not None:
+            raise self.error
+
+    def stop(self, why: str, *, now: bool = False, drain_s: float | None = None) -> None:
+        """No new work. What is in flight finishes, within `drain_s` seconds; with `now` it is cancelled."""
+        if self.stopped is None:
+            self.stopped = why
+        if now:
+            self._cancel_workers()
+        elif drain_s is not None:
+            self._clock.call_later(drain_s, self._cancel_workers)
+        self._check_done()
+
+    def fail(self, error: Exception) -> None:
+        """Stop at once for an error that is none of the requests'."""
+        if self.error is None:
+            self.error = error
+        self.stop(str(error), now=True)
+
+    # --- the workers
+
+    def _staff(self) -> None:
+        while len(self._workers) < self._window.limit and not self._exhausted and self.stopped is None:
+            task = asyncio.ensure_future(self._work())
+            self._workers.add(task)
+            task.add_done_callback(self._left)
+
+    def _left(self, task: asyncio.Task[None]) -> None:
+        self._workers.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.fail(error if isinstance(error, Exception) else RuntimeError(repr(error)))
+        self._check_done()
+
+    def _check_done(self) -> None:
+        if not self._workers:
+            self._done.set()
+
+    async def _work(self) -> None:
+        items, sink, tally, window = self._items, self._sink, self.tally, self._window
+        while self.stopped is None and len(self._workers) <= window.limit:
+            if sink.is_full:
+                await sink.room()
+                continue
+            item = next(items, None) if items is not None else await self._pull()
+            if item is None:
+                self._exhausted = True
+                return
+            if isinstance(item, BadItem):
+                tally.bad += 1
+                sink.bad(item)
+                continue
+            tally.in_flight += 1
+            try:
+                if item.key is None:
+                    await self._ask(item)
+                else:
+                    await self._ask_once(item)
+            finally:
+                tally.in_flight -= 1
+            if window.done(self._clock.now()):
+                self._staff()
+
+    async def _pull(self) -> Item | BadItem | None:
+        assert self._next is not None
+        if self._exhausted:
+            return None
+        return await self._next()
+
+    async def _ask(self, item: Item) -> Unanswered | None:
+        """Ask, and record the outcome; the failure when there is one."""
+        handler = self._handlers.get(item.model)
+        if handler is None:
+            handler = self._handlers[item.model] = self._handler_for(item.model)
+        estimate = self._estimate(item) if self._estimate is not None else 0
+        call = Call(
+            id=item.custom_id,
+            model=item.model or "",
+            body=item.body,
+            kind=item.kind,
+            priority=1,
+            estimate=estimate,
+        )
+        try:
+            reply = await handler(call)
+        except Unanswered as error:
+            return self._record_failure(item, error)
+        assert isinstance(reply, Completion)
+        self._last_answer_s = self._clock.now()
+        self._sink.answered(item, reply)
+        self._count(reply)
+        return None
+
+    def _record_failure(self, item: Item, error: Unanswered) -> Unanswered | None:
+        if error.last is not None and error.last.verdict.key_is_bad:
+            # The key was refused: the fault is not this request's, and every other one would meet it too.
+            self.stop(f"{error.message}")
+            return error
+        tally = self.tally
+        tally.failed += 1
+        tally.attempts += len(error.attempts)
+        tally.errors[error.kind] += 1
+        if error.last is not None and error.last.status is not None:
+            self._last_answer_s = self._clock.now()  # a refusal is an answer too: the target is there
+        self._sink.failed(item, error)
+        return error
+
+    def _count(self, reply: Completion) -> None:
+        tally = self.tally
+        tally.answered += 1
+        tally.attempts += len(reply.attempts)
+        if reply.usage is not None:
+            tally.input_tokens += reply.usage.input_tokens
+            tally.output_tokens += reply.usage.output_tokens
+        status = status_of(reply)
+        if status == "truncated":
+            tally.truncated += 1
+        elif status == "filtered":
+            tally.filtered += 1
+
+    async def _ask_once(self, item: Item) -> None:
+        """Equal rows: the first one asks, the others wait for it and share what it got."""
+        assert item.key is not None
+        while (flight := self._flights.get(item.key)) is not None:
+            try:
+                failure = await asyncio.shield(flight)
+            except _Stopped:
+                if self.stopped is not None:
+                    return
+                continue
+            if failure is not None:
+                self.tally.joined += 1
+                self._record_failure(item, failure)
+                return
+        if self._sink.joined(item):
+            self.tally.joined += 1
+            self.tally.answered += 1
+            return
+        flight = self._flights[item.key] = asyncio.get_running_loop().create_future()
+        try:
+            flight.set_result(await self._ask(item))
+        finally:
+            del self._flights[item.key]
+            if not flight.done():
+                flight.set_exception(_Stopped())
+                flight.exception()  # nobody may be waiting: that is no warning
+
+    # --- ends
+
+    async def _watch(self) -> None:
+        limits = self._limits
+        while True:
+            await self._clock.sleep(0.5)
+            now = self._clock.now()
+            if self.stopped is not None:
+                continue
+            if limits.max_elapsed_s is not None and now - self._began_s >= limits.max_elapsed_s:
+                self.stop(f"--max-elapsed: {limits.max_elapsed_s:g} s are over", drain_s=limits.drain_s)
+            elif limits.give_up_after_s is not None and now - self._last_answer_s >= limits.give_up_after_s:
+                self.stop(f"no target has answered anything for {limits.give_up_after_s:g} s", now=True)
+
+    def _cancel_workers(self) -> None:
+        for task in list(self._workers):
+            task.cancel()
+
+    async def _end_workers(self) -> None:
+        """Nothing outlives the run, also when the run itself is cancelled."""
+        while self._workers:
+            self._cancel_workers()
+            await asyncio.wait(list(self._workers))

@@ -1,0 +1,239 @@
+"""Where a run's outcomes go while it runs: to the journal, or as lines to a pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from typing import IO, Protocol
+
+import msgspec
+
+from penstock.batch.items import BadItem, Item
+from penstock.batch.journal import Journal
+from penstock.batch.record import Meta, Record, Stored, answer_line, encode, error_line
+from penstock.batch.schema import ANSWERED, BAD, FAILED
+from penstock.batch.writer import Written
+from penstock.call import Completion, status_of
+from penstock.errors import Unanswered
+
+__all__ = ["Encode", "JournalSink", "LineSink", "Sink"]
+
+Encode = Callable[[Completion], bytes]
+"""The OpenAI object of a completion that has no raw one."""
+
+Shared = tuple[int, str | None, bytes]
+"""An answer that equal rows share: its body's number, request id, meta."""
+
+
+class Sink(Protocol):
+    """Takes what became of items. Nothing here waits but `room` and `close`."""
+
+    @property
+    def is_full(self) -> bool: ...
+
+    async def room(self) -> None: ...
+
+    def answered(self, item: Item, completion: Completion) -> None: ...
+
+    def failed(self, item: Item, error: Unanswered) -> None: ...
+
+    def bad(self, item: BadItem) -> None: ...
+
+    def joined(self, item: Item) -> bool:
+        """Answer an item from its equal's answer; False when there is none."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class _Recorder:
+    """Makes records: what is common to every sink."""
+
+    def __init__(self, encode_completion: Encode) -> None:
+        self._encode = encode_completion
+
+    def answer(self, item: Item, completion: Completion, body: int) -> tuple[Record, bytes]:
+        raw = completion.raw or self._encode(completion)
+        if raw[:1] != b"{":
+            raw = raw.strip()
+        meta = Meta(
+            target=completion.target,
+            attempts=len(completion.attempts),
+            latency_s=round(completion.latency_s, 4),
+            cost_usd=None,
+            cached=completion.cached,
+            status=status_of(completion),
+            usage=completion.usage,
+            kind=item.kind,
+            at_s=round(time.time(), 3),
+        )
+        record = Record(item.idx, item.custom_id, item.digest, ANSWERED, body, completion.request_id, encode(meta))
+        return record, raw
+
+    def failure(self, item: Item, error: Unanswered, body: int) -> tuple[Record, bytes | None]:
+        last = error.last
+        raw = last.body if last is not None and last.body else None
+        first_s = error.attempts[0].started_s if error.attempts else 0.0
+        ended_s = (error.attempts[-1].ended_s or first_s) if error.attempts else 0.0
+        meta = Meta(
+            target=last.target if last is not None else "",
+            attempts=len(error.attempts),
+            latency_s=round(ended_s - first_s, 4),
+            cost_usd=None,
+            cached=False,
+            status="failed",
+            usage=None,
+            kind=item.kind,
+            at_s=round(time.time(), 3),
+            http_status=(last.status or 0) if last is not None else 0,
+            error_code=error.kind,
+            error_message=error.message,
+        )
+        request_id = last.request_id if last is not None else None
+        record = Record(item.idx, item.custom_id, item.digest, FAILED, body if raw else None, request_id, encode(meta))
+        return record, raw
+
+    def bad(self, item: BadItem) -> Record:
+        meta = Meta(
+            target="",
+            attempts=0,
+            latency_s=0.0,
+            cost_usd=None,
+            cached=False,
+            status="failed",
+            usage=None,
+            kind="chat",
+            at_s=round(time.time(), 3),
+            http_status=0,
+            error_code="invalid_input",
+            error_message=item.message,
+        )
+        return Record(item.idx, item.custom_id, b"", BAD, None, None, encode(meta))
+
+
+def _joined_meta(meta: bytes) -> bytes:
+    """The same answer's meta for a row that nothing was sent for."""
+    shared = msgspec.json.decode(meta, type=Meta)
+    shared.attempts, shared.latency_s, shared.cost_usd, shared.joined = 0, 0.0, None, True
+    shared.at_s = round(time.time(), 3)
+    return encode(shared)
+
+
+class JournalSink:
+    """Hands everything to the journal's writer; equal rows point at one body."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        encode_completion: Encode,
+        *,
+        in_flight: Callable[[], int],
+        on_error: Callable[[Exception], None],
+        lines: Callable[[Sequence[Written]], None] | None = None,
+        bound: int = 4096,
+    ) -> None:
+        """`lines`, called in the writer's thread after each commit, is the growing output of an unordered run."""
+        self._journal = journal
+        self._recorder = _Recorder(encode_completion)
+        self._next_body = journal.next_body()
+        self._recent: dict[bytes, Shared] = {}
+        self._lines = lines
+        self._writer = journal.writer(in_flight=in_flight, on_commit=self._committed, on_error=on_error, bound=bound)
+
+    @property
+    def is_full(self) -> bool:
+        return self._writer.is_full
+
+    async def room(self) -> None:
+        await self._writer.room()
+
+    def answered(self, item: Item, completion: Completion) -> None:
+        body = self._next_body
+        self._next_body = body + 1
+        record, raw = self._recorder.answer(item, completion, body)
+        if item.key is not None:
+            self._recent[item.key] = (body, record.request_id, record.meta)
+        self._writer.put(record, raw, item.key)
+
+    def failed(self, item: Item, error: Unanswered) -> None:
+        body = self._next_body
+        self._next_body = body + 1
+        record, raw = self._recorder.failure(item, error, body)
+        self._writer.put(record, raw)
+
+    def bad(self, item: BadItem) -> None:
+        self._writer.put(self._recorder.bad(item))
+
+    def joined(self, item: Item) -> bool:
+        if item.key is None:
+            return False
+        found = self._recent.get(item.key) or self._journal.shared(item.key)
+        if found is None:
+            return False
+        body, request_id, meta = found
+        record = Record(item.idx, item.custom_id, item.digest, ANSWERED, body, request_id, _joined_meta(meta))
+        self._writer.put(record)
+        return True
+
+    async def close(self) -> None:
+        await self._writer.close()
+
+    def _committed(self, group: Sequence[Written]) -> None:
+        for _, _, key in group:
+            if key is not None:
+                self._recent.pop(key, None)
+        if self._lines is not None:
+            self._lines(group)
+
+
+class LineSink:
+    """Answers as lines on a stream as they come, failures on another. Nothing is kept: what is gone is gone."""
+
+    def __init__(self, encode_completion: Encode, answers: IO[bytes], errors: IO[bytes], run_id: str) -> None:
+        self._recorder = _Recorder(encode_completion)
+        self._answers = answers
+        self._errors = errors
+        self._run_id = run_id
+        self._shared: dict[bytes, tuple[Record, bytes]] = {}
+
+    @property
+    def is_full(self) -> bool:
+        return False
+
+    async def room(self) -> None:
+        return
+
+    def answered(self, item: Item, completion: Completion) -> None:
+        record, raw = self._recorder.answer(item, completion, 0)
+        if item.key is not None:
+            self._shared[item.key] = (record, raw)
+        self._write(record, raw)
+
+    def failed(self, item: Item, error: Unanswered) -> None:
+        record, raw = self._recorder.failure(item, error, 0)
+        self._write(record, raw)
+
+    def bad(self, item: BadItem) -> None:
+        self._write(self._recorder.bad(item), None)
+
+    def joined(self, item: Item) -> bool:
+        found = self._shared.get(item.key) if item.key is not None else None
+        if found is None:
+            return False
+        record, raw = found
+        self._write(record._replace(idx=item.idx, custom_id=item.custom_id, meta=_joined_meta(record.meta)), raw)
+        return True
+
+    def _write(self, record: Record, raw: bytes | None) -> None:
+        item = Stored(record.idx, record.custom_id, record.state, record.request_id, record.meta, raw)
+        if record.state == ANSWERED:
+            self._answers.write(answer_line(item, self._run_id))
+            self._answers.flush()
+        else:
+            self._errors.write(error_line(item))
+            self._errors.flush()
+
+    async def close(self) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self._answers.flush()
