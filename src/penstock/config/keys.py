@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -77,13 +77,13 @@ def read_key_refs(value: object, where: Where) -> tuple[KeyRef, ...]:
     return tuple(ref for index, item in enumerate(value) for ref in read_key_ref(item, where.at(str(index))))
 
 
-def find_keys(config: Config, provider: str, *, variable: str | None = None) -> FoundKeys:
+def find_keys(config: Config, provider: str, *, variables: Sequence[str] = ()) -> FoundKeys:
     """The provider's keys. A reference that leads nowhere is a `ConfigError`; no key at all is an empty result.
 
-    `variable` is the provider's own name for its environment variable, where it isn't PROVIDER_API_KEY.
+    `variables` are the provider's environment variables, the first that is set counts; PROVIDER_API_KEY without any.
     """
-    name = variable or key_variable(provider)
-    looked_at = f"{name} in the environment, or api_key under [providers.{provider}] in penstock.toml"
+    names = tuple(variables) or (key_variable(provider),)
+    looked_at = f"{' or '.join(names)} in the environment, or api_key under [providers.{provider}] in penstock.toml"
     refs = config.provider(provider).keys
     if refs:
         found = [_follow(ref, config, provider) for ref in refs]
@@ -93,19 +93,19 @@ def find_keys(config: Config, provider: str, *, variable: str | None = None) -> 
             tuple(path for _, _, path in found),
             looked_at,
         )
-    for key, origin in _from_variable(name, config):
-        return FoundKeys((key,), (origin,), (None,), looked_at)
+    if hit := _first_set(names, config):
+        return FoundKeys((hit[0],), (hit[1],), (None,), looked_at)
     return FoundKeys((), (), (), looked_at)
 
 
-def _from_variable(name: str, config: Config) -> Iterator[tuple[str, str]]:
-    sources: tuple[tuple[Mapping[str, str], str], ...] = (
-        (config.environ, f"env:{name}"),
-        (config.dotenv, f"{name} in .env"),
-    )
+def _first_set(names: Sequence[str], config: Config) -> tuple[str, str] | None:
+    """The first of the variables that is set, and where; the environment comes before the `.env` file."""
+    sources: tuple[tuple[Mapping[str, str], str], ...] = ((config.environ, "env:{}"), (config.dotenv, "{} in .env"))
     for variables, origin in sources:
-        if value := variables.get(name, "").strip():
-            yield value, origin
+        for name in names:
+            if value := variables.get(name, "").strip():
+                return value, origin.format(name)
+    return None
 
 
 def _follow(ref: KeyRef, config: Config, provider: str) -> tuple[str, str, Path | None]:
@@ -113,8 +113,8 @@ def _follow(ref: KeyRef, config: Config, provider: str) -> tuple[str, str, Path 
         return ref.value, ref.origin, None
     place = f"[providers.{provider}] api_key"
     if ref.kind == "env":
-        for key, origin in _from_variable(ref.value, config):
-            return key, origin, None
+        if hit := _first_set((ref.value,), config):
+            return *hit, None
         raise ConfigError(f"{place}: the environment variable {ref.value} is not set or empty")
     path = Path(ref.value).expanduser()
     return read_key_file(path, place), ref.origin, path

@@ -1,0 +1,220 @@
+"""What a caller gets back: an `Answer`, a stream's `Chunk`, and the digest that tells equal requests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from penstock.call import (
+    Attempt,
+    Choice,
+    Completion,
+    Event,
+    Finish,
+    Message,
+    ReasoningDelta,
+    RefusalDelta,
+    Status,
+    TextDelta,
+    ToolDelta,
+    Usage,
+    status_of,
+)
+from penstock.errors import Unanswered
+
+__all__ = ["Answer", "Chunk", "request_hash"]
+
+_NO_USAGE = Usage()
+_SHOWN = 60
+_WITHOUT_EFFECT = frozenset(
+    ("metadata", "safety_identifier", "service_tier", "store", "stream", "stream_options", "user")
+)
+"""Keys of a body that can't change the answer."""
+
+_sorted_json = msgspec.json.Encoder(order="deterministic").encode
+
+
+def request_hash(body: dict[str, Any]) -> str:
+    """The SHA-256, in hex, of what can change the answer to an OpenAI request body.
+
+    The order of keys doesn't count, nor do `user`, `metadata`, `stream` and the like. Defaults that aren't written
+    are not filled in. Raises `TypeError` for what is no JSON.
+    """
+    relevant = {key: value for key, value in body.items() if key not in _WITHOUT_EFFECT}
+    return hashlib.sha256(b"penstock-request-1\n" + _sorted_json(relevant)).hexdigest()
+
+
+class Answer:
+    """One request's answer, whole; or, from `map` and `run`, how it ended without one (`status` "failed", `error`).
+
+    A value: nothing changes it.
+    """
+
+    __slots__ = ("_body", "_completion", "error")
+
+    def __init__(self, completion: Completion | None, *, body: dict[str, Any], error: Unanswered | None = None) -> None:
+        assert (completion is None) != (error is None)
+        self._completion = completion
+        self._body = body
+        self.error = error
+        """Why there is no answer; None when there is one."""
+
+    @property
+    def text(self) -> str:
+        """The first choice's text; "" when it has none."""
+        return self._completion.text if self._completion else ""
+
+    @property
+    def message(self) -> Message:
+        """The assistant message in OpenAI's form, ready to be appended to the messages; {} without an answer."""
+        return self._completion.message if self._completion and self._completion.choices else {}
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """Every choice, where more than one was asked for."""
+        return self._completion.choices if self._completion else ()
+
+    @property
+    def vectors(self) -> tuple[Any, ...]:
+        """Embeddings, in the order of the inputs."""
+        return self._completion.vectors if self._completion else ()
+
+    @property
+    def tool_calls(self) -> list[dict[str, Any]]:
+        """The tool calls in OpenAI's form; [] when there is none."""
+        return list(self.message.get("tool_calls") or ())
+
+    @property
+    def status(self) -> Status:
+        """success, truncated (at max_tokens), filtered, or failed."""
+        return status_of(self._completion) if self._completion else "failed"
+
+    @property
+    def finish_reason(self) -> Finish | None:
+        return self._completion.finish if self._completion else None
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens; zeros when the provider didn't say."""
+        return (self._completion.usage if self._completion else None) or _NO_USAGE
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars; None when the price isn't known."""
+        return None
+
+    @property
+    def model(self) -> str:
+        """The model that answered, in the provider's words."""
+        return self._completion.model if self._completion else ""
+
+    @property
+    def target(self) -> str:
+        """Who answered, as `provider/model`; without an answer, who was tried last."""
+        if self._completion:
+            return self._completion.target
+        return self.attempts[-1].target if self.attempts else ""
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every request that was sent for it: target, times in seconds from the first send, and outcome."""
+        if self._completion:
+            return self._completion.attempts
+        assert self.error is not None
+        return self.error.attempts
+
+    @property
+    def latency_s(self) -> float:
+        """Seconds from the first send."""
+        if self._completion:
+            return self._completion.latency_s
+        return max((attempt.ended_s or 0.0 for attempt in self.attempts), default=0.0)
+
+    @property
+    def cached(self) -> bool:
+        return self._completion.cached if self._completion else False
+
+    @property
+    def request_hash(self) -> str:
+        """`penstock.request_hash` of what was asked."""
+        return request_hash(self._body)
+
+    @property
+    def request_id(self) -> str | None:
+        """The provider's id of the request, for its support."""
+        if self._completion:
+            return self._completion.request_id
+        return self.error.last.request_id if self.error and self.error.last else None
+
+    @property
+    def raw(self) -> bytes:
+        """The provider's body, untouched; b"" for a stream and without an answer."""
+        return self._completion.raw if self._completion else b""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but `raw` as plain JSON values."""
+        plain: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in ("text", "message", "tool_calls", "status", "finish_reason", "cost", "model", "target")
+        }
+        plain["usage"] = msgspec.to_builtins(self.usage)
+        plain["attempts"] = msgspec.to_builtins(self.attempts)
+        for name in ("latency_s", "cached", "request_hash", "request_id"):
+            plain[name] = getattr(self, name)
+        plain["error"] = {"code": self.error.kind, "message": self.error.message} if self.error else None
+        return plain
+
+    def __repr__(self) -> str:
+        said = self.text if self.error is None else self.error.message
+        shown = said if len(said) <= _SHOWN else said[: _SHOWN - 3] + "..."
+        return f"Answer({self.status}, {self.target!r}, {shown!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (self._completion, self._body, self.error))
+
+
+def _rebuild(completion: Completion | None, body: dict[str, Any], error: Unanswered | None) -> Answer:
+    return Answer(completion, body=body, error=error)
+
+
+class Chunk(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of a streamed answer. The last one has no text of its own: it says how the answer ended."""
+
+    text: str = ""
+    reasoning: str = ""
+    tool_call_delta: ToolDelta | None = None
+    choice: int = 0
+    is_last: bool = False
+    finish_reason: Finish | None = None
+    """On the last chunk."""
+    usage: Usage | None = None
+    """On the last chunk, when the provider said it."""
+
+    @classmethod
+    def of(cls, event: Event) -> Chunk | None:
+        """The chunk of an event that a reader sees, None for the others."""
+        make = _CHUNKS.get(type(event))
+        return make(event) if make else None
+
+
+def _text_chunk(event: Any) -> Chunk:
+    return Chunk(text=event.text, choice=event.choice)
+
+
+def _reasoning_chunk(event: Any) -> Chunk:
+    return Chunk(reasoning=event.text, choice=event.choice)
+
+
+def _tool_chunk(event: Any) -> Chunk:
+    return Chunk(tool_call_delta=event, choice=event.choice)
+
+
+_CHUNKS: dict[type, Callable[[Any], Chunk]] = {
+    TextDelta: _text_chunk,
+    RefusalDelta: _text_chunk,
+    ReasoningDelta: _reasoning_chunk,
+    ToolDelta: _tool_chunk,
+}

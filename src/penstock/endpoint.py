@@ -1,0 +1,147 @@
+"""The leaf: the only place where a codec meets moving bytes. Everything above sees calls and replies."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+from penstock.call import Call, Event, Reply, TextDelta
+from penstock.errors import CallError
+from penstock.handler import OpenStream
+from penstock.http import Timeouts, Transport, WireReply, WireRequest, WireStream
+from penstock.wire.codec import Codec
+
+__all__ = ["Endpoint", "Sign"]
+
+Sign = Callable[[WireRequest, str], WireRequest]
+"""Puts a key on a request, on every attempt. The headers it was given are shared: it copies before it adds."""
+
+_MOST_SIGNED = 256
+
+
+class Bearer:
+    """`Authorization: Bearer KEY`. Remembers what it signed, so that no shared headers are copied twice."""
+
+    __slots__ = ("_signed",)
+
+    def __init__(self) -> None:
+        # The headers that were signed are kept beside the result: their id stays theirs as long as the entry lives.
+        self._signed: dict[tuple[int, str], tuple[dict[str, str], dict[str, str]]] = {}
+
+    def __call__(self, request: WireRequest, key: str) -> WireRequest:
+        headers = request.headers
+        place = (id(headers), key)
+        known = self._signed.get(place)
+        if known is None:
+            if len(self._signed) >= _MOST_SIGNED:
+                self._signed.clear()
+            known = self._signed[place] = (headers, {**headers, "authorization": f"Bearer {key}"})
+        request.headers = known[1]
+        return request
+
+    def __repr__(self) -> str:
+        return "Bearer()"
+
+
+class Endpoint:
+    """One model of one provider: encodes, signs, sends, decodes, and says whose error it was.
+
+    `timeouts` bound unary requests, `stream_timeouts` streamed ones; both are narrowed to what a call's deadline
+    leaves. `now` is the clock that deadlines are instants of.
+    """
+
+    __slots__ = ("_codec", "_now", "_sign", "_stream_timeouts", "_timeouts", "_transport", "model", "name")
+
+    def __init__(
+        self,
+        codec: Codec,
+        transport: Transport,
+        *,
+        model: str,
+        name: str,
+        now: Callable[[], float],
+        timeouts: Timeouts | None = None,
+        stream_timeouts: Timeouts | None = None,
+        sign: Sign | None = None,
+    ) -> None:
+        self.model = model
+        self.name = name
+        self._codec = codec
+        self._transport = transport
+        self._now = now
+        self._timeouts = timeouts or Timeouts(between_bytes=None)
+        self._stream_timeouts = stream_timeouts or Timeouts()
+        self._sign = sign or Bearer()
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.name!r})"
+
+    async def send(self, call: Call, key: str | None) -> Reply:
+        """One attempt: a `Completion`, or for a call that streams an `OpenStream` that holds the connection.
+
+        Raises `CallError` with `target` filled in; `partial` holds the text that a broken stream had brought.
+        """
+        try:
+            streams = call.stream
+            request = self._codec.encode_request(call, self.model, stream=streams)
+            if key is not None:
+                request = self._sign(request, key)
+            timeouts = self._stream_timeouts if streams else self._timeouts
+            if call.deadline_s is not None:
+                timeouts = _narrowed(timeouts, call.deadline_s - self._now())
+            if streams:
+                return await self._open(call, request, timeouts)
+            reply = await self._transport.send(request, timeouts)
+            if 200 <= reply.status < 300:
+                return self._codec.decode_reply(call, reply)
+            raise self._codec.classify(reply)
+        except CallError as error:
+            error.target = self.name
+            raise
+
+    async def _open(self, call: Call, request: WireRequest, timeouts: Timeouts) -> OpenStream:
+        wire = await self._transport.stream(request, timeouts)
+        if 200 <= wire.status < 300:
+            return OpenStream(self._events(call, wire), wire.aclose)
+        try:
+            body = await wire.read()
+        except CallError:
+            # The status says more than how its explanation broke off.
+            body = b""
+        finally:
+            await wire.aclose()
+        raise self._codec.classify(WireReply(wire.status, wire.headers, body))
+
+    async def _events(self, call: Call, wire: WireStream) -> AsyncIterator[Event]:
+        decoder = self._codec.decoder(call)
+        said: list[str] = []
+        try:
+            async for piece in wire:
+                for event in decoder.feed(piece):
+                    if type(event) is TextDelta and event.choice == 0:
+                        said.append(event.text)
+                    yield event
+            for event in decoder.end():
+                yield event
+        except CallError as error:
+            error.target = self.name
+            error.partial = error.partial or "".join(said)
+            raise
+
+
+def _narrowed(timeouts: Timeouts, left_s: float) -> Timeouts:
+    """The timeouts within what the deadline leaves. Raises `CallError` timeout, unsent, when nothing is left."""
+    if left_s <= 0:
+        raise CallError("timeout", "the deadline passed before the request was sent", sent=False)
+    # Connecting stays shorter than the whole: else a connection that never came looks like a request maybe sent.
+    return Timeouts(
+        connect=_least(timeouts.connect, left_s * 0.9),
+        first_byte=_least(timeouts.first_byte, left_s),
+        between_bytes=_least(timeouts.between_bytes, left_s),
+        total=left_s if timeouts.total is None else min(timeouts.total, left_s),
+    )
+
+
+def _least(own: float | None, left_s: float) -> float | None:
+    if own is None:
+        return None
+    return min(own, left_s)
