@@ -1,0 +1,317 @@
+"""The default transport: wreq over HTTP/1.1, with the bounds and the meanings that it doesn't have itself.
+
+A unary call that bounds only connect and total runs on wreq's own timeouts. Any other call is watched: its body is
+handed over by a generator, which wreq starts when the connection stands, so that the phases can be told apart and
+`sent` is certain, and a timer interrupts the wait (`wreq_watch`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any, NamedTuple
+from weakref import WeakSet
+
+import wreq
+
+from penstock import __version__
+from penstock.errors import CallError, ConfigError
+from penstock.http import Pool, Timeouts, WireReply, WireRequest
+from penstock.transport.environment import proxy_rules, trusted_pem
+from penstock.transport.headers import LazyHeaders
+from penstock.transport.permits import Permits
+from penstock.transport.wreq_errors import call_error, cancelled_by_close, closed, too_large, too_slow
+from penstock.transport.wreq_stream import WreqStream
+from penstock.transport.wreq_watch import Expired, Upload, Watch, within
+
+__all__ = ["WreqTransport"]
+
+_METHODS = {name: getattr(wreq.Method, name) for name in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")}
+_MAX_CACHED = 64
+_SMALL_BODY = 65536
+"""A body of a known length up to this is read whole, as one piece."""
+_BODIES = frozenset({"POST", "PUT", "PATCH"})
+
+_FOREVER = timedelta(days=3650)
+_SOON = timedelta(milliseconds=1)
+
+_runtimes: dict[int, wreq.Runtime] = {}
+
+
+def _runtime() -> wreq.Runtime:
+    """This process's runtime: a forked child has none of its parent's threads, so it starts its own."""
+    pid = os.getpid()
+    if pid not in _runtimes:
+        _runtimes[pid] = wreq.Runtime(thread_name="penstock-wreq")
+    return _runtimes[pid]
+
+
+class _Limits(NamedTuple):
+    """One `Timeouts` value as this transport uses it."""
+
+    total: timedelta
+    is_plain: bool
+    """Until the body comes wreq's own timeouts say all of it."""
+    client: wreq.Client
+
+
+class WreqTransport:
+    """A provider's connections over wreq.
+
+    Raises `ConfigError` at construction for a proxy or certificates that can't be used, and for HTTP/2. It belongs
+    to one event loop and one process: a forked child opens its own.
+    """
+
+    def __init__(self, pool: Pool | None = None) -> None:
+        self.pool = pool = pool or Pool()
+        if pool.http2:
+            raise ConfigError("http2: an answer that is cut passes as whole over HTTP/2 with wreq; leave it off")
+        self._rules = proxy_rules(pool)
+        pem = trusted_pem(pool)
+        try:
+            self._trust: wreq.CertStore | bool = True if pem is None else wreq.CertStore.from_pem_stack(pem)
+        except Exception as error:
+            raise ConfigError("ca_file: the PEM certificates can't be read") from error
+        self._permits = Permits(pool.max_connections)
+        self._connect: float | None = None
+        self._client: wreq.Client | None = None
+        self._patient: wreq.Client | None = None
+        self._limits_of: dict[Timeouts, _Limits] = {}
+        self._last: tuple[Timeouts | None, _Limits | None] = (None, None)
+        self._proxies: dict[str, wreq.Proxy | None] = {}
+        self._streams: WeakSet[WreqStream] = WeakSet()
+        self._is_closed = False
+
+    async def send(self, request: WireRequest, timeouts: Timeouts) -> WireReply:
+        last, limits = self._last
+        if last is not timeouts or limits is None:
+            limits = self._limits(timeouts)
+        if not limits.is_plain:
+            opened = await self._open(request, timeouts, limits)
+            return WireReply(opened.status, opened.headers, await opened.read())
+        permits = self._permits
+        total = limits.total if permits.take() else await self._wait(limits.total)
+        stream: WreqStream | None = None
+        try:
+            response = await self._request(limits.client, request, total)
+            length = response.content_length
+            if length is None or length > _SMALL_BODY:
+                stream = self._stream(response, request.url, None, timeouts.between_bytes)
+                return WireReply(stream.status, stream.headers, await stream.read())
+            body = await within(response.bytes(), timeouts.between_bytes)
+            if length > self.pool.max_body_bytes:
+                raise too_large(request.url, self.pool.max_body_bytes)
+            return WireReply(response.status.as_int(), LazyHeaders(response.headers), bytes(body))
+        except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - wreq's errors share no other class
+            raise _told(error, request.url) from None
+        finally:
+            if stream is None:
+                permits.give()
+
+    async def stream(self, request: WireRequest, timeouts: Timeouts) -> WreqStream:
+        return await self._open(request, timeouts, self._limits(timeouts))
+
+    async def aclose(self) -> None:
+        """Close every connection. What still waits raises `CallError` `closed`."""
+        self._is_closed = True
+        self._permits.close()
+        for stream in list(self._streams):
+            await stream.aclose()
+        for client in (self._client, self._patient):
+            if client is not None:
+                client.close()
+        # wreq closes a client's idle connections when the last reference to it goes.
+        self._client = self._patient = None
+        self._limits_of.clear()
+        self._last = (None, None)
+
+    def _request(
+        self, client: wreq.Client, request: WireRequest, total: timedelta, upload: Upload | None = None
+    ) -> Coroutine[Any, Any, wreq.Response]:
+        headers = request.headers
+        if upload is not None or not request.body:
+            # wreq says the length of bytes, but neither of a generator nor of nothing.
+            headers = {**headers, "content-length": str(len(request.body))} if request.method in _BODIES else headers
+        method = _METHODS[request.method]
+        body = request.body if upload is None else upload.pieces()
+        proxy = self._proxy(request.url) if self._rules else None
+        if proxy is None:
+            return client.request(method, request.url, headers=headers, body=body, timeout=total)
+        return client.request(method, request.url, headers=headers, body=body, timeout=total, proxy=proxy)
+
+    async def _open(self, request: WireRequest, timeouts: Timeouts, limits: _Limits) -> WreqStream:
+        """The reply's stream, which owns the permit."""
+        total = limits.total if self._permits.take() else await self._wait(limits.total)
+        try:
+            if limits.is_plain:
+                response, first_s = await self._request(limits.client, request, total), None
+            else:
+                response, first_s = await self._watched(request, timeouts, limits.client, total)
+            stream = self._stream(response, request.url, first_s, timeouts.between_bytes)
+        except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - wreq's errors share no other class
+            self._permits.give()
+            raise _told(error, request.url) from None
+        self._streams.add(stream)
+        return stream
+
+    async def _watched(
+        self, request: WireRequest, timeouts: Timeouts, client: wreq.Client, total: timedelta
+    ) -> tuple[wreq.Response, float | None]:
+        """The reply's head, and the seconds left for its first byte.
+
+        A connection that the server had closed while it was idle fails before the upload starts: nothing was sent,
+        so the request is sent again, once.
+        """
+        started_s = time.monotonic()
+        for is_last in (False, True):
+            phases = _Phases(timeouts, Upload(request.body) if request.body else None)
+            try:
+                response = await Watch(phases.due).run(self._request(client, request, total, phases.upload))
+            except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - wreq's errors share no other class
+                told = _told(error, request.url, phases)
+                if is_last or not isinstance(told, CallError) or told.sent or told.code not in _BROKEN:
+                    raise told from None
+                total = _left(total, started_s)
+                continue
+            return response, phases.first_left_s()
+        raise AssertionError("the second try raises or returns")
+
+    def _stream(self, response: wreq.Response, url: str, first_s: float | None, between_s: float | None) -> WreqStream:
+        return WreqStream(
+            response,
+            url,
+            max_bytes=self.pool.max_body_bytes,
+            first_s=first_s,
+            between_s=between_s,
+            permit=self._permits.give,
+        )
+
+    async def _wait(self, total: timedelta) -> timedelta:
+        """Wait for a permit; what is left of `total` then."""
+        started_s = time.monotonic()
+        await self._permits.wait(total.total_seconds())
+        return _left(total, started_s)
+
+    def _limits(self, timeouts: Timeouts) -> _Limits:
+        if self._is_closed:
+            raise closed(sent=False)
+        limits = self._limits_of.get(timeouts)
+        if limits is None:
+            if len(self._limits_of) >= _MAX_CACHED:
+                self._limits_of.clear()
+            limits = self._limits_of[timeouts] = self._new_limits(timeouts)
+        self._last = (timeouts, limits)
+        return limits
+
+    def _new_limits(self, timeouts: Timeouts) -> _Limits:
+        """Everyone shares the client that bounds connecting as the first caller did.
+
+        Who waits longer than it takes one that waits for ever, who waits less is watched.
+        """
+        if self._client is None:
+            self._connect = timeouts.connect
+            self._client = self._new_client(timeouts.connect)
+        client = self._client
+        if self._connect is not None and (timeouts.connect is None or timeouts.connect > self._connect):
+            client = self._patient = self._patient or self._new_client(None)
+        total = _FOREVER if timeouts.total is None else timedelta(seconds=timeouts.total)
+        # A total that ends first would hide whether the request was still connecting.
+        connects_first = timeouts.total is None or timeouts.connect is None or timeouts.connect < timeouts.total
+        is_plain = timeouts.connect == self._connect and timeouts.first_byte is None and connects_first
+        return _Limits(total, is_plain, client)
+
+    def _new_client(self, connect: float | None) -> wreq.Client:
+        pool = self.pool
+        # wreq accepts unknown options in silence: the type checker reads these names against its `ClientConfig`.
+        options: wreq.ClientConfig = {
+            "runtime": _runtime(),
+            "user_agent": f"penstock/{__version__}",
+            # A short answer isn't worth its decompression; who asks for gzip, or gets it unasked, has it decoded.
+            "headers": {"accept-encoding": "identity"},
+            "gzip": True,
+            "brotli": True,
+            "deflate": True,
+            "zstd": True,
+            "http1_only": True,
+            "http1_options": wreq.Http1Options(max_buf_size=max(pool.max_header_bytes, 8192)),
+            "redirect": wreq.redirect.Policy.none(),
+            "cookie_store": False,
+            "referer": False,
+            "no_proxy": True,
+            "tls_verify": self._trust,
+            "pool_idle_timeout": timedelta(seconds=pool.idle_s),
+            "pool_max_idle_per_host": pool.max_connections,
+            # Asking for both families at once waits 15 s for a name server that drops AAAA.
+            "dns_options": wreq.DnsOptions(lookup_ip_strategy=wreq.LookupIpStrategy.IPV4_THEN_IPV6),
+        }
+        if connect is not None:
+            options["connect_timeout"] = timedelta(seconds=connect)
+        return wreq.Client(**options)
+
+    def _proxy(self, url: str) -> wreq.Proxy | None:
+        if url in self._proxies:
+            return self._proxies[url]
+        address = self._rules.proxy_for(url)
+        if len(self._proxies) >= _MAX_CACHED:
+            self._proxies.clear()
+        proxy = self._proxies[url] = None if address is None else wreq.Proxy.all(address)
+        return proxy
+
+
+def _left(total: timedelta, started_s: float) -> timedelta:
+    return max(total - timedelta(seconds=time.monotonic() - started_s), _SOON)
+
+
+_BROKEN = frozenset({"cut", "reset"})
+
+
+class _Phases:
+    """Where a watched request stands, and when its phase is too long."""
+
+    __slots__ = ("_started_s", "_timeouts", "upload")
+
+    def __init__(self, timeouts: Timeouts, upload: Upload | None) -> None:
+        self._timeouts = timeouts
+        self._started_s = time.monotonic()
+        self.upload = upload
+
+    @property
+    def is_unsent(self) -> bool:
+        return self.upload is not None and self.upload.started_s is None
+
+    def due(self) -> float | None:
+        connect, first = self._timeouts.connect, self._timeouts.first_byte
+        if self.upload is None:
+            # Nothing tells when a request without a body was sent: both phases are one.
+            return None if first is None else self._started_s + (connect or 0.0) + first
+        if self.upload.started_s is None and connect is not None:
+            return self._started_s + connect
+        if first is None:
+            return None
+        # Until the last piece was handed over the answer's time hasn't begun.
+        return (self.upload.handed_s or time.monotonic()) + first
+
+    def first_left_s(self) -> float | None:
+        first = self._timeouts.first_byte
+        if first is None or self.upload is None or self.upload.handed_s is None:
+            return first
+        return max(0.001, self.upload.handed_s + first - time.monotonic())
+
+
+def _told(error: BaseException, url: str, phases: _Phases | None = None) -> BaseException:
+    """What to raise for `error`: itself when it needs no telling."""
+    if isinstance(error, CallError):
+        return error
+    unsent = phases is not None and phases.is_unsent
+    if isinstance(error, asyncio.CancelledError):
+        return closed(sent=not unsent) if cancelled_by_close(error) else error
+    if isinstance(error, Expired):
+        code = "between_bytes" if phases is None else "connect" if unsent else "first_byte"
+        return too_slow(url, code, sent=not unsent)
+    told = call_error(error, url) if isinstance(error, Exception) else error
+    if unsent and isinstance(told, CallError):
+        told.sent = False
+    return told
