@@ -99,41 +99,43 @@ class CsvSource:
 
     def rows(self, *, wanted: Wanted | None = None) -> Iterator[Row | BadRow]:
         with closing(self._cells()) as cells:
-            for index, (line, values) in enumerate(cells):
+            for index, (line, values, wrong) in enumerate(cells):
                 if wanted is not None and not wanted(index):
                     continue
-                if isinstance(values, str):
-                    yield BadRow(index, line, None, f"{self.name}:{line}: {values}")
+                if wrong is not None:
+                    yield BadRow(index, line, None, f"{self.name}:{line}: {wrong}")
                 else:
                     yield self._asker.row(dict(zip(self._columns, values, strict=True)), index, line)
 
     def table(self) -> Iterator[dict[str, Any]]:
-        nothing: dict[str, Any] = dict.fromkeys(self._columns)
         with closing(self._cells()) as cells:
-            for _, values in cells:
-                yield nothing if isinstance(values, str) else dict(zip(self._columns, values, strict=True))
+            for _, values, wrong in cells:
+                if wrong is not None:
+                    values = [_legible(value) for value in values]
+                # A row of another width keeps what fits.
+                yield dict.fromkeys(self._columns) | dict(zip(self._columns, values, strict=False))
 
-    def _cells(self) -> Generator[tuple[int, list[str] | str]]:
-        """Each row's first line and its cells, or what is wrong with it."""
+    def _cells(self) -> Generator[tuple[int, list[str], str | None]]:
+        """Each row's first line, its cells, and what is wrong with it."""
         with self._reader() as reader:
             width = len(self._header(reader))
             while True:
                 line = reader.line_num + 1
                 try:
-                    values = next(reader)
+                    values: list[str] = next(reader)
                 except StopIteration:
                     return
                 except csv.Error as error:
-                    yield line, f"not CSV: {error}"
+                    yield line, [], f"not CSV: {error}"
                     continue
                 if not values:
                     continue
+                wrong = None
                 if len(values) != width:
-                    yield line, f"expected {width} cells, as many as the header has, got {len(values)}"
-                elif not "".join(values).isascii() and (bad := _stray_byte("".join(values))) is not None:
-                    yield line, f"expected UTF-8, got the byte 0x{bad:02x}"
-                else:
-                    yield line, values
+                    wrong = f"expected {width} cells, as many as the header has, got {len(values)}"
+                elif not "".join(values).isascii() and (stray := _stray_byte("".join(values))) is not None:
+                    wrong = f"expected UTF-8, got the byte 0x{stray:02x}"
+                yield line, values, wrong
 
     @contextmanager
     def _reader(self) -> Iterator[Any]:
@@ -164,6 +166,10 @@ class CsvSource:
 def _stray_byte(text: str) -> int | None:
     """A byte that was no UTF-8, as `surrogateescape` kept it."""
     return next((ord(char) - 0xDC00 for char in text if "\udc80" <= char <= "\udcff"), None)
+
+
+def _legible(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 class ParquetSource:
