@@ -72,18 +72,6 @@ def test_any_answer_survives_its_cell(tmp_path_factory: pytest.TempPathFactory, 
     assert [row["answer"] for row in read_csv(folder / "out.csv")] == [text]
 
 
-def test_samples_repeat_the_row_and_number_it(tmp_path: Path) -> None:
-    rows = source(tmp_path, "in.csv", "prompt\na\nb\n")
-    out = tmp_path / "out.csv"
-    assert write_table(out, rows, iter([answered(0, "p"), answered(1, "q"), answered(3, "r")]), samples=2) == 4
-    assert [(row["prompt"], row["sample"], row["answer"]) for row in read_csv(out)] == [
-        ("a", "1", "p"),
-        ("a", "2", "q"),
-        ("b", "1", ""),
-        ("b", "2", "r"),
-    ]
-
-
 def test_lines_become_a_table_of_id_and_prompt(tmp_path: Path) -> None:
     rows = source(tmp_path, "in.jsonl", '{"custom_id": "x", "prompt": "hi"}\n\n{"prompt": "ho"}\n[]\n')
     out = tmp_path / "out.csv"
@@ -128,12 +116,12 @@ def test_parquet_keeps_the_types_of_its_input(tmp_path: Path) -> None:
     assert got["status"].null_count == 2498
 
 
-def test_parquet_takes_samples_and_text_inputs_and_no_rows(tmp_path: Path) -> None:
+def test_parquet_takes_text_inputs_and_no_rows(tmp_path: Path) -> None:
     pq = pytest.importorskip("pyarrow.parquet")
     out = tmp_path / "out.parquet"
-    write_table(out, source(tmp_path, "in.txt", "a\nb\n"), iter([answered(3)]), samples=2)
+    write_table(out, source(tmp_path, "in.txt", "a\nb\n"), iter([answered(1)]))
     got = pq.read_table(out).to_pylist()
-    assert [(row["prompt"], row["sample"], row["answer"]) for row in got][2:] == [("b", 1, None), ("b", 2, "yes")]
+    assert [(row["prompt"], row["answer"]) for row in got] == [("a", None), ("b", "yes")]
     write_table(out, source(tmp_path, "in.txt", ""), iter([]))
     assert pq.read_table(out).to_pylist() == []
 
@@ -156,9 +144,6 @@ def test_a_column_with_an_added_name_is_refused_before_the_run(tmp_path: Path) -
         'in.csv: the column "answer" has the name of one that out.csv gets; rename it '
         "(added are answer, status, target, cost_usd, error)"
     )
-    with pytest.raises(InputError, match='the column "sample" has'):
-        check_table(source(tmp_path, "s.csv", "prompt,sample\n"), Path("out.csv"), samples=2)
-    check_table(source(tmp_path, "s.csv", "prompt,sample\n"), Path("out.csv"))
 
 
 def test_a_pipe_makes_no_table() -> None:
@@ -174,15 +159,13 @@ def test_a_parquet_output_without_pyarrow_says_what_to_install(tmp_path: Path, m
         check_table(source(tmp_path, "in.txt", "a\n"), Path("out.parquet"))
 
 
-@given(st.lists(st.integers(0, 30), unique=True).map(sorted), st.integers(1, 3))
-def test_each_outcome_is_beside_its_own_row(
-    tmp_path_factory: pytest.TempPathFactory, indexes: list[int], samples: int
-) -> None:
+@given(st.lists(st.integers(0, 20), unique=True).map(sorted))
+def test_each_outcome_is_beside_its_own_row(tmp_path_factory: pytest.TempPathFactory, indexes: list[int]) -> None:
     folder = tmp_path_factory.mktemp("merge")
     rows = source(folder, "in.txt", "".join(f"{n}\n" for n in range(12)))
-    write_table(folder / "out.csv", rows, (answered(index, f"to {index}") for index in indexes), samples=samples)
+    write_table(folder / "out.csv", rows, (answered(index, f"to {index}") for index in indexes))
     got = {n: row["answer"] for n, row in enumerate(read_csv(folder / "out.csv")) if row["answer"]}
-    assert got == {index: f"to {index}" for index in indexes if index < 12 * samples}
+    assert got == {index: f"to {index}" for index in indexes if index < 12}
 
 
 # --- the text of an answer

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ADDED", "TABLES", "answer_text", "check_table", "write_table"]
 
 ADDED = ("answer", "status", "target", "cost_usd", "error")
-"""The columns that are put behind the input's own; with several samples "sample" stands before them."""
+"""The columns that are put behind the input's own."""
 TABLES = (".csv", ".parquet")
 """What an output that is a table ends in."""
 _GROUP = 1024
@@ -42,43 +42,37 @@ class _Added(NamedTuple):
 _NOTHING = _Added()
 
 
-def check_table(source: Source, out: Path, *, samples: int = 1) -> None:
+def check_table(source: Source, out: Path) -> None:
     """Whether `out` can hold the rows of `source` and their answers; to be asked before anything is sent.
 
     Raises `InputError`: a pipe as input, a column of the input that has the name of an added one, pyarrow missing.
     """
     if not source.replayable:
         raise InputError(f"{out}: a table repeats the rows of its input, and {source.name} can be read only once")
-    added = _added_names(samples)
-    clash = next((column for column in source.columns() if column in added), None)
+    clash = next((column for column in source.columns() if column in ADDED), None)
     if clash is not None:
         raise InputError(
             f'{source.name}: the column "{clash}" has the name of one that {out} gets; rename it '
-            f"(added are {', '.join(added)})"
+            f"(added are {', '.join(ADDED)})"
         )
     if out.suffix.lower() == ".parquet":
         _pyarrow(out)
 
 
-def write_table(path: Path, source: Source, outcomes: Iterator[Outcome], *, samples: int = 1) -> int:
+def write_table(path: Path, source: Source, outcomes: Iterator[Outcome]) -> int:
     """Write the input's rows and what became of them to `path` (`.csv` or `.parquet`); how many rows those were.
 
-    `outcomes` come in the order of their index, which is the row's, times `samples`, plus the sample's number from 0;
-    a row without an outcome gets empty cells. With several samples each row is there that often, numbered from 1 in
-    the column "sample". The file is replaced as a whole. Raises `InputError` (as `check_table`) or `OSError`.
+    `outcomes` come in the order of their index, which is the row's; a row without one gets empty cells. The file is
+    replaced as a whole. Raises `InputError` (as `check_table`) or `OSError`.
     """
-    check_table(source, path, samples=samples)
+    check_table(source, path)
     write = _write_parquet if path.suffix.lower() == ".parquet" else _write_csv
     with whole_file(path) as file:
-        return write(file, source, _by_item(outcomes), samples)
+        return write(file, source, _by_row(outcomes))
 
 
-def _added_names(samples: int) -> tuple[str, ...]:
-    return ADDED if samples == 1 else ("sample", *ADDED)
-
-
-def _by_item(outcomes: Iterator[Outcome]) -> Callable[[int], _Added]:
-    """The added cells of an item; to be asked for indexes that only grow."""
+def _by_row(outcomes: Iterator[Outcome]) -> Callable[[int], _Added]:
+    """The added cells of a row; to be asked for indexes that only grow."""
     waiting: Outcome | None = next(outcomes, None)
 
     def at(index: int) -> _Added:
@@ -160,21 +154,18 @@ def _json(value: object) -> str:
 # --- the formats
 
 
-def _write_csv(file: BinaryIO, source: Source, added: Callable[[int], _Added], samples: int) -> int:
+def _write_csv(file: BinaryIO, source: Source, added: Callable[[int], _Added]) -> int:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
     # Not "\n" alone: Python 3.11 would then leave a lone "\r" in a cell unquoted.
     writer = csv.writer(text, lineterminator="\r\n")
     columns = source.columns()
-    writer.writerow([*columns, *_added_names(samples)])
+    writer.writerow([*columns, *ADDED])
     index = -1
     for index, row in enumerate(source.table()):
-        cells = [_cell(row[column]) for column in columns]
-        for number in range(samples):
-            sample = () if samples == 1 else (number + 1,)
-            writer.writerow([*cells, *sample, *added(index * samples + number)])
+        writer.writerow([*(_cell(row[column]) for column in columns), *added(index)])
     text.flush()
     text.detach()
-    return (index + 1) * samples
+    return index + 1
 
 
 def _cell(value: object) -> object:
@@ -184,32 +175,24 @@ def _cell(value: object) -> object:
     return _json(value) if isinstance(value, (dict, list)) else _json([value])[1:-1].strip('"')
 
 
-def _write_parquet(file: BinaryIO, source: Source, added: Callable[[int], _Added], samples: int) -> int:
+def _write_parquet(file: BinaryIO, source: Source, added: Callable[[int], _Added]) -> int:
     pa, pq = _pyarrow(Path(source.name))
     own, batches = _arrow(source)
-    types = [_arrow_type(name) for name in _added_names(samples)]
+    types = [pa.float64() if name == "cost_usd" else pa.string() for name in ADDED]
     schema = own
-    for name, kind in zip(_added_names(samples), types, strict=True):
+    for name, kind in zip(ADDED, types, strict=True):
         schema = schema.append(pa.field(name, kind))
     start = 0
     with pq.ParquetWriter(file, schema) as writer:
         for batch in batches:
-            items = range(start, start + batch.num_rows * samples)
-            start = items.stop
-            if not items:
+            rows = range(start, start + batch.num_rows)
+            start = rows.stop
+            if not rows:
                 continue
-            cells = [(*(() if samples == 1 else (item % samples + 1,)), *added(item)) for item in items]
-            if samples > 1:
-                batch = batch.take(pa.array([number // samples for number in range(len(items))]))
-            columns = [pa.array(column, kind) for column, kind in zip(zip(*cells, strict=True), types, strict=True)]
+            cells = zip(*map(added, rows), strict=True)
+            columns = [pa.array(column, kind) for column, kind in zip(cells, types, strict=True)]
             writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=schema))
     return start
-
-
-def _arrow_type(name: str) -> Any:
-    import pyarrow
-
-    return {"cost_usd": pyarrow.float64(), "sample": pyarrow.int32()}.get(name, pyarrow.string())
 
 
 def _arrow(source: Source) -> tuple[pyarrow.Schema, Iterator[pyarrow.RecordBatch]]:
