@@ -114,6 +114,8 @@ class Completion(msgspec.Struct, kw_only=True, eq=True):
     model: str = ""
     """The model that answered, in the provider's words."""
     id: str = ""
+    created: int = 0
+    """When, by the provider's clock in seconds since 1970; 0 when it didn't say."""
     raw: bytes = b""
     """b"" when the answer was folded from a stream."""
     request_id: str | None = None
@@ -121,6 +123,9 @@ class Completion(msgspec.Struct, kw_only=True, eq=True):
     malformed_events: int = 0
     target: str = ""
     attempts: tuple[Attempt, ...] = ()
+    """Each request sent, refusals included; of very many the first and the last ones."""
+    requests_sent: int = 0
+    """How many there were in all."""
     latency_s: float = 0.0
     """From the call's first send."""
     cached: bool = False
@@ -173,11 +178,15 @@ class Started(msgspec.Struct, frozen=True):
 
     model: str = ""
     id: str = ""
+    created: int = 0
 
 
 class TextDelta(msgspec.Struct, frozen=True):
+    """A piece of the text; `logprobs` in OpenAI's form, for the tokens of this piece, when they were asked for."""
+
     text: str
     choice: int = 0
+    logprobs: Any = None
 
 
 class ReasoningDelta(msgspec.Struct, frozen=True):

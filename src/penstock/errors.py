@@ -145,19 +145,29 @@ def _rebuild(state: dict[str, Any]) -> CallError:
 
 
 class Unanswered(PenstockError):
-    """A request ended without an answer. `attempts` tells each try: target, what it got, and when."""
+    """A request ended without an answer. `attempts` tells each try: target, what it got, and when.
+
+    Of very many attempts the first and the last ones are kept; `requests_sent` counts them all.
+    """
 
     kind: str = "unanswered"
 
-    def __init__(self, message: str, attempts: Sequence[Attempt] = (), last: CallError | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        attempts: Sequence[Attempt] = (),
+        last: CallError | None = None,
+        requests_sent: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.attempts = tuple(attempts)
         self.last = last
         """The last attempt's error, None when nothing was attempted."""
+        self.requests_sent = len(self.attempts) if requests_sent is None else requests_sent
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (type(self), (self.message, self.attempts, self.last))
+        return (type(self), (self.message, self.attempts, self.last, self.requests_sent))
 
 
 class RateLimited(Unanswered):
@@ -257,11 +267,18 @@ _NARROW: dict[str, type[Unanswered]] = {
 }
 
 
-def unanswered(attempts: Sequence[Attempt], last: CallError, *, message: str | None = None) -> Unanswered:
-    """The narrow error when every attempt ended alike, plain `Unanswered` when they differ."""
-    kinds = {attempt.error_kind for attempt in attempts if attempt.error_kind} | {last.kind}
-    cls = _NARROW[last.kind] if len(kinds) == 1 else Unanswered
-    return cls(message or str(last), attempts, last)
+def unanswered(
+    attempts: Sequence[Attempt],
+    last: CallError,
+    *,
+    message: str | None = None,
+    requests_sent: int | None = None,
+) -> Unanswered:
+    """The narrow error when every target ended alike, plain `Unanswered` when they differ."""
+    ends = {attempt.target: attempt.error_kind for attempt in attempts if attempt.error_kind}
+    ends[last.target] = last.kind
+    cls = _NARROW[last.kind] if len(set(ends.values())) == 1 else Unanswered
+    return cls(message or str(last), attempts, last, requests_sent)
 
 
 class BudgetExceeded(PenstockError):

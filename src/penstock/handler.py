@@ -7,11 +7,14 @@ are closed; `hold` and `primed` are the only two helpers that know how.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import partial
 from types import TracebackType
 from typing import Protocol
 
-from penstock.call import Call, Completion, Event, Reply, Started, Stream
+from penstock.call import Attempt, Call, Completion, Event, Reply, Started, Stream, Usage, UsageUpdate
+from penstock.errors import CallError
 
 __all__ = ["Handler", "Layer", "OpenStream", "hold", "primed"]
 
@@ -28,10 +31,13 @@ class Layer(Protocol):
 class OpenStream:
     """Events and what to give back when they are over: the `Stream` that every layer and endpoint returns.
 
-    Iterating to the end, an error, or leaving the context closes it; closing twice is harmless.
+    Iterating to the end, an error, or leaving the context closes it; closing twice is harmless. `usage` is the last
+    one that went past; `complete` says that the events came to their end. The race fills `target`, `attempts` (whose
+    last one it ends when the stream is over) and `explain`, which turns an error that breaks the stream into the one
+    that is raised.
     """
 
-    __slots__ = ("_events", "_releases", "closed")
+    __slots__ = ("_events", "_releases", "_seen", "attempts", "closed", "complete", "explain", "target", "usage")
 
     def __init__(
         self,
@@ -40,7 +46,17 @@ class OpenStream:
     ) -> None:
         self._events = events
         self._releases = list(releases)
+        self._seen: deque[Event] | None = None
         self.closed = False
+        self.complete = False
+        self.target = ""
+        self.attempts: tuple[Attempt, ...] = ()
+        self.usage: Usage | None = None
+        self.explain: Callable[[CallError], BaseException] | None = None
+
+    def push_back(self, events: Iterable[Event]) -> None:
+        """Yield `events` again before what comes next, even when nothing comes any more."""
+        self._seen = deque(events)
 
     def on_close(self, release: Callable[[], Awaitable[None] | None]) -> None:
         """Call `release` once, at close, before whatever was added earlier."""
@@ -61,16 +77,28 @@ class OpenStream:
         return self
 
     async def __anext__(self) -> Event:
+        if self._seen:
+            return self._seen.popleft()
         if self.closed:
             raise StopAsyncIteration
         try:
-            return await self._events.__anext__()
-        except BaseException:
+            event = await self._events.__anext__()
+        except StopAsyncIteration:
+            self.complete = True
             await self.aclose()
             raise
+        except BaseException as error:
+            await self.aclose()
+            if self.explain is not None and isinstance(error, CallError):
+                raise self.explain(error) from error
+            raise
+        if type(event) is UsageUpdate:
+            self.usage = event.usage
+        return event
 
     async def aclose(self) -> None:
         """Give everything back, newest first, whatever fails on the way; the first failure is raised at the end."""
+        self._seen = None
         if self.closed:
             return
         self.closed = True
@@ -103,30 +131,25 @@ def hold(reply: Reply, release: Callable[[], None]) -> Reply:
     if isinstance(reply, OpenStream):
         reply.on_close(release)
         return reply
-    return OpenStream(reply.__aiter__(), release, lambda: reply.__aexit__(None, None, None))
+    return OpenStream(reply.__aiter__(), release, partial(reply.__aexit__, None, None, None))
 
 
-async def primed(stream: Stream) -> Stream:
+async def primed(stream: Stream) -> OpenStream:
     """Wait for the first event that says something, so that a stream that dies at birth is a failed attempt.
 
     Returns a stream that yields everything from the start. When the wait fails or is cancelled, `stream` is closed
     before the error goes on. `Started` alone proves nothing: providers send it and then fail.
     """
-    events = stream.__aiter__()
+    if not isinstance(stream, OpenStream):
+        stream = OpenStream(stream.__aiter__(), partial(stream.__aexit__, None, None, None))
     seen: list[Event] = []
     try:
-        async for event in events:
+        async for event in stream:
             seen.append(event)
             if not isinstance(event, Started):
                 break
     except BaseException:
-        await stream.__aexit__(None, None, None)
+        await stream.aclose()
         raise
-    return OpenStream(_replay(seen, events), lambda: stream.__aexit__(None, None, None))
-
-
-async def _replay(seen: list[Event], rest: AsyncIterator[Event]) -> AsyncIterator[Event]:
-    for event in seen:
-        yield event
-    async for event in rest:
-        yield event
+    stream.push_back(seen)
+    return stream

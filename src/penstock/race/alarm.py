@@ -1,0 +1,106 @@
+"""Deadlines without a timer each: alarms on one shared wheel, and a way to interrupt one's own await."""
+
+from __future__ import annotations
+
+import asyncio
+from heapq import heappop, heappush
+from typing import Any
+
+from penstock.clock import Clock
+
+__all__ = ["TICK_S", "Alarm", "Wheel"]
+
+TICK_S = 0.05
+"""How late an alarm may ring; it never rings early."""
+
+_PER_S = 1.0 / TICK_S
+
+
+class Wheel:
+    """All alarms of a race in slots of one tick, and one timer of the clock for the earliest slot.
+
+    Setting and clearing an alarm costs about 0.3 us, a `call_at` of its own 1.5.
+    """
+
+    __slots__ = ("_clock", "_due_slot", "_order", "_slots", "_timer")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._slots: dict[int, set[Alarm]] = {}
+        self._order: list[int] = []
+        self._due_slot: int | None = None
+        self._timer: Any = None
+
+    def set(self, alarm: Alarm, at_s: float) -> int:
+        """The slot, to be given to `clear`."""
+        slot = int(at_s * _PER_S) + 1
+        alarms = self._slots.get(slot)
+        if alarms is None:
+            self._slots[slot] = {alarm}
+            heappush(self._order, slot)
+            if self._due_slot is None or slot < self._due_slot:
+                self._arm(slot)
+        else:
+            alarms.add(alarm)
+        return slot
+
+    def clear(self, alarm: Alarm, slot: int) -> None:
+        alarms = self._slots.get(slot)
+        if alarms is not None:
+            alarms.discard(alarm)
+
+    def _arm(self, slot: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due_slot = slot
+        self._timer = self._clock.call_later(slot * TICK_S - self._clock.now(), self._turn)
+
+    def _turn(self) -> None:
+        self._timer = self._due_slot = None
+        now_s = self._clock.now()
+        while self._order and self._order[0] * TICK_S <= now_s + 1e-6:
+            for alarm in self._slots.pop(heappop(self._order)):
+                alarm.ring()
+        if self._order:
+            self._arm(self._order[0])
+
+
+class Alarm:
+    """Cancels the await of the task that set it, and can tell that cancellation from everybody else's.
+
+    Set it, await one thing, and clear it synchronously after. When the await raised `CancelledError`, `was_mine`
+    says whether to swallow it.
+    """
+
+    __slots__ = ("_base", "_slot", "_task", "_wheel", "rang")
+
+    def __init__(self, wheel: Wheel) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "a race runs in a task"
+        self._wheel = wheel
+        self._task = task
+        # Cancellations from before the race are not ours to take back.
+        self._base = task.cancelling()
+        self._slot: int | None = None
+        self.rang = False
+
+    def set(self, at_s: float) -> None:
+        self.rang = False
+        self._slot = self._wheel.set(self, at_s)
+
+    def ring(self) -> None:
+        self._slot = None
+        self.rang = True
+        self._task.cancel()
+
+    def clear(self) -> None:
+        """No ring from here on. Takes the cancellation back when it rang; call once for each `set`."""
+        if self._slot is not None:
+            self._wheel.clear(self, self._slot)
+            self._slot = None
+        elif self.rang:
+            self._task.uncancel()
+
+    def was_mine(self) -> bool:
+        """After `clear`, of a `CancelledError` that the await raised: nobody but this alarm asked for it."""
+        return self.rang and self._task.cancelling() <= self._base

@@ -1,0 +1,31 @@
+"""How long and how often a race tries."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from penstock.errors import ErrorKind
+from penstock.race.backoff import BASE_S, CAP_S
+
+__all__ = ["RaceSettings"]
+
+
+class RaceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One route's policy. `Call.deadline_s`, an instant, bounds a call whatever stands here."""
+
+    patience: Literal["interactive", "batch"] = "interactive"
+    """`batch`: nobody waits for one answer; what may be tried again is, for ever, spread over minutes."""
+    deadline_after_s: float | None = 120.0
+    """For an interactive call that brings no deadline: seconds from its arrival. None: no bound."""
+    deadline_after_send_s: float | None = None
+    """In a batch: seconds from the call's first send, waits for a limit not counted."""
+    max_attempts: int | None = None
+    """Requests that count: a refusal at a limit is a wait, and a refused key gives way to the next one."""
+    fallback_on: frozenset[ErrorKind] = frozenset()
+    """Classes that stop at the first target unless named here."""
+    limit_patience_s: float = 0.5
+    """An interactive call prefers a later target to a longer wait at a limit."""
+    backoff_base_s: float = BASE_S
+    backoff_cap_s: float = CAP_S

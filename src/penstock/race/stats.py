@@ -1,0 +1,43 @@
+"""Live counts that displays and `client.stats()` read. Written by the race alone, on its own loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from penstock.errors import CallError
+
+__all__ = ["RaceStats", "TargetStats"]
+
+
+@dataclass(slots=True)
+class TargetStats:
+    """One target's counts since the start."""
+
+    started: int = 0
+    """Requests sent."""
+    answered: int = 0
+    errors: dict[str, int] = field(default_factory=dict)
+    """Failed attempts by `CallError.kind`, refusals at a limit included."""
+    last_error: str | None = None
+    last_answer_s: float | None = None
+    """The clock's instant of the last answer."""
+
+    def failed(self, error: CallError) -> None:
+        self.errors[error.kind] = self.errors.get(error.kind, 0) + 1
+        self.last_error = str(error)
+
+
+@dataclass(slots=True)
+class RaceStats:
+    """A race's counts since the start. `retries` are attempts after a failure, refusals at a limit not counted."""
+
+    answered: int = 0
+    gave_up: int = 0
+    retries: int = 0
+    refusals: int = 0
+    waiting: int = 0
+    """Calls that wait at a limit or between two attempts, now."""
+    targets: dict[str, TargetStats] = field(default_factory=dict)
+
+    def target(self, name: str) -> TargetStats:
+        return self.targets.setdefault(name, TargetStats())

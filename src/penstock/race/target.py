@@ -1,0 +1,58 @@
+"""What a race sees of a target: how ready it is, a way in, and a way to send."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from penstock.call import Call, RateLimits, Reply, Usage
+from penstock.errors import CallError
+
+__all__ = ["Permit", "Target"]
+
+
+class Permit(Protocol):
+    """The right to send one request now. It ends exactly once: `settle`, `refused` or `release`."""
+
+    def learn(self, limits: RateLimits) -> None:
+        """What the reply's headers said."""
+
+    def settle(self, usage: Usage | None) -> None:
+        """Answered: give back what was reserved and not used. None: the provider didn't say."""
+
+    def refused(self, error: CallError, now_s: float) -> None:
+        """Failed: a limit freezes, a bad key is set aside, a full server is asked less."""
+
+    def release(self) -> None:
+        """Given up: cancelled, or ended by something that says nothing about the target."""
+
+
+class Target(Protocol):
+    """One model of one provider behind its own limits.
+
+    Admission is apart from sending, so that waits at a limit are no time of an attempt, and the key that was chosen
+    travels with the permit. The race settles every permit; `send` doesn't.
+    """
+
+    @property
+    def name(self) -> str:
+        """As the user writes it: "openai/gpt-4o-mini"."""
+        ...
+
+    def wait_s(self, now_s: float, estimate: int) -> float:
+        """Seconds until a new call would be admitted, `inf` when none will be. Changes nothing."""
+        ...
+
+    def try_admit(self, call: Call, now_s: float) -> Any:
+        """A `Permit` at once, or None when the call must wait.
+
+        Raises `CallError` (`sent` False) when it can never be admitted: too big for the limit, no usable key.
+        """
+        ...
+
+    async def admit(self, call: Call) -> Any:
+        """A `Permit`, in the order of priority. Raises as `try_admit` does; a cancelled wait costs nobody a turn."""
+        ...
+
+    async def send(self, call: Call, permit: Any) -> Reply:
+        """One attempt. Raises `CallError`; a stream owns its connection until it is closed."""
+        ...
