@@ -1,0 +1,48 @@
+"""The providers that penstock knows, and what is known about models by their names. Import it only when used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+
+from penstock.catalog.table import VENDORS
+from penstock.catalog.vendor import LimitDialect, Vendor
+
+__all__ = ["LimitDialect", "Vendor", "is_reasoning", "providers", "vendor"]
+
+_PROVIDERS: Mapping[str, Vendor] = MappingProxyType({known.name: known for known in VENDORS})
+
+
+def providers() -> Mapping[str, Vendor]:
+    """Every known provider by name, in the order in which they are worth listing."""
+    return _PROVIDERS
+
+
+def vendor(name: str) -> Vendor:
+    """The provider called `name`, in any case. Raises `KeyError` with that name when it isn't known."""
+    return _PROVIDERS[name.lower()]
+
+
+@cache
+def _reasoning_names() -> re.Pattern[str]:
+    return re.compile(
+        r"""(?:^|[/:._-])(?:
+            o[134](?:-(?:mini|pro|preview|deep-research))?(?=$|[-:@]) | gpt-5(?!\S*chat) | gpt-oss |
+            deepseek-(?:reasoner|r\d) | r1(?=$|[-:]) | qwq | magistral |
+            grok-(?:3-mini|4(?!\S*non-reasoning)|code) | glm-(?:4\.[5-9]|[5-9]) | minimax-m\d | kimi-k2-thinking |
+            sonar-(?:reasoning|deep-research) | claude-\S*thinking | \S*-(?:thinking|reasoning)(?=$|[-:])
+        )""",
+        re.VERBOSE | re.IGNORECASE,
+    )
+
+
+@cache
+def _is_reasoning(model: str) -> bool:
+    return _reasoning_names().search(model) is not None and "non-reasoning" not in model
+
+
+def is_reasoning(model: str) -> bool:
+    """Whether `model` is known, by its name, to think before it writes: its first token may take minutes."""
+    return len(model) <= 200 and _is_reasoning(model)

@@ -14,8 +14,22 @@ __all__ = ["Codec", "Decoder", "Encoder"]
 class Decoder(Protocol):
     """One stream's state: bytes in at any split, events out."""
 
+    @property
+    def done(self) -> bool:
+        """Nothing more will come but the end: call `end` now, without waiting for the connection to close."""
+        ...
+
+    @property
+    def malformed_events(self) -> int:
+        """Events that were skipped because nobody could read them."""
+        ...
+
     def feed(self, data: bytes) -> list[Event]:
-        """The events that are complete now. Raises `CallError` (with `partial`) for an error that came in band."""
+        """The events that are complete now.
+
+        Raises `CallError` (with `partial`) for an error that came in band. When events precede it in `data` they are
+        returned, `done` is True, and the next `feed` or `end` raises it.
+        """
         ...
 
     def end(self) -> list[Event]:

@@ -1,0 +1,140 @@
+"""The known providers. Facts are from each vendor's documentation and from recorded replies, late 2026."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from penstock.catalog.vendor import Vendor
+
+__all__ = ["VENDORS"]
+
+_DAY_S: Final = 86400.0
+_OLD_NAME: Final = (("max_completion_tokens", "max_tokens"),)
+
+VENDORS: Final[tuple[Vendor, ...]] = (
+    Vendor(
+        name="openai",
+        title="OpenAI",
+        base_url="https://api.openai.com/v1",
+        key_env=("OPENAI_API_KEY",),
+        base_url_env=("OPENAI_BASE_URL",),
+        # Reasoning models answer 400 unsupported_parameter to max_tokens; the others take both names.
+        reasoning_renames=(("max_tokens", "max_completion_tokens"),),
+        limits="openai",
+        charges_max_tokens=True,
+    ),
+    Vendor(
+        name="together",
+        title="Together AI",
+        base_url="https://api.together.xyz/v1",
+        key_env=("TOGETHER_API_KEY",),
+        renames=_OLD_NAME,
+        limits="together",
+        requests_window_s=1.0,
+    ),
+    Vendor(
+        name="groq",
+        title="Groq",
+        base_url="https://api.groq.com/openai/v1",
+        key_env=("GROQ_API_KEY",),
+        limits="openai",
+        requests_window_s=_DAY_S,
+        charges_max_tokens=True,
+    ),
+    Vendor(
+        name="mistral",
+        title="Mistral AI",
+        base_url="https://api.mistral.ai/v1",
+        key_env=("MISTRAL_API_KEY",),
+        # Unknown parameters are refused with 422; usage comes unasked in the last chunk.
+        stream_usage=False,
+        renames=(*_OLD_NAME, ("seed", "random_seed")),
+        limits="mistral",
+    ),
+    Vendor(
+        name="deepseek",
+        title="DeepSeek",
+        base_url="https://api.deepseek.com",
+        key_env=("DEEPSEEK_API_KEY",),
+        renames=_OLD_NAME,
+        limits="none",
+    ),
+    Vendor(
+        name="xai",
+        title="xAI",
+        base_url="https://api.x.ai/v1",
+        key_env=("XAI_API_KEY",),
+        reasoning_outside=True,
+        limits="openai",
+    ),
+    Vendor(
+        name="openrouter",
+        title="OpenRouter",
+        base_url="https://openrouter.ai/api/v1",
+        key_env=("OPENROUTER_API_KEY",),
+        limits="openrouter",
+    ),
+    Vendor(
+        name="fireworks",
+        title="Fireworks AI",
+        base_url="https://api.fireworks.ai/inference/v1",
+        key_env=("FIREWORKS_API_KEY",),
+        renames=_OLD_NAME,
+        limits="fireworks",
+    ),
+    Vendor(
+        name="cerebras",
+        title="Cerebras",
+        base_url="https://api.cerebras.ai/v1",
+        key_env=("CEREBRAS_API_KEY",),
+        limits="cerebras",
+        requests_window_s=_DAY_S,
+        charges_max_tokens=True,
+    ),
+    Vendor(
+        name="perplexity",
+        title="Perplexity",
+        base_url="https://api.perplexity.ai",
+        key_env=("PERPLEXITY_API_KEY", "PPLX_API_KEY"),
+        stream_usage=False,
+        renames=_OLD_NAME,
+        limits="any",
+    ),
+    Vendor(
+        name="huggingface",
+        title="Hugging Face router",
+        base_url="https://router.huggingface.co/v1",
+        key_env=("HUGGINGFACE_API_KEY", "HF_TOKEN"),
+        renames=_OLD_NAME,
+        limits="any",
+    ),
+    Vendor(
+        name="ollama",
+        title="Ollama",
+        base_url="http://localhost:11434/v1",
+        key_env=("OLLAMA_API_KEY",),
+        needs_key=False,
+        renames=_OLD_NAME,
+        limits="none",
+    ),
+    Vendor(
+        name="vllm",
+        title="vLLM",
+        base_url="http://localhost:8000/v1",
+        key_env=("VLLM_API_KEY",),
+        base_url_env=("VLLM_BASE_URL",),
+        needs_key=False,
+        limits="none",
+    ),
+    Vendor(
+        name="llamacpp",
+        title="llama.cpp server",
+        base_url="http://localhost:8080/v1",
+        key_env=("LLAMACPP_API_KEY",),
+        base_url_env=("LLAMACPP_BASE_URL",),
+        needs_key=False,
+        limits="none",
+    ),
+    Vendor(name="custom", title="any OpenAI-compatible server", needs_key=False),
+    Vendor(name="sim", title="the built-in simulator", needs_key=False, limits="openai"),
+)

@@ -1,0 +1,47 @@
+"""What is known about one provider, as data: an OpenAI-compatible vendor is a row, never a subclass."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+__all__ = ["LimitDialect", "Vendor"]
+
+LimitDialect = Literal[
+    "openai", "mistral", "cerebras", "together", "openrouter", "fireworks", "none", "any"
+]  # fmt: skip
+"""How a vendor's headers tell its limits; `any` tries what is there, `none` means that it never tells."""
+
+
+class Vendor(msgspec.Struct, frozen=True, kw_only=True):
+    """One provider: where it is, which key it wants, and where it leaves OpenAI's way.
+
+    Every field beyond the name is a fact with a default, so that `[providers.x]` tables can override any of them
+    with `msgspec.structs.replace`.
+    """
+
+    name: str
+    """The first part of a target: `name/model`."""
+    title: str
+    base_url: str | None = None
+    """None: the caller must give one (or the provider lives in the process)."""
+    key_env: tuple[str, ...] = ()
+    """Environment variables that may hold the key, first found counts."""
+    base_url_env: tuple[str, ...] = ()
+    """Environment variables that may replace `base_url`."""
+    wire: str = "openai"
+    needs_key: bool = True
+    stream_usage: bool = True
+    """`stream_options.include_usage` may be sent; False where it is refused or usage comes unasked."""
+    renames: tuple[tuple[str, str], ...] = ()
+    """Body parameters that go under another name here: (OpenAI's, the vendor's)."""
+    reasoning_renames: tuple[tuple[str, str], ...] = ()
+    """The same, only for reasoning models."""
+    reasoning_outside: bool = False
+    """`completion_tokens` leaves reasoning out; they are added when the total doesn't already tell."""
+    limits: LimitDialect = "any"
+    requests_window_s: float = 60.0
+    """What the request limit in the headers counts over."""
+    charges_max_tokens: bool = False
+    """The token limit is charged with `max_tokens` before the answer, not with what it came to."""

@@ -1,0 +1,275 @@
+"""From a refusal to its class: the one table for OpenAI's wire and everyone who speaks it.
+
+Order of evidence: the body's codes, what its text can only mean, the status (the reply's, else the one that the
+body claims), and at last `x-should-retry`. Nothing here raises.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from penstock.errors import CallError, ErrorKind
+from penstock.http import Headers, WireReply
+from penstock.wire.openai.fault import Fault, fault_in, mask_bytes, read_fault
+from penstock.wire.openai.waits import retry_after_s
+
+__all__ = ["CODES", "STATUSES", "classify", "in_band", "kept", "request_id_of"]
+
+MAX_KEPT_BODY: Final = 64 * 1024
+
+CODES: Final[dict[str, ErrorKind]] = {
+    "insufficient_quota": "quota_exhausted",
+    "billing_hard_limit_reached": "quota_exhausted",
+    "billing_not_active": "quota_exhausted",
+    "access_terminated": "auth",
+    "insufficient_balance": "quota_exhausted",
+    "payment_required": "quota_exhausted",
+    "request_quota_exceeded": "quota_exhausted",
+    "1113": "quota_exhausted",  # z.ai: no balance
+    "minimax_1008": "quota_exhausted",
+    "minimax_1002": "rate_limited",
+    "minimax_1039": "rate_limited",
+    "minimax_1004": "auth",
+    "minimax_1026": "content_filtered",
+    "minimax_1027": "content_filtered",
+    "too_big_for_limit": "too_big_for_limit",
+    "context_length_exceeded": "context_too_long",
+    "context_window_exceeded": "context_too_long",
+    "string_above_max_length": "context_too_long",
+    "exceed_context_size_error": "context_too_long",
+    "content_filter": "content_filtered",
+    "content_policy_violation": "content_filtered",
+    "responsibleaipolicyviolation": "content_filtered",
+    "data_inspection_failed": "content_filtered",
+    "invalid_api_key": "auth",
+    "authentication_error": "auth",
+    "invalid_authentication": "auth",
+    "unauthenticated": "auth",
+    "permission_denied": "auth",
+    "rate_limit_exceeded": "rate_limited",
+    "rate_limit_error": "rate_limited",
+    "ratelimitreached": "rate_limited",
+    "too_many_requests": "rate_limited",
+    "dynamic_request_limited": "rate_limited",
+    "dynamic_token_limited": "rate_limited",
+    "queue_exceeded": "overloaded",
+    "overloaded": "overloaded",
+    "overloaded_error": "overloaded",
+    "unavailable_error": "overloaded",
+    "model_overloaded": "overloaded",
+    "engine_overloaded": "overloaded",
+    "engine_overloaded_error": "overloaded",
+    "capacity_exceeded": "overloaded",
+    "service_unavailable": "overloaded",
+    "unavailable": "overloaded",
+    "model_not_found": "bad_request",
+    "unsupported_parameter": "bad_request",
+    "unsupported_value": "bad_request",
+    "unknown_url": "bad_request",
+    "tool_use_failed": "bad_request",
+    "json_validate_failed": "bad_request",
+    "server_error": "server_error",
+    "internal_server_error": "server_error",
+    "internal_error": "server_error",
+    "api_error": "server_error",
+    "upstream_connection_failed": "transport",
+    "upstream_timeout": "timeout",
+    "timeout": "timeout",
+    "empty_answer": "empty",
+}
+"""A code or type, in lower case, that says enough. More general ones (`invalid_request_error`) leave it to the rest."""
+
+_WEAK: Final = frozenset({"api_error", "server_error", "internal_server_error", "internal_error"})
+"""Types that are also written where the status knows better (Ollama: `api_error` on a 401)."""
+
+STATUSES: Final[dict[int, ErrorKind]] = {
+    400: "bad_request",
+    401: "auth",
+    402: "quota_exhausted",
+    403: "auth",
+    408: "timeout",
+    409: "server_error",
+    424: "server_error",
+    425: "server_error",
+    429: "rate_limited",
+    498: "overloaded",  # Groq: no flex capacity
+    499: "server_error",
+    501: "bad_request",
+    503: "overloaded",
+    529: "overloaded",
+}
+
+_CONTEXT: Final = re.compile(
+    r"maximum context length|context[_ ]length[_ ]exceeded|context window|context length|prompt is too long"
+    r"|input is too long|input length .{0,60}exceed|maximum prompt length|exceeds? the (?:available )?context size"
+    r"|longer than the maximum model length|too large for model with \d+ maximum"
+    r"|reduce the length of the (?:messages|prompt|input|conversation)"
+    r"|tokens?`? \+ `?max_new_tokens|input token count .{0,60}exceeds|exceeds the maximum number of (?:input )?tokens"
+    r"|too many (?:input )?tokens in the (?:prompt|request)|prompt tokens .{0,40}exceed|max_seq_len"
+)
+_FILTER: Final = re.compile(
+    r"content management policy|content filter(?:ing|ed)? |responsible ai|requires moderation|flagged (?:for|by|as)"
+    r"|usage guidelines|content policy|safety (?:system|filters?) "
+)
+_BAD_KEY: Final = re.compile(
+    r"api[ _]key not valid|(?:incorrect|invalid|wrong|expired|missing) api[ _]key"
+    r"|api[ _]key (?:is )?(?:invalid|expired|missing)"
+)
+_NO_CREDIT: Final = re.compile(
+    r"insufficient (?:balance|credits?|funds)|used all available credits|spending limit|requires more credits"
+    r"|out of credits|exceeded your (?:monthly|current) (?:included )?(?:credits|quota)"
+)
+_LOADING: Final = re.compile(
+    r"overloaded|loading model|model is (?:currently )?(?:loading|busy)|at capacity|server is busy"
+    r"|no available capacity"
+)
+_TOO_BIG: Final = re.compile(r"limit:? ?([\d,]+)\b.{0,80}?requested:? ?([\d,]+)", re.DOTALL)
+
+_REQUEST_IDS: Final = (
+    "x-request-id",
+    "request-id",
+    "apim-request-id",
+    "x-amzn-requestid",
+    "mistral-correlation-id",
+    "x-generation-id",
+    "x-ds-trace-id",
+    "x-debug-trace-id",
+    "cf-ray",
+)
+
+
+def request_id_of(headers: Headers) -> str | None:
+    """The provider's name for this exchange, for its support."""
+    for name in _REQUEST_IDS:
+        value = headers.get(name)
+        if value:
+            return value
+    return None
+
+
+def kept(body: bytes) -> bytes:
+    """What an error keeps of a body: up to 64 KiB, without anything like a key."""
+    return mask_bytes(body[:MAX_KEPT_BODY])
+
+
+def classify(reply: WireReply) -> CallError:
+    """The error in a reply that is no success."""
+    fault = read_fault(reply.body)
+    return _error(fault, reply.status, reply.headers, reply.body)
+
+
+def in_band(whole: Any, body: bytes, headers: Headers | None = None, *, partial: str = "") -> CallError:
+    """The error that came under a 200: `whole` is decoded JSON that holds one."""
+    fault = fault_in(whole) or read_fault(body)
+    return _error(fault, None, headers or {}, body, partial)
+
+
+def _error(fault: Fault, status: int | None, headers: Headers, body: bytes, partial: str = "") -> CallError:
+    effective = status if status is not None and status >= 300 else fault.status
+    kind = _obey(headers.get("x-should-retry"), _kind(fault, effective))
+    return CallError(
+        kind,
+        fault.message or _plain(effective, body),
+        status=status if status is not None else effective,
+        code=fault.codes[0] if fault.codes else None,
+        retry_after_s=retry_after_s(headers, fault, kind),
+        request_id=request_id_of(headers),
+        partial=partial,
+        body=kept(body),
+    )
+
+
+def _plain(status: int | None, body: bytes) -> str:
+    if status is not None and 300 <= status < 400:
+        return "the provider redirects; check base_url"
+    return "no explanation" if not body.strip() else "an error in an unknown form"
+
+
+def _kind(fault: Fault, status: int | None) -> ErrorKind:
+    by_code = _by_code(fault, status)
+    if by_code is not None:
+        return by_code
+    by_text = _by_text(fault, status)
+    if by_text is not None:
+        return by_text
+    return _by_status(status)
+
+
+def _by_code(fault: Fault, status: int | None) -> ErrorKind | None:
+    kinds = {CODES[code]: code for code in map(str.lower, reversed(fault.codes)) if code in CODES}
+    for code in map(str.lower, fault.codes):
+        kind = CODES.get(code)
+        if kind is None or (code in _WEAK and status is not None):
+            continue
+        if kind in ("rate_limited", "too_big_for_limit") and "quota_exhausted" in kinds:
+            return "quota_exhausted"
+        if kind == "rate_limited":
+            return _limit_kind(fault)
+        if kind == "bad_request" and _CONTEXT.search(fault.text):
+            return "context_too_long"
+        return kind
+    return None
+
+
+def _limit_kind(fault: Fault) -> ErrorKind:
+    """A refusal at a limit: one that waiting cures, or one that it never will."""
+    too_big = _TOO_BIG.search(fault.text)
+    if too_big is not None and _count(too_big[2]) > _count(too_big[1]):
+        return "too_big_for_limit"
+    if fault.daily:
+        return "quota_exhausted"
+    return "rate_limited"
+
+
+def _count(text: str) -> int:
+    return int(text.replace(",", "")[:18] or "0")
+
+
+def _by_text(fault: Fault, status: int | None) -> ErrorKind | None:
+    text = fault.text
+    if status == 429:
+        # Azure dresses a context overflow as a 429: waiting for it would never end.
+        if _CONTEXT.search(text):
+            return "context_too_long"
+        return "overloaded" if _LOADING.search(text) else _limit_kind(fault)
+    if status == 413 and _limit_kind(fault) != "rate_limited":
+        return "too_big_for_limit"
+    if status is None or 400 <= status < 500:
+        for pattern, kind in _TEXTS:
+            if pattern.search(text):
+                return kind
+        return None
+    if _CONTEXT.search(text):
+        return "context_too_long"
+    return "overloaded" if _LOADING.search(text) else None
+
+
+_TEXTS: Final[tuple[tuple[re.Pattern[str], ErrorKind], ...]] = (
+    (_CONTEXT, "context_too_long"),
+    (_BAD_KEY, "auth"),
+    (_NO_CREDIT, "quota_exhausted"),
+    (_FILTER, "content_filtered"),
+    (_LOADING, "overloaded"),
+)
+
+
+def _by_status(status: int | None) -> ErrorKind:
+    if status is None:
+        return "server_error"
+    known = STATUSES.get(status)
+    if known is not None:
+        return known
+    return "server_error" if status >= 500 else "bad_request"
+
+
+def _obey(should_retry: str | None, kind: ErrorKind) -> ErrorKind:
+    """The server's own word about trying again, where it contradicts the class."""
+    if should_retry == "true" and kind in ("bad_request", "auth"):
+        return "server_error"
+    if should_retry == "false":
+        if kind == "rate_limited":
+            return "too_big_for_limit"
+        if kind in ("server_error", "timeout"):
+            return "bad_request"
+    return kind

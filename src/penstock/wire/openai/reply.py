@@ -1,0 +1,177 @@
+"""From a 200's body to a completion, or to the reason why it isn't one: a 200 is not yet a success."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Sequence
+
+import msgspec
+
+from penstock.call import Choice, Completion, Kind
+from penstock.catalog import Vendor
+from penstock.errors import CallError, ErrorKind
+from penstock.http import WireReply
+from penstock.wire.openai.errors import in_band, kept, request_id_of
+from penstock.wire.openai.fault import fault_in, read_fault
+from penstock.wire.openai.shapes import Embeddings, Reply, ReplyChoice, Vector, decode_embeddings, decode_reply
+from penstock.wire.openai.words import finish_of, mend_message, says_something, usage_of
+
+__all__ = ["completion_in", "embeddings_in"]
+
+
+def completion_in(kind: Kind, reply: WireReply, vendor: Vendor) -> Completion:
+    """The chat or text completion in a 2xx.
+
+    Raises `CallError`: `transport` for what is no JSON object or no completion, `empty` for one without an answer,
+    the error's own class when the body holds one, `server_error` when generation ended in an error.
+    """
+    said = _decoded(reply)
+    if not said.choices or said.error is not None:
+        raise _no_choices(reply)
+    found = said.choices
+    choices = tuple([_choice(one, kind) for one in found])
+    if len(choices) > 1:
+        choices = tuple(sorted(choices, key=_index))
+    first = choices[0]
+    if first.finish == "error" or not says_something(first.message):
+        _check_answered(choices, reply)
+    usage = said.usage
+    if usage is None and said.x_groq is not None:
+        usage = said.x_groq.usage
+    return Completion(
+        kind=kind,
+        choices=choices,
+        usage=usage_of(usage, reasoning_outside=vendor.reasoning_outside),
+        model=said.model or "",
+        id=said.id or "",
+        created=said.created or 0,
+        raw=reply.body,
+        request_id=request_id_of(reply.headers),
+    )
+
+
+def embeddings_in(reply: WireReply, inputs: int | None) -> Completion:
+    """The vectors in a 2xx, in the order of the inputs. Raises `CallError` as `completion_in` does."""
+    try:
+        said = decode_embeddings(_checked(reply.body))
+    except ValueError as error:
+        raise _no_json(reply, error) from error
+    if not said.data or said.error is not None:
+        raise _no_choices(reply)
+    vectors = _in_order(said, reply)
+    if inputs is not None and len(vectors) != inputs:
+        raise _broken(reply, f"{len(vectors)} vectors came for {inputs} inputs")
+    return Completion(
+        kind="embedding",
+        vectors=vectors,
+        usage=usage_of(said.usage, reasoning_outside=False),
+        model=said.model or "",
+        id=said.id or "",
+        created=said.created or 0,
+        raw=reply.body,
+        request_id=request_id_of(reply.headers),
+    )
+
+
+def _decoded(reply: WireReply) -> Reply:
+    try:
+        return decode_reply(_checked(reply.body))
+    except ValueError as error:
+        raise _no_json(reply, error) from error
+
+
+def _checked(body: bytes) -> bytes:
+    """The typed decoder skips what it doesn't read, so invalid UTF-8 is looked for here. Raises `ValueError`."""
+    if not body.isascii():
+        body.decode("utf-8")
+    return body
+
+
+def _index(choice: Choice) -> int:
+    return choice.index
+
+
+def _choice(said: ReplyChoice, kind: Kind) -> Choice:
+    message = said.message
+    if message is None:
+        message = {"role": "assistant", "content": said.text}
+    elif message.get("content").__class__ is not str or "tool_calls" in message or "role" not in message:
+        mend_message(message)
+    raw = said.finish_reason
+    finish = finish_of(raw, has_tool_calls=bool(message.get("tool_calls") or message.get("function_call")))
+    if kind == "completion" and message["content"] is None:
+        message["content"] = ""
+    return Choice(message, finish, raw, said.index, said.logprobs)
+
+
+def _check_answered(choices: Sequence[Choice], reply: WireReply) -> None:
+    """Raises when no choice holds an answer. Cut short or filtered with nothing to show is an answer."""
+    failed = next((choice for choice in choices if choice.finish == "error"), None)
+    if failed is not None:
+        partial = Completion(choices=(failed,)).text
+        raise _broken(reply, f"generation ended with {failed.finish_raw!r}", "server_error", partial)
+    for choice in choices:
+        if choice.finish in ("length", "content_filter") or says_something(choice.message):
+            return
+    raise _broken(reply, "the answer holds no text, no tool call and no refusal", "empty")
+
+
+def _in_order(said: Embeddings, reply: WireReply) -> tuple[Sequence[float], ...]:
+    data = said.data or []
+    if any(one.index is None for one in data):
+        ordered: list[Vector] = data
+    else:
+        ordered = sorted(data, key=lambda one: one.index or 0)
+        if [one.index for one in ordered] != list(range(len(ordered))):
+            raise _broken(reply, "the vectors' indexes are not those of the inputs")
+    try:
+        return tuple([_floats(one.embedding) for one in ordered])
+    except (Base64Error, ValueError) as error:
+        raise _broken(reply, "a vector is no base64 of 32-bit floats") from error
+
+
+def _floats(vector: list[float] | str) -> Sequence[float]:
+    if not isinstance(vector, str):
+        return vector
+    floats = array("f")
+    floats.frombytes(b64decode(vector, validate=True))
+    if sys.byteorder == "big":
+        floats.byteswap()
+    return floats
+
+
+def _no_json(reply: WireReply, cause: ValueError) -> CallError:
+    body = reply.body.strip()
+    if not body:
+        return _broken(reply, "the body is empty")
+    if body[:1] == b"<":
+        return _broken(reply, f"{read_fault(body).message} instead of JSON")
+    return _broken(reply, f"the body is no JSON object: {cause}")
+
+
+def _no_choices(reply: WireReply) -> CallError:
+    try:
+        whole = msgspec.json.decode(reply.body)
+    except (ValueError, RecursionError) as error:
+        return _broken(reply, f"the body is no JSON object: {error}")
+    if fault_in(whole) is not None:
+        found = in_band(whole, reply.body, reply.headers)
+        found.status = reply.status
+        return found
+    if isinstance(whole, dict) and ("choices" in whole or "data" in whole):
+        return _broken(reply, "the answer has no choices", "empty")
+    return _broken(reply, "the body is JSON, but no answer")
+
+
+def _broken(reply: WireReply, why: str, kind: ErrorKind = "transport", partial: str = "") -> CallError:
+    return CallError(
+        kind,
+        why,
+        status=reply.status,
+        request_id=request_id_of(reply.headers),
+        partial=partial,
+        body=kept(reply.body),
+    )

@@ -1,0 +1,91 @@
+"""From a call to the bytes of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from penstock import __version__
+from penstock.call import Call, Kind
+from penstock.catalog import Vendor, is_reasoning
+from penstock.errors import CallError
+from penstock.http import WireRequest
+
+__all__ = ["PATHS", "RequestEncoder"]
+
+PATHS: Final[dict[Kind, str]] = {
+    "chat": "/chat/completions",
+    "completion": "/completions",
+    "embedding": "/embeddings",
+}
+"""Where each kind goes, under the base URL."""
+
+_NOWHERE: Final = "http://base-url-not-set.invalid/v1"
+_MAX_MODELS: Final = 1024
+_Renames = tuple[tuple[str, str], ...]
+
+
+class RequestEncoder:
+    """One provider's requests: the same headers and URLs for all of them, built once."""
+
+    __slots__ = ("_encode", "_headers", "_renames", "_urls", "_vendor")
+
+    def __init__(self, vendor: Vendor, base_url: str | None, headers: Mapping[str, str]) -> None:
+        self._vendor = vendor
+        self._encode = msgspec.json.Encoder().encode
+        base = base_url or vendor.base_url or _NOWHERE
+        self._urls = {kind: _join(base, path) for kind, path in PATHS.items()}
+        self._headers = {
+            "content-type": "application/json",
+            "accept": "application/json",
+            "user-agent": f"penstock/{__version__}",
+            **{name.lower(): value for name, value in headers.items()},
+        }
+        self._renames: dict[str, _Renames] = {}
+
+    def encode(self, call: Call, model: str, *, stream: bool) -> WireRequest:
+        """The request for `model`, unsigned. Raises `CallError` bad_request for a body that is no JSON."""
+        body = {**call.body, "model": model}
+        if stream and call.kind != "embedding":
+            body["stream"] = True
+            if self._vendor.stream_usage:
+                asked = body.get("stream_options")
+                body["stream_options"] = {**(asked if isinstance(asked, dict) else {}), "include_usage": True}
+            else:
+                body.pop("stream_options", None)
+        elif "stream" in body or "stream_options" in body:
+            body.pop("stream", None)
+            body.pop("stream_options", None)
+        renames = self._renames.get(model)
+        if renames is None:
+            renames = self._renames_for(model)
+        for old, new in renames:
+            if old in body:
+                value = body.pop(old)
+                body.setdefault(new, value)
+        try:
+            data = self._encode(body)
+        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+            raise CallError("bad_request", f"the request is no JSON: {error}", sent=False) from error
+        return WireRequest("POST", self._urls[call.kind], self._headers, data)
+
+    def _renames_for(self, model: str) -> _Renames:
+        vendor = self._vendor
+        renames = vendor.renames
+        if vendor.reasoning_renames and is_reasoning(model):
+            renames = (*renames, *vendor.reasoning_renames)
+        if len(self._renames) < _MAX_MODELS:
+            self._renames[model] = renames
+        return renames
+
+
+def _join(base: str, path: str) -> str:
+    """`path` under `base`, whose query (Azure's api-version) stays; a base that ends in an endpoint is forgiven."""
+    parts = urlsplit(base)
+    root = parts.path.rstrip("/")
+    for known in PATHS.values():
+        root = root.removesuffix(known)
+    return urlunsplit((parts.scheme, parts.netloc, root + path, parts.query, ""))

@@ -1,0 +1,188 @@
+"""The server half: what a client of OpenAI's API asks, and how it is answered."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from base64 import b64encode
+from typing import Any, Final
+
+import msgspec
+
+from penstock.call import Call, Choice, Completion, Kind, Usage
+from penstock.errors import CallError, ErrorKind
+from penstock.http import WireReply, WireRequest
+from penstock.wire.openai.errors import CODES, STATUSES
+from penstock.wire.openai.request import PATHS
+from penstock.wire.openai.words import FINISH_WORD
+
+__all__ = ["OBJECTS", "decode_request", "encode_error", "encode_reply", "error_object", "finish_word", "usage_object"]
+
+OBJECTS: Final[dict[Kind, str]] = {"chat": "chat.completion", "completion": "text_completion", "embedding": "list"}
+_NEEDED: Final[dict[Kind, str]] = {"chat": "messages", "completion": "prompt", "embedding": "input"}
+_encode = msgspec.json.Encoder().encode
+
+# status, type, code: what OpenAI itself would say, and otherwise a code that our own client half knows.
+_ERRORS: Final[dict[ErrorKind, tuple[int, str, str | None]]] = {
+    "rate_limited": (429, "requests", "rate_limit_exceeded"),
+    "quota_exhausted": (429, "insufficient_quota", "insufficient_quota"),
+    "too_big_for_limit": (429, "tokens", "too_big_for_limit"),
+    "overloaded": (503, "server_error", "overloaded"),
+    "server_error": (500, "server_error", None),
+    "transport": (502, "server_error", "upstream_connection_failed"),
+    "timeout": (504, "server_error", "upstream_timeout"),
+    "auth": (401, "invalid_request_error", "invalid_api_key"),
+    "bad_request": (400, "invalid_request_error", None),
+    "context_too_long": (400, "invalid_request_error", "context_length_exceeded"),
+    "content_filtered": (400, "invalid_request_error", "content_filter"),
+    "empty": (502, "server_error", "empty_answer"),
+}
+
+
+def decode_request(request: WireRequest) -> Call:
+    """The call that a client made: `id` is empty, `model` and `body` as it wrote them.
+
+    Raises `CallError` bad_request with OpenAI's status for an unknown path, a wrong method, or a malformed body.
+    """
+    path = request.url.partition("?")[0].partition("#")[0].rstrip("/")
+    kind = next((kind for kind, suffix in PATHS.items() if path.endswith(suffix)), None)
+    if kind is None:
+        raise _refusal(f"Unknown request URL: {request.method} {path}", 404, "unknown_url")
+    if request.method != "POST":
+        raise _refusal(f"Not allowed to {request.method} on {path}", 405, "method_not_supported")
+    body = _body(request.body)
+    model, stream = body.get("model"), body.get("stream") or False
+    if not isinstance(model, str) or not model:
+        raise _refusal("you must provide a model parameter")
+    if not isinstance(stream, bool):
+        raise _refusal("Invalid type for 'stream': expected a boolean")
+    _check(kind, body)
+    return Call(id="", model=model, body=body, kind=kind, stream=stream)
+
+
+def _body(data: bytes) -> dict[str, Any]:
+    try:
+        data.decode("utf-8")
+        body = msgspec.json.decode(data)
+    except (ValueError, RecursionError) as error:
+        raise _refusal(f"We could not parse the JSON body of your request: {error}") from error
+    if not isinstance(body, dict):
+        raise _refusal("The body of the request is JSON, but not an object")
+    return body
+
+
+def _check(kind: Kind, body: dict[str, Any]) -> None:
+    name = _NEEDED[kind]
+    value = body.get(name)
+    if value is None:
+        raise _refusal(f"Missing required parameter: '{name}'.", code="missing_required_parameter")
+    if kind == "chat" and not (isinstance(value, list) and value and all(isinstance(one, dict) for one in value)):
+        raise _refusal("Invalid type for 'messages': expected an array of at least one object.", code="invalid_type")
+    if kind != "chat" and not isinstance(value, (str, list)):
+        raise _refusal(f"Invalid type for '{name}': expected a string or an array.", code="invalid_type")
+
+
+def _refusal(message: str, status: int = 400, code: str | None = None) -> CallError:
+    return CallError("bad_request", message, status=status, code=code)
+
+
+def finish_word(choice: Choice) -> str | None:
+    """The ending in OpenAI's word; where there is none, the provider's own."""
+    return FINISH_WORD[choice.finish] or choice.finish_raw
+
+
+def usage_object(usage: Usage) -> dict[str, Any]:
+    """Token counts as OpenAI sends them."""
+    given: dict[str, int] = {"cached_tokens": usage.cached_tokens}
+    if usage.cache_write_tokens:
+        given["cache_write_tokens"] = usage.cache_write_tokens
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": given,
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
+
+
+def encode_reply(completion: Completion, call: Call | None = None) -> WireReply:
+    """A completion as OpenAI's JSON; vectors as base64 where `call` asks for it."""
+    headers = {"content-type": "application/json"}
+    if completion.request_id:
+        headers["x-request-id"] = completion.request_id
+    if completion.kind == "embedding":
+        return WireReply(200, headers, _encode(_embeddings(completion, call)))
+    choices = [_choice(choice, completion.kind) for choice in completion.choices]
+    body: dict[str, Any] = {
+        "id": completion.id,
+        "object": OBJECTS[completion.kind],
+        "created": completion.created,
+        "model": completion.model,
+        "choices": choices,
+    }
+    if completion.usage is not None:
+        body["usage"] = usage_object(completion.usage)
+    return WireReply(200, headers, _encode(body))
+
+
+def _choice(choice: Choice, kind: Kind) -> dict[str, Any]:
+    said: dict[str, Any] = {"index": choice.index}
+    if kind == "completion":
+        said["text"] = choice.message.get("content") or ""
+    else:
+        said["message"] = choice.message
+    said["logprobs"] = choice.logprobs
+    said["finish_reason"] = finish_word(choice)
+    return said
+
+
+def _embeddings(completion: Completion, call: Call | None) -> dict[str, Any]:
+    as_base64 = call is not None and call.body.get("encoding_format") == "base64"
+    usage = completion.usage or Usage()
+    return {
+        "object": "list",
+        "data": [
+            {
+                "object": "embedding",
+                "index": index,
+                "embedding": _base64(vector) if as_base64 else list(vector),
+            }
+            for index, vector in enumerate(completion.vectors)
+        ],
+        "model": completion.model,
+        "usage": {"prompt_tokens": usage.input_tokens, "total_tokens": usage.input_tokens},
+    }
+
+
+def _base64(vector: Any) -> str:
+    floats = array("f", vector)
+    if array("H", [1]).tobytes()[0] == 0:
+        floats.byteswap()
+    return b64encode(floats.tobytes()).decode("ascii")
+
+
+def error_object(error: CallError) -> dict[str, Any]:
+    """OpenAI's error shape. The provider's own code stays where it means the same class."""
+    _, type_, code = _ERRORS[error.kind]
+    if error.code and (CODES.get(error.code.lower()) == error.kind or code is None):
+        code = error.code
+    return {"error": {"message": error.message, "type": type_, "param": None, "code": code}}
+
+
+def encode_error(error: CallError) -> WireReply:
+    """The error with the status of its class (its own where that means the same), and how long to wait."""
+    status = _ERRORS[error.kind][0]
+    own = error.status
+    if own is not None and own >= 400 and _means(own) == error.kind:
+        status = own
+    headers = {"content-type": "application/json"}
+    if error.retry_after_s is not None and error.retry_after_s > 0:
+        headers["retry-after"] = str(math.ceil(error.retry_after_s))
+        headers["retry-after-ms"] = str(math.ceil(error.retry_after_s * 1000))
+    if error.request_id:
+        headers["x-request-id"] = error.request_id
+    return WireReply(status, headers, _encode(error_object(error)))
+
+
+def _means(status: int) -> ErrorKind:
+    return STATUSES.get(status, "server_error" if status >= 500 else "bad_request")

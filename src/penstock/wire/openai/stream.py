@@ -1,0 +1,308 @@
+"""From a stream's bytes to events: chat and text completions of OpenAI and of everyone who speaks its wire.
+
+What vendors do differently is in WIRE notes beside each rule; the order of events that comes out is always the same:
+`Started` first, then what is said, `Finished` once for each choice, `UsageUpdate` whenever the count changed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from penstock.call import (
+    Event,
+    Finish,
+    Finished,
+    Kind,
+    ReasoningDelta,
+    RefusalDelta,
+    Started,
+    TextDelta,
+    ToolDelta,
+    Usage,
+    UsageUpdate,
+)
+from penstock.catalog import Vendor
+from penstock.errors import CallError, ErrorKind
+from penstock.wire.openai.errors import in_band, kept
+from penstock.wire.openai.fault import fault_in, read_fault
+from penstock.wire.openai.shapes import Chunk, ChunkChoice, Delta, ToolFragment, decode_chunk
+from penstock.wire.openai.words import finish_of, split_parts, usage_of
+from penstock.wire.sse import ServerEvent, SSEDecoder
+
+__all__ = ["StreamDecoder"]
+
+
+class _Choice:
+    """What one of the answers has said so far."""
+
+    __slots__ = ("finish", "finish_raw", "keys", "said", "tools")
+
+    def __init__(self) -> None:
+        self.said = False
+        self.finish: Finish | None = None
+        self.finish_raw: str | None = None
+        self.tools: list[str] = []
+        """The id of each tool call, in order of appearance."""
+        self.keys: dict[int, int] = {}
+        """From the provider's index to ours, which counts from 0."""
+
+    def place(self, fragment: ToolFragment) -> tuple[int, bool]:
+        """Our index of a fragment's tool call, and whether it is new.
+
+        Some vendors leave the index out (then a new id or a name begins a call), begin at another number, or give
+        every call index 0 (then a new id together with a name begins one); later ids are often "" or repeated.
+        """
+        named = bool(fragment.function is not None and fragment.function.name)
+        known = self.tools.index(fragment.id) if fragment.id in self.tools else None
+        if fragment.index is None:
+            if known is not None:
+                return known, False
+            if not fragment.id and not named and self.tools:
+                return len(self.tools) - 1, False
+            return self._add(fragment), True
+        at = self.keys.get(fragment.index)
+        if at is not None and not (fragment.id and named and known is None and fragment.id != self.tools[at]):
+            return (known if known is not None else at), False
+        if known is not None and at is None:
+            self.keys[fragment.index] = known
+            return known, False
+        self.keys[fragment.index] = len(self.tools)
+        return self._add(fragment), True
+
+    def _add(self, fragment: ToolFragment) -> int:
+        self.tools.append(fragment.id or f"call_{len(self.tools)}")
+        return len(self.tools) - 1
+
+
+class StreamDecoder:
+    """One stream's state: a `penstock.wire.codec.Decoder`."""
+
+    __slots__ = (
+        "_choices",
+        "_failure",
+        "_held",
+        "_kind",
+        "_said",
+        "_sse",
+        "_started",
+        "_terminated",
+        "_text",
+        "_usage",
+        "_usage_told",
+        "_vendor",
+        "malformed_events",
+    )
+
+    def __init__(self, kind: Kind, vendor: Vendor) -> None:
+        self._kind = kind
+        self._vendor = vendor
+        self._sse = SSEDecoder()
+        self._choices: dict[int, _Choice] = {}
+        self._text: list[str] = []
+        self._started = False
+        self._said = False
+        self._terminated = False
+        self._usage: Usage | None = None
+        self._usage_told: Usage | None = None
+        self._held: list[Finished] = []
+        self._failure: CallError | None = None
+        self.malformed_events = 0
+
+    @property
+    def done(self) -> bool:
+        """After `[DONE]`, or when an error waits to be raised: call `end`."""
+        return self._terminated or self._failure is not None
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that are complete now; see `Decoder.feed` for errors."""
+        events: list[Event] = []
+        if self._failure is None:
+            try:
+                for event in self._sse.feed(data):
+                    self._take(event, events)
+                    if self.done:
+                        break
+            except CallError as error:
+                error.partial = self.partial
+                self._failure = error
+        if self._failure is not None and not events:
+            raise self._failure
+        return events
+
+    def end(self) -> list[Event]:
+        """The last events. Raises `CallError` when the stream was cut, empty, or had failed."""
+        events: list[Event] = []
+        if self._failure is None:
+            for event in self._sse.end():
+                if not self._sse.unterminated or event.data.strip() == b"[DONE]" or _is_whole(event.data):
+                    self._take(event, events)
+        if self._failure is None:
+            self._failure = self._verdict()
+        if self._failure is not None:
+            raise self._failure
+        for index, choice in sorted(self._choices.items()):
+            if choice.finish is None:
+                self._finish(index, choice, None, events)
+        events.extend(self._held)
+        self._held.clear()
+        self._tell_usage(events)
+        return events
+
+    @property
+    def partial(self) -> str:
+        """The first choice's text so far."""
+        return "".join(self._text)
+
+    def _verdict(self) -> CallError | None:
+        """Why this is no whole answer: None when it is one."""
+        open_choices = any(choice.finish is None for choice in self._choices.values())
+        if not self._terminated and (open_choices or not self._choices):
+            return self._error("transport", self._cut())
+        if not any(choice.said or choice.finish in ("length", "content_filter") for choice in self._choices.values()):
+            return self._error("empty", "the stream ended without text, tool call or refusal")
+        return None
+
+    def _cut(self) -> str:
+        if self._choices or self._started:
+            return "the stream was cut: it ended without a finish reason"
+        stray = self._sse.first_stray
+        if stray:
+            return f"no event stream: {read_fault(stray).message}"
+        return "the stream ended before it said anything"
+
+    def _error(self, kind: ErrorKind, why: str, body: bytes = b"") -> CallError:
+        return CallError(kind, why, status=200, partial=self.partial, body=kept(body))
+
+    def _take(self, event: ServerEvent, events: list[Event]) -> None:
+        data = event.data
+        if not data or self._terminated:
+            return
+        if event.event == "error":
+            self._failure = self._in_band(_loose(data), data)
+            return
+        try:
+            chunk = decode_chunk(data)
+        except ValueError:
+            self._unreadable(data)
+            return
+        if chunk.choices:
+            for choice in chunk.choices:
+                self._take_choice(choice, chunk, events)
+        said = chunk.usage
+        if chunk.x_groq is not None:
+            said = said or chunk.x_groq.usage
+            if chunk.x_groq.error:
+                self._failure = self._in_band({"error": chunk.x_groq.error}, data)
+        if said is not None:
+            self._usage = usage_of(said, reasoning_outside=self._vendor.reasoning_outside) or self._usage
+            if self._said:
+                self._tell_usage(events)
+        if not self._started and (chunk.id or chunk.model):
+            self._start(chunk, events)
+        if chunk.error is not None or (chunk.choices is None and said is None):
+            self._take_odd(chunk, data)
+
+    def _take_odd(self, chunk: Chunk, data: bytes) -> None:
+        """An object that is no part of an answer: an error in one of its shapes, or something to ignore."""
+        whole = _loose(data)
+        if chunk.error or fault_in(whole) is not None:
+            self._failure = self._in_band(whole, data)
+
+    def _in_band(self, whole: Any, data: bytes) -> CallError:
+        return in_band(whole, data, partial=self.partial)
+
+    def _unreadable(self, data: bytes) -> None:
+        if data.strip() == b"[DONE]":
+            self._terminated = True
+        elif self._said:
+            # The caller already has a part of it; what follows may still prove the answer whole.
+            self.malformed_events += 1
+        else:
+            self._failure = self._error("transport", "an event of the stream is no JSON object", data)
+
+    def _start(self, chunk: Chunk, events: list[Event]) -> None:
+        self._started = True
+        events.append(Started(chunk.model or "", chunk.id or "", chunk.created or 0))
+
+    def _take_choice(self, said: ChunkChoice, chunk: Chunk, events: list[Event]) -> None:
+        choice = self._choices.get(said.index)
+        if choice is None:
+            choice = self._choices[said.index] = _Choice()
+        if not self._started:
+            self._start(chunk, events)
+        # Perplexity repeats the whole message beside each delta; a server that doesn't stream sends only a message.
+        delta = said.delta if said.delta is not None else (None if choice.said else said.message)
+        if delta is not None:
+            self._take_delta(delta, said, choice, events)
+        if said.text:
+            self._say(choice, TextDelta(said.text, said.index, said.logprobs), events)
+        if said.finish_reason and choice.finish is None:
+            self._finish(said.index, choice, said.finish_reason, events)
+
+    def _take_delta(self, delta: Delta, said: ChunkChoice, choice: _Choice, events: list[Event]) -> None:
+        index = said.index
+        thought = delta.reasoning_content or delta.reasoning
+        if thought:
+            self._said = True
+            events.append(ReasoningDelta(thought, index))
+        content = delta.content
+        if isinstance(content, list):
+            content, thought, _ = split_parts(content)
+            if thought:
+                self._said = True
+                events.append(ReasoningDelta(thought, index))
+        if content or (said.logprobs is not None and content is not None):
+            self._say(choice, TextDelta(content, index, said.logprobs), events)
+        if delta.refusal:
+            self._say(choice, RefusalDelta(delta.refusal, index), events)
+        if delta.tool_calls:
+            for fragment in delta.tool_calls:
+                self._take_tool(fragment, choice, index, events)
+        if delta.function_call is not None:
+            self._take_tool(ToolFragment(0, None, delta.function_call), choice, index, events)
+
+    def _take_tool(self, fragment: ToolFragment, choice: _Choice, index: int, events: list[Event]) -> None:
+        at, is_new = choice.place(fragment)
+        function = fragment.function
+        arguments = (function.arguments or "") if function is not None else ""
+        if is_new:
+            name = (function.name or "") if function is not None else ""
+            self._say(choice, ToolDelta(at, choice.tools[at], name, arguments, index), events)
+        elif arguments:
+            self._say(choice, ToolDelta(at, "", "", arguments, index), events)
+
+    def _say(self, choice: _Choice, event: TextDelta | RefusalDelta | ToolDelta, events: list[Event]) -> None:
+        choice.said = self._said = True
+        if event.choice == 0 and isinstance(event, TextDelta):
+            self._text.append(event.text)
+        events.append(event)
+
+    def _finish(self, index: int, choice: _Choice, raw: str | None, events: list[Event]) -> None:
+        choice.finish = finish = finish_of(raw, has_tool_calls=bool(choice.tools))
+        if finish == "error":
+            self._failure = self._error("server_error", f"generation ended with {raw!r}")
+        elif choice.said or finish in ("length", "content_filter"):
+            events.append(Finished(finish, raw, index))
+        else:
+            # Nothing was said: held until the end, so that an empty answer is a failed attempt and not a finished one.
+            self._held.append(Finished(finish, raw, index))
+
+    def _tell_usage(self, events: list[Event]) -> None:
+        """Once something was said: vendors that count in every chunk would look alive before they are."""
+        if self._usage is not None and self._usage != self._usage_told:
+            self._usage_told = self._usage
+            events.append(UsageUpdate(self._usage))
+
+
+def _loose(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_whole(data: bytes) -> bool:
+    """Whether an event without its blank line came whole: otherwise it is the place where the stream was cut."""
+    return isinstance(_loose(data), (dict, list))

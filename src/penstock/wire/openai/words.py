@@ -1,0 +1,139 @@
+"""OpenAI's words in the neutral form: finish reasons, usage, and assistant messages."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from penstock.call import Finish, Message, Usage
+from penstock.wire.openai.shapes import UsageShape
+
+__all__ = ["FINISH", "FINISH_WORD", "finish_of", "mend_message", "says_something", "split_parts", "usage_of"]
+
+FINISH: Final[dict[str, Finish]] = {
+    **dict.fromkeys(("stop", "end_turn", "STOP", "stop_sequence", "COMPLETE", "eos", "eos_token", "1"), "stop"),
+    **dict.fromkeys(("complete", "completed"), "stop"),
+    **dict.fromkeys(("length", "max_tokens", "MAX_TOKENS", "2", "incomplete", "max_output_tokens"), "length"),
+    "model_context_window_exceeded": "length",
+    **dict.fromkeys(("tool_calls", "tool_call", "tool_use", "function_call", "TOOL_CALL"), "tool_calls"),
+    **dict.fromkeys(("content_filter", "content_filtered", "SAFETY", "RECITATION", "refusal"), "content_filter"),
+    **dict.fromkeys(("MODEL_ARMOR", "guardrail_intervened", "PROHIBITED_CONTENT"), "content_filter"),
+    **dict.fromkeys(("error", "ERROR", "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"), "error"),
+    **dict.fromkeys(("abort", "failed", "insufficient_system_resource"), "error"),
+}  # type: ignore[dict-item, unused-ignore]
+"""Every word for an ending that a vendor of this wire has used; anything else is `unknown`."""
+
+FINISH_WORD: Final[dict[Finish, str | None]] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "content_filter": "content_filter",
+    "error": "error",
+    "unknown": None,
+}
+"""OpenAI's own word for each ending."""
+
+
+def finish_of(raw: str | None, *, has_tool_calls: bool) -> Finish:
+    """What an ending means: `stop` after a tool call is a tool call (OpenAI says so when `tool_choice` names one)."""
+    finish = FINISH.get(raw, "unknown") if raw else "unknown"
+    if has_tool_calls and (finish == "stop" or finish == "unknown"):
+        return "tool_calls"
+    return finish
+
+
+def usage_of(said: UsageShape | None, *, reasoning_outside: bool) -> Usage | None:
+    """Normalised token counts; None when nothing was said.
+
+    xAI counts reasoning outside `completion_tokens`. The total tells (prompt + completion + reasoning), also when
+    another vendor passes such an answer on; `reasoning_outside` decides where there is no total.
+    """
+    if said is None:
+        return None
+    prompt, completion, total = said.prompt_tokens, said.completion_tokens, said.total_tokens
+    if prompt is None and completion is None:
+        prompt, completion = said.input_tokens, said.output_tokens
+        if prompt is None and completion is None and total is None:
+            return None
+    given, written = prompt or 0, completion or 0
+    inputs, outputs = said.prompt_tokens_details, said.completion_tokens_details
+    cached = inputs.cached_tokens if inputs is not None else None
+    if cached is None:
+        cached = said.prompt_cache_hit_tokens or said.cached_tokens or 0
+    reasoning = (outputs.reasoning_tokens if outputs is not None else None) or said.reasoning_tokens or 0
+    if reasoning and (total == given + written + reasoning if total else reasoning_outside):
+        written += reasoning
+    return Usage(given, written, cached, reasoning, (inputs.cache_write_tokens or 0) if inputs is not None else 0)
+
+
+def split_parts(content: list[Any]) -> tuple[str, str, bool]:
+    """Text and thinking of a content list, and whether that was all of it (Mistral's form)."""
+    text: list[str] = []
+    thinking: list[str] = []
+    whole = True
+    for part in content:
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind == "text" and isinstance(part.get("text"), str):
+            text.append(part["text"])
+        elif kind == "thinking":
+            inner = part.get("thinking")
+            thinking.append(split_parts(inner)[0] if isinstance(inner, list) else str(inner or ""))
+        elif isinstance(part, str):
+            text.append(part)
+        else:
+            whole = False
+    return "".join(text), "".join(thinking), whole
+
+
+def mend_message(message: Message) -> None:
+    """Make a vendor's assistant message one that can be sent back to any vendor.
+
+    A content list of text and thinking becomes text and `reasoning_content`; tool calls get what some vendors leave
+    out (an id, the type) and their arguments as a string. A missing `content` becomes None.
+    """
+    content = message.get("content")
+    if content.__class__ is list:
+        text, thinking, whole = split_parts(content)
+        if whole:
+            message["content"] = text
+            if thinking:
+                message["reasoning_content"] = thinking
+    elif content is None:
+        message["content"] = None
+    elif not isinstance(content, str):
+        message["content"] = msgspec.json.encode(content).decode()
+    calls = message.get("tool_calls")
+    if calls:
+        _mend_tool_calls(message, calls)
+    if message.get("role") is None:
+        message["role"] = "assistant"
+
+
+def _mend_tool_calls(message: Message, calls: Any) -> None:
+    mended: list[dict[str, Any]] = []
+    for index, call in enumerate(calls if isinstance(calls, list) else []):
+        if not isinstance(call, dict):
+            continue
+        call["id"] = call.get("id") or f"call_{index}"
+        call["type"] = call.get("type") or "function"
+        function = call.get("function")
+        if isinstance(function, dict):
+            arguments = function.get("arguments")
+            if not isinstance(arguments, str):
+                function["arguments"] = "" if arguments is None else msgspec.json.encode(arguments).decode()
+        mended.append(call)
+    message["tool_calls"] = mended
+
+
+def says_something(message: Message) -> bool:
+    """Whether there is an answer in it: text, a tool call, a refusal, or another kind of content."""
+    get = message.get
+    return bool(
+        get("content")
+        or get("tool_calls")
+        or get("refusal")
+        or get("function_call")
+        or get("audio")
+        or get("images")
+    )  # fmt: skip

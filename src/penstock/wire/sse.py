@@ -1,0 +1,183 @@
+"""Server-sent events from bytes, at any split, without I/O.
+
+Follows the WHATWG event stream rules, and beyond them what providers really send: an `error:` field or a bare JSON
+line counts as an event of its own, and the last event needs no blank line. Lines are split on bytes, so that a
+character cut in two by the network, or U+2028 inside JSON, does no harm.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from penstock.errors import CallError
+
+__all__ = ["MAX_EVENT_BYTES", "SSEDecoder", "ServerEvent"]
+
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
+
+
+class ServerEvent(msgspec.Struct, frozen=True, gc=False):
+    """One event. `framed` is False when it stood outside any field: a bare JSON value."""
+
+    data: bytes
+    event: str = ""
+    framed: bool = True
+
+
+class SSEDecoder:
+    """One stream's state. `feed` gives the events that are complete, `end` what an unfinished stream still held.
+
+    Both raise `CallError` transport when a line or an event is longer than `max_event_bytes`.
+    """
+
+    __slots__ = (
+        "_bare",
+        "_begun",
+        "_data",
+        "_event",
+        "_max",
+        "_size",
+        "_skip_lf",
+        "_tail",
+        "_tail_bytes",
+        "comments",
+        "first_stray",
+        "unterminated",
+    )
+
+    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._max = max_event_bytes
+        self._tail: list[bytes] = []
+        self._tail_bytes = 0
+        self._data: list[bytes] = []
+        self._event = b""
+        self._bare: list[bytes] = []
+        self._size = 0
+        self._begun = False
+        self._skip_lf = False
+        self.comments = 0
+        """Comment lines so far: no meaning, but signs of life."""
+        self.first_stray = b""
+        """The beginning of the first line that was no field: tells HTML from a stream."""
+        self.unterminated = False
+        """After `end`: the last event had no blank line behind it."""
+
+    def feed(self, data: bytes) -> list[ServerEvent]:
+        """The events that `data` completes."""
+        if not self._begun:
+            begun = self._after_bom(data)
+            if begun is None:
+                return []
+            data = begun
+        if self._skip_lf and data:
+            self._skip_lf = False
+            if data[0] == 10:
+                data = data[1:]
+        if b"\r" in data:
+            # A CR ends a line at once; an LF that follows it, perhaps in the next piece, belongs to it.
+            self._skip_lf = data[-1] == 13
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        lines = data.split(b"\n")
+        rest = lines.pop()
+        events: list[ServerEvent] = []
+        if lines:
+            if self._tail:
+                self._tail.append(lines[0])
+                lines[0] = b"".join(self._tail)
+                self._tail.clear()
+                self._tail_bytes = 0
+            self._take(lines, events)
+        if rest:
+            self._tail.append(rest)
+            self._tail_bytes += len(rest)
+            if self._tail_bytes > self._max:
+                raise self._too_long()
+        return events
+
+    def end(self) -> list[ServerEvent]:
+        """What the stream still held when it ended: at most one event, and `unterminated` says so."""
+        events: list[ServerEvent] = []
+        if self._tail:
+            line = b"".join(self._tail)
+            self._tail.clear()
+            self._take([line], events)
+        self.unterminated = bool(self._data or self._bare or events)
+        self._dispatch(events)
+        return events
+
+    def _after_bom(self, data: bytes) -> bytes | None:
+        """`data` without a leading byte order mark; None while too little has come to tell."""
+        head = b"".join(self._tail) + data
+        if len(head) < 3 and _BOM.startswith(head):
+            self._tail = [head] if head else []
+            return None
+        self._begun = True
+        self._tail.clear()
+        return head.removeprefix(_BOM)
+
+    def _take(self, lines: list[bytes], events: list[ServerEvent]) -> None:
+        pending = self._data
+        for line in lines:
+            if not line:
+                if pending or self._bare or self._event:
+                    self._dispatch(events)
+            elif line.startswith(b"data:"):
+                if self._bare:
+                    self._dispatch(events)
+                pending.append(line[6:] if line[5:6] == b" " else line[5:])
+                self._grow(line)
+            else:
+                self._field(line, events)
+
+    def _grow(self, line: bytes) -> None:
+        # One more for each line, or a million empty ones would be free.
+        self._size += len(line) + 1
+        if self._size > self._max:
+            raise self._too_long()
+
+    def _field(self, line: bytes, events: list[ServerEvent]) -> None:
+        """Any line but `data:` and the blank one."""
+        if line[0] == 58:  # a colon: a comment
+            self.comments += 1
+            return
+        name, colon, value = line.partition(b":")
+        if colon:
+            value = value.removeprefix(b" ")
+        if name == b"event":
+            self._event = value
+        elif name == b"data":
+            self._data.append(b"")
+            self._grow(line)
+        elif name == b"error" and value[:1] == b"{":
+            self._dispatch(events)
+            events.append(ServerEvent(value, "error"))
+        elif name not in (b"id", b"retry"):
+            self._stray(line, events)
+
+    def _stray(self, line: bytes, events: list[ServerEvent]) -> None:
+        """A line that is no field: JSON that someone forgot to frame, on one line or many, or something else."""
+        if not self.first_stray:
+            self.first_stray = line[:200]
+        if self._bare:
+            self._bare.append(line)
+            self._grow(line)
+        elif line[:1] in (b"{", b"["):
+            self._bare.append(line)
+            self._grow(line)
+            if line.rstrip()[-1:] == b"}" and line[:1] == b"{":
+                self._dispatch(events)
+
+    def _dispatch(self, events: list[ServerEvent]) -> None:
+        if self._data:
+            data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+            events.append(ServerEvent(data, self._event.decode("utf-8", "replace") if self._event else ""))
+            self._data.clear()
+        self._event = b""
+        self._size = 0
+        if self._bare:
+            events.append(ServerEvent(b"\n".join(self._bare), "", framed=False))
+            self._bare.clear()
+
+    def _too_long(self) -> CallError:
+        return CallError("transport", f"an event of the stream is longer than {self._max:,} bytes")
