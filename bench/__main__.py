@@ -1,0 +1,167 @@
+"""`make bench`: everything in one run, interleaved, medians of five; the client on one core, the simulator on another.
+
+`--long` adds a run of a million requests and its resume (about ten minutes and 6 GB of disk); `--only` takes the
+subjects and parts whose name contains a word; `--quick` is one round of few requests, to see that it works.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import tempfile
+from collections import defaultdict
+from dataclasses import asdict, replace
+from pathlib import Path
+from statistics import median
+
+from bench.figures import Figure, figures, subjects_table, verdicts_table
+from bench.long import memory, resume_s
+from bench.machine import ROOT, cores, simulator
+from bench.samples import SUBJECTS, Failed, Sample, installed, sample
+from bench.startup import STATEMENTS, import_s
+from bench.work import Work, write_requests
+
+__all__ = ["main"]
+
+IN_FLIGHT, MANY_IN_FLIGHT = 200, 5_000
+MANY_SUBJECTS = ("bare wreq", "penstock run")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--count", type=int, default=20_000, help="requests a sample; slow peers get a share of it")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="WORD", help='such as "wreq", "flight", "import"'
+    )
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--long", action="store_true", help="memory and resume with --many requests")
+    parser.add_argument("--many", type=int, default=1_000_000)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample")
+    given = parser.parse_args()
+    if given.quick:
+        given.rounds, given.count = 1, 2_000
+    return given
+
+
+class Bench:
+    """One run: what was asked for, and what was found so far."""
+
+    def __init__(self, given: argparse.Namespace, folder: Path) -> None:
+        self.given = given
+        self.folder = folder
+        self.log = folder / "bench.log"
+        self.client_core, self.server_core = cores()
+        self.samples: dict[str, list[Sample]] = defaultdict(list)
+        self.imports: dict[str, list[float]] = defaultdict(list)
+        self.figures: list[Figure] = []
+
+    def wants(self, name: str) -> bool:
+        return not self.given.only or any(word in name for word in self.given.only)
+
+    def take(self, label: str, name: str, work: Work) -> None:
+        try:
+            taken = sample(SUBJECTS[name], work, core=self.client_core, folder=self.folder)
+        except Failed as error:
+            self.say(f"{label}: {error}")
+            self.samples.pop(label, None)
+            raise
+        self.samples[label].append(taken)
+        self.say(f"{label}: {taken.per_s:,.0f}/s, {taken.cpu_us:,.0f} us")
+
+    def say(self, line: str) -> None:
+        sys.stderr.write(line + "\n")
+
+    def throughput(self, url: str) -> None:
+        """Every subject in every round, in the same order, so that a slow minute is slow for all."""
+        work = Work(url, "fast", self.folder / "requests.jsonl", self.given.count, IN_FLIGHT)
+        there = [s for s in SUBJECTS.values() if self.wants(s.name) and installed(s, self.log)]
+        failed: set[str] = set()
+        for _ in range(self.given.rounds):
+            for subject in there:
+                if subject.name in failed:
+                    continue
+                count = max(IN_FLIGHT, int(work.count * subject.share))
+                file = self.folder / f"requests-{count}.jsonl"
+                if not file.exists():
+                    write_requests(file, count)
+                try:
+                    self.take(subject.name, subject.name, replace(work, count=count, file=file))
+                except Failed:
+                    failed.add(subject.name)
+
+    def flight(self, url: str) -> None:
+        count = max(2 * MANY_IN_FLIGHT, self.given.count * 2)
+        file = self.folder / f"requests-{count}.jsonl"
+        write_requests(file, count)
+        for _ in range(self.given.rounds):
+            for name in MANY_SUBJECTS:
+                self.take(f"{name}, 5,000 in flight", name, Work(url, "half", file, count, MANY_IN_FLIGHT))
+
+    def startup(self) -> None:
+        for _ in range(max(5, self.given.rounds)):
+            for name, statement in STATEMENTS.items():
+                self.imports[name].append(import_s(statement, core=self.client_core, log=self.log))
+        python, penstock, openai = (median(self.imports[name]) for name in STATEMENTS)
+        self.figures.append(Figure("import penstock over bare Python, s", penstock - python, None, 0.1))
+        share = (penstock - python) / (openai - python)
+        self.figures.append(Figure("import penstock / import openai", share, None, 0.2))
+
+    def long(self, url: str) -> None:
+        work = Work(url, "fast", self.folder, 0, IN_FLIGHT)
+        self.samples.update(memory(work, self.given.many, core=self.client_core, folder=self.folder))
+        taken_s = resume_s(work, self.given.many, core=self.client_core, folder=self.folder)
+        self.figures.append(
+            Figure(f"resume with {self.given.many:,} answered: s to the first request", taken_s, None, 10)
+        )
+
+    def run(self) -> None:
+        if self.wants("import"):
+            self.startup()
+        with simulator(self.server_core, ROOT / "bench" / "scenario.toml", self.log) as url:
+            self.throughput(url)
+            if self.wants("flight"):
+                self.flight(url)
+            if self.given.long:
+                self.long(url)
+        self.figures[:0] = figures(self.samples)
+
+    def report(self) -> str:
+        where = f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}"
+        how = f"{self.given.rounds} rounds, {IN_FLIGHT} in flight, 1 KB prompts, no latency unless said; {where}"
+        return "\n".join([how, "", *subjects_table(self.samples), "", *verdicts_table(self.figures)])
+
+    def found(self) -> dict[str, object]:
+        return {
+            "python": platform.python_version(),
+            "samples": {name: [asdict(one) for one in taken] for name, taken in self.samples.items()},
+            "imports_s": dict(self.imports),
+            "figures": [{**asdict(one), "is_reached": one.is_reached} for one in self.figures],
+        }
+
+
+def main() -> int:
+    given = _arguments()
+    # On the repository's disk: the usual temporary folder may be memory, where a journal's syncs cost nothing.
+    (ROOT / "out").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=ROOT / "out") as folder:
+        bench = Bench(given, Path(folder))
+        try:
+            bench.run()
+        except Failed as error:
+            log = bench.log.read_text(errors="replace")[-4000:] if bench.log.exists() else ""
+            sys.stderr.write(f"{error}\n{log}\n")
+            return 1
+        sys.stdout.write(bench.report() + "\n")
+        if given.json:
+            given.json.write_text(json.dumps(bench.found(), indent=1))
+        missed = [one.what for one in bench.figures if not one.is_reached]
+    if missed and not given.quick:
+        sys.stderr.write(f"missed: {'; '.join(missed)}\n")
+    return 1 if missed and not given.quick else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,15 @@
+"""penstock's wreq adapter alone: whole replies, whatever their status, and nothing above it."""
+
+from __future__ import annotations
+
+from bench.adapters import ask_through, requests
+from bench.work import Work
+from penstock.transport.wreq_adapter import WreqTransport
+
+__all__ = ["ask", "prepare"]
+
+prepare = requests
+
+
+def ask(work: Work, ready: list[bytes]) -> int:
+    return ask_through(WreqTransport, work, ready)
