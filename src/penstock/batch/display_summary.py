@@ -1,0 +1,76 @@
+"""The end of a run in words."""
+
+from __future__ import annotations
+
+from penstock.batch.display_words import amount, count, legible, money, number, span
+from penstock.batch.outcome import Summary
+
+__all__ = ["render_summary"]
+
+
+def render_summary(summary: Summary, *, command: str | None = None) -> str:
+    """What was answered, what not and why, where it all is, and how to go on; no line break at the end.
+
+    `command` is how the run was started, which is also how it goes on; a run without a journal doesn't.
+    """
+    resume = command if summary.journal is not None else None
+    lines = [_headline(summary)]
+    rows = [
+        ("failed", _failures(summary)),
+        ("not asked", count(summary.remaining) if summary.remaining else ""),
+        ("before", f"{count(summary.resumed)} done by earlier runs" if summary.resumed else ""),
+        ("equal rows", f"{count(summary.joined)} answered by another's answer" if summary.joined else ""),
+        ("answers", _endings(summary)),
+        ("requests", _requests(summary)),
+        ("tokens", _tokens(summary)),
+        ("latency", _latency(summary)),
+        ("answers in", legible(summary.output, 1000)),
+        ("errors in", legible(summary.errors_file, 1000) if summary.errors_file else ""),
+    ]
+    lines += [f"  {name:<11}{text}" for name, text in rows if text]
+    if summary.stopped is not None:
+        lines.append(f"Stopped early: {legible(summary.stopped, 500)}.")
+        if resume is not None:
+            lines.append(f"What was answered is kept. To go on:\n  {resume}")
+    elif summary.failed and resume is not None and summary.failed > summary.skipped_bad:
+        lines.append(f"To ask the failed ones again:\n  {resume} --retry-failed")
+    return "\n".join(lines)
+
+
+def _headline(summary: Summary) -> str:
+    whole = "all" if summary.answered == summary.total else f"{count(summary.answered)} of"
+    rate = f", {number(summary.requests_per_s)} a second" if summary.requests_per_s else ""
+    return f"Answered {whole} {count(summary.total)} in {span(summary.elapsed_s)}{rate}"
+
+
+def _failures(summary: Summary) -> str:
+    if not summary.failed:
+        return ""
+    most_first = sorted(summary.errors.items(), key=lambda item: (-item[1], item[0]))
+    return f"{count(summary.failed)}: " + ", ".join(f"{legible(code, 40)} {count(n)}" for code, n in most_first)
+
+
+def _endings(summary: Summary) -> str:
+    named = {"truncated (cut at the token limit)": summary.truncated, "filtered": summary.filtered}
+    return ", ".join(f"{count(value)} {name}" for name, value in named.items() if value)
+
+
+def _requests(summary: Summary) -> str:
+    if not summary.attempts:
+        return ""
+    named = {"retries": summary.retries, "hedges": summary.hedges}
+    told = ", ".join(f"{count(value)} {name}" for name, value in named.items() if value)
+    return f"{count(summary.attempts)} sent" + (f", {told} among them" if told else "")
+
+
+def _tokens(summary: Summary) -> str:
+    cost = f", {money(summary.cost_usd)}" if summary.cost_usd is not None else ""
+    if not (summary.input_tokens or summary.output_tokens):
+        return cost.removeprefix(", ")
+    return f"{amount(summary.input_tokens)} in, {amount(summary.output_tokens)} out{cost}"
+
+
+def _latency(summary: Summary) -> str:
+    if summary.latency_p50_s is None or summary.latency_p99_s is None:
+        return ""
+    return f"p50 {span(summary.latency_p50_s)}, p99 {span(summary.latency_p99_s)}"
