@@ -2,7 +2,7 @@
 
 A unary call that bounds only connect and total runs on wreq's own timeouts. Any other call is watched: its body is
 handed over by a generator, which wreq starts when the connection stands, so that the phases can be told apart and
-`sent` is certain, and a timer interrupts the wait (`wreq_watch`).
+`sent` is certain, and the patrol interrupts the wait.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from penstock.errors import CallError, ConfigError
 from penstock.http import Pool, Timeouts, WireReply, WireRequest
 from penstock.transport.environment import proxy_rules, trusted_pem
 from penstock.transport.headers import LazyHeaders
+from penstock.transport.patrol import Patrol, Wait
 from penstock.transport.permits import Permits
 from penstock.transport.wreq_errors import call_error, cancelled_by_close, closed, too_large, too_slow
 from penstock.transport.wreq_stream import WreqStream
-from penstock.transport.wreq_watch import Expired, Upload, Watch, within
+from penstock.transport.wreq_upload import HeadWait, Upload
 
 __all__ = ["WreqTransport"]
 
@@ -82,6 +83,7 @@ class WreqTransport:
         self._limits_of: dict[Timeouts, _Limits] = {}
         self._last: tuple[Timeouts | None, _Limits | None] = (None, None)
         self._proxies: dict[str, wreq.Proxy | None] = {}
+        self._patrol = Patrol()
         self._streams: WeakSet[WreqStream] = WeakSet()
         self._is_closed = False
 
@@ -93,21 +95,29 @@ class WreqTransport:
             opened = await self._open(request, timeouts, limits)
             return WireReply(opened.status, opened.headers, await opened.read())
         permits = self._permits
-        total = limits.total if permits.take() else await self._wait(limits.total)
+        total = limits.total if permits.take() else await self._take(limits.total)
         stream: WreqStream | None = None
+        wait: Wait | None = None
         try:
             response = await self._request(limits.client, request, total)
             length = response.content_length
             if length is None or length > _SMALL_BODY:
                 stream = self._stream(response, request.url, None, timeouts.between_bytes)
                 return WireReply(stream.status, stream.headers, await stream.read())
-            body = await within(response.bytes(), timeouts.between_bytes)
             if length > self.pool.max_body_bytes:
                 raise too_large(request.url, self.pool.max_body_bytes)
+            wait = Wait(timeouts.between_bytes)
+            wait.start()
+            if wait.limit_s is not None:
+                self._patrol.add(wait, wait.limit_s)
+            body = await response.bytes()
             return WireReply(response.status.as_int(), LazyHeaders(response.headers), bytes(body))
         except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - wreq's errors share no other class
-            raise _told(error, request.url) from None
+            raise _told(error, request.url, wait) from None
         finally:
+            if wait is not None:
+                wait.stop()
+                self._patrol.drop(wait)
             if stream is None:
                 permits.give()
 
@@ -144,7 +154,7 @@ class WreqTransport:
 
     async def _open(self, request: WireRequest, timeouts: Timeouts, limits: _Limits) -> WreqStream:
         """The reply's stream, which owns the permit."""
-        total = limits.total if self._permits.take() else await self._wait(limits.total)
+        total = limits.total if self._permits.take() else await self._take(limits.total)
         try:
             if limits.is_plain:
                 response, first_s = await self._request(limits.client, request, total), None
@@ -167,17 +177,22 @@ class WreqTransport:
         """
         started_s = time.monotonic()
         for is_last in (False, True):
-            phases = _Phases(timeouts, Upload(request.body) if request.body else None)
+            wait = HeadWait(timeouts, Upload(request.body) if request.body else None)
+            wait.start()
+            if (limit_s := wait.shortest_s) is not None:
+                self._patrol.add(wait, limit_s)
             try:
-                response = await Watch(phases.due).run(self._request(client, request, total, phases.upload))
+                response = await self._request(client, request, total, wait.upload)
+                return response, wait.first_left_s()
             except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - wreq's errors share no other class
-                told = _told(error, request.url, phases)
+                told = _told(error, request.url, wait)
                 if is_last or not isinstance(told, CallError) or told.sent or told.code not in _BROKEN:
                     raise told from None
                 total = _left(total, started_s)
-                continue
-            return response, phases.first_left_s()
-        raise AssertionError("the second try raises or returns")
+            finally:
+                wait.stop()
+                self._patrol.drop(wait)
+        raise AssertionError("the second try returns or raises")
 
     def _stream(self, response: wreq.Response, url: str, first_s: float | None, between_s: float | None) -> WreqStream:
         return WreqStream(
@@ -186,10 +201,11 @@ class WreqTransport:
             max_bytes=self.pool.max_body_bytes,
             first_s=first_s,
             between_s=between_s,
+            patrol=self._patrol,
             permit=self._permits.give,
         )
 
-    async def _wait(self, total: timedelta) -> timedelta:
+    async def _take(self, total: timedelta) -> timedelta:
         """Wait for a permit; what is left of `total` then."""
         started_s = time.monotonic()
         await self._permits.wait(total.total_seconds())
@@ -268,50 +284,16 @@ def _left(total: timedelta, started_s: float) -> timedelta:
 _BROKEN = frozenset({"cut", "reset"})
 
 
-class _Phases:
-    """Where a watched request stands, and when its phase is too long."""
-
-    __slots__ = ("_started_s", "_timeouts", "upload")
-
-    def __init__(self, timeouts: Timeouts, upload: Upload | None) -> None:
-        self._timeouts = timeouts
-        self._started_s = time.monotonic()
-        self.upload = upload
-
-    @property
-    def is_unsent(self) -> bool:
-        return self.upload is not None and self.upload.started_s is None
-
-    def due(self) -> float | None:
-        connect, first = self._timeouts.connect, self._timeouts.first_byte
-        if self.upload is None:
-            # Nothing tells when a request without a body was sent: both phases are one.
-            return None if first is None else self._started_s + (connect or 0.0) + first
-        if self.upload.started_s is None and connect is not None:
-            return self._started_s + connect
-        if first is None:
-            return None
-        # Until the last piece was handed over the answer's time hasn't begun.
-        return (self.upload.handed_s or time.monotonic()) + first
-
-    def first_left_s(self) -> float | None:
-        first = self._timeouts.first_byte
-        if first is None or self.upload is None or self.upload.handed_s is None:
-            return first
-        return max(0.001, self.upload.handed_s + first - time.monotonic())
-
-
-def _told(error: BaseException, url: str, phases: _Phases | None = None) -> BaseException:
+def _told(error: BaseException, url: str, wait: Wait | None = None) -> BaseException:
     """What to raise for `error`: itself when it needs no telling."""
-    if isinstance(error, CallError):
-        return error
-    unsent = phases is not None and phases.is_unsent
+    unsent = isinstance(wait, HeadWait) and wait.is_unsent
     if isinstance(error, asyncio.CancelledError):
+        if wait is not None and wait.stop():
+            code = "between_bytes" if not isinstance(wait, HeadWait) else "connect" if unsent else "first_byte"
+            return too_slow(url, code, sent=not unsent)
         return closed(sent=not unsent) if cancelled_by_close(error) else error
-    if isinstance(error, Expired):
-        code = "between_bytes" if phases is None else "connect" if unsent else "first_byte"
-        return too_slow(url, code, sent=not unsent)
-    told = call_error(error, url) if isinstance(error, Exception) else error
-    if unsent and isinstance(told, CallError):
-        told.sent = False
+    if isinstance(error, CallError) or not isinstance(error, Exception):
+        return error
+    told = call_error(error, url)
+    told.sent = told.sent and not unsent
     return told
