@@ -91,7 +91,7 @@ def _is_flat(whole: dict[str, Any]) -> bool:
     """No `error` wrapper: FastAPI's `detail`, older vLLM's `object: error`, API gateways' `message` with a code."""
     if whole.get("object") == "error" or whole.get("type") == "error" or "detail" in whole or "errors" in whole:
         return True
-    return "message" in whole and "choices" not in whole and "data" not in whole
+    return isinstance(whole.get("message"), str) and "choices" not in whole and "data" not in whole
 
 
 def _from_object(error: dict[str, Any], whole: dict[str, Any]) -> Fault:

@@ -7,6 +7,7 @@ from array import array
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -20,6 +21,9 @@ from penstock.wire.openai.shapes import Embeddings, Reply, ReplyChoice, Vector, 
 from penstock.wire.openai.words import finish_of, mend_message, says_something, usage_of
 
 __all__ = ["completion_in", "embeddings_in"]
+
+_UNPLAIN: Final = frozenset({"tool_calls", "function_call", "audio"})
+"""What a message with these keys holds needs a second look."""
 
 
 def completion_in(kind: Kind, reply: WireReply, vendor: Vendor) -> Completion:
@@ -98,7 +102,7 @@ def _choice(said: ReplyChoice, kind: Kind) -> Choice:
     message = said.message
     if message is None:
         message = {"role": "assistant", "content": said.text}
-    elif message.get("content").__class__ is not str or "tool_calls" in message or "role" not in message:
+    elif message.get("content").__class__ is not str or not _UNPLAIN.isdisjoint(message) or "role" not in message:
         mend_message(message)
     raw = said.finish_reason
     finish = finish_of(raw, has_tool_calls=bool(message.get("tool_calls") or message.get("function_call")))

@@ -210,7 +210,10 @@ class StreamDecoder:
         if chunk.error or fault_in(whole) is not None:
             self._failure = self._in_band(whole, data)
 
-    def _in_band(self, whole: Any, data: bytes) -> CallError:
+    def _in_band(self, whole: Any, data: bytes) -> CallError | None:
+        """The error; None when it only repeats that the answer was cut short (OpenRouter: "Token limit reached")."""
+        if self._choices and all(choice.finish == "length" for choice in self._choices.values()):
+            return None
         return in_band(whole, data, partial=self.partial)
 
     def _unreadable(self, data: bytes) -> None:
@@ -236,7 +239,8 @@ class StreamDecoder:
         delta = said.delta if said.delta is not None else (None if choice.said else said.message)
         if delta is not None:
             self._take_delta(delta, said, choice, events)
-        if said.text:
+        # Together sends `text` beside each delta of a chat.
+        if said.text and (delta is None or self._kind == "completion"):
             self._say(choice, TextDelta(said.text, said.index, said.logprobs), events)
         if said.finish_reason and choice.finish is None:
             self._finish(said.index, choice, said.finish_reason, events)

@@ -35,6 +35,10 @@ FINISH_WORD: Final[dict[Finish, str | None]] = {
 """OpenAI's own word for each ending."""
 
 
+_PLACEHOLDERS: Final = (("function_call", "name"), ("audio", "id"))
+# Snowflake sends both in every message, with nothing in them.
+
+
 def finish_of(raw: str | None, *, has_tool_calls: bool) -> Finish:
     """What an ending means: `stop` after a tool call is a tool call (OpenAI says so when `tool_choice` names one)."""
     finish = FINISH.get(raw, "unknown") if raw else "unknown"
@@ -54,8 +58,10 @@ def usage_of(said: UsageShape | None, *, reasoning_outside: bool) -> Usage | Non
     prompt, completion, total = said.prompt_tokens, said.completion_tokens, said.total_tokens
     if prompt is None and completion is None:
         prompt, completion = said.input_tokens, said.output_tokens
-        if prompt is None and completion is None and total is None:
-            return None
+        if prompt is None and completion is None:
+            if total is None:
+                return None
+            prompt = total  # Voyage: embeddings have only a total
     given, written = prompt or 0, completion or 0
     inputs, outputs = said.prompt_tokens_details, said.completion_tokens_details
     cached = inputs.cached_tokens if inputs is not None else None
@@ -90,7 +96,7 @@ def mend_message(message: Message) -> None:
     """Make a vendor's assistant message one that can be sent back to any vendor.
 
     A content list of text and thinking becomes text and `reasoning_content`; tool calls get what some vendors leave
-    out (an id, the type) and their arguments as a string. A missing `content` becomes None.
+    out (an id, the type) and their arguments as a string; empty placeholders go. A missing `content` becomes None.
     """
     content = message.get("content")
     if content.__class__ is list:
@@ -106,6 +112,10 @@ def mend_message(message: Message) -> None:
     calls = message.get("tool_calls")
     if calls:
         _mend_tool_calls(message, calls)
+    for name, proof in _PLACEHOLDERS:
+        value = message.get(name)
+        if isinstance(value, dict) and not value.get(proof):
+            del message[name]
     if message.get("role") is None:
         message["role"] = "assistant"
 
