@@ -14,7 +14,7 @@ from penstock.batch.sinks import write_table
 from penstock.batch.sources import Source
 from penstock.batch.writer import Written
 
-__all__ = ["GrowingOutput", "errors_path", "replacing", "write_lines", "write_outputs"]
+__all__ = ["GrowingOutput", "errors_path", "replacing", "write_errors", "write_lines", "write_outputs"]
 
 _BLOCK = 256 * 1024
 
@@ -35,6 +35,15 @@ def write_outputs(out: Path, items: Iterable[Stored], *, run_id: str, source: So
             write_table(out, source, map(outcome_of, _without_failures(items, failures)))
         else:
             write_lines(out, _without_failures(items, failures), run_id)
+        failures.finish()
+    return failures.count
+
+
+def write_errors(out: Path, items: Iterable[Stored]) -> int:
+    """Only the errors file; returns how many lines it has."""
+    with _Lines(errors_path(out)) as failures:
+        for _ in _without_failures(items, failures):
+            pass
         failures.finish()
     return failures.count
 

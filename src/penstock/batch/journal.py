@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from penstock.batch.lock import RunLock
-from penstock.batch.reconcile import Reconciled, reconcile
+from penstock.batch.reconcile import RENAMES, Reconciled, reconcile
 from penstock.batch.record import Stored
 from penstock.batch.schema import connect_writer, damaged
 from penstock.batch.writer import GroupWriter, Written
@@ -81,10 +81,18 @@ class Journal:
         row = next(self._all("SELECT max(id) FROM bodies"))
         return int(row[0] or 0) + 1
 
-    def reconcile(self, items: Iterator[tuple[int, str, bytes]], *, failed_may_change: bool) -> Reconciled:
+    def reconcile(
+        self,
+        items: Iterator[tuple[int, str, bytes]],
+        *,
+        failed_may_change: bool,
+        samples_before: int = 1,
+        samples: int = 1,
+    ) -> Reconciled:
         """Move what is known to where the input has it now; see `reconcile.reconcile`."""
+        rename = RENAMES.get((samples_before > 1, samples > 1))
         result: Reconciled = self._guard(
-            lambda: reconcile(self._connection, items, failed_may_change=failed_may_change)
+            lambda: reconcile(self._connection, items, failed_may_change=failed_may_change, rename=rename)
         )
         return result
 
@@ -131,20 +139,37 @@ class Journal:
 
     def shared(self, key: bytes) -> tuple[int, str | None, bytes] | None:
         """The committed answer of an equal row: body number, request id, meta. Usable while the writer runs."""
+        row = self._read().execute("SELECT body, request_id, meta FROM shared WHERE key = ?", (key,)).fetchone()
+        return None if row is None else (int(row[0]), row[1], row[2])
+
+    def _read(self) -> sqlite3.Connection:
         if self._reader is None:
             self._reader = sqlite3.connect(self.path, isolation_level=None)
             self._reader.execute("PRAGMA query_only=1")
-        row = self._reader.execute("SELECT body, request_id, meta FROM shared WHERE key = ?", (key,)).fetchone()
-        return None if row is None else (int(row[0]), row[1], row[2])
+        return self._reader
 
     def body(self, number: int) -> bytes:
         """A body by its number; for the writer's thread, while it writes."""
         row = self._connection.execute("SELECT raw FROM bodies WHERE id = ?", (number,)).fetchone()
         return bytes(row[0]) if row is not None else b"null"
 
-    def counts(self) -> dict[int, int]:
-        """How many items are in each state."""
-        return dict(self._all("SELECT state, count(*) FROM answers GROUP BY state"))  # type: ignore[arg-type]
+    def counts(self, *, below: int | None = None) -> dict[int, int]:
+        """How many items are in each state, of those with an index below a bound."""
+        bound = "" if below is None else f"WHERE idx < {below:d}"
+        return dict(self._all(f"SELECT state, count(*) FROM answers {bound} GROUP BY state"))  # noqa: S608
+
+    def find(self, custom_id: str) -> tuple[int, bytes, int] | None:
+        """Index, digest and state of a committed item, by its id. Usable while the writer runs."""
+        query = "SELECT idx, digest, state FROM answers WHERE custom_id = ?"
+        row = self._read().execute(query, (custom_id,)).fetchone()
+        return None if row is None else (int(row[0]), bytes(row[1]), int(row[2]))
+
+    def index_ids(self) -> int:
+        """Prepare `find`, for inputs that can't be read ahead; returns the first free index."""
+        with self._transaction():
+            self._connection.execute("CREATE INDEX IF NOT EXISTS answers_id ON answers (custom_id)")
+        row = next(self._all("SELECT max(idx) FROM answers"))
+        return 0 if row[0] is None else int(row[0]) + 1
 
     def items(self) -> Iterator[Stored]:
         """Every item that has an outcome, with its body, in input order."""

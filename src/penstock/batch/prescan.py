@@ -54,6 +54,13 @@ class Scan(msgspec.Struct, kw_only=True):
     equals: Equals
     repeated: dict[int, str]
     """By index: rows whose custom_id an earlier row has, and the message that says so."""
+    models: frozenset[str | None]
+    """What the bodies name, None when one names none."""
+
+    @classmethod
+    def clean(cls, *, rows: int, models: frozenset[str | None]) -> Scan:
+        """The scan of an input that is known to have no bad, repeated or equal rows."""
+        return cls(rows=rows, bad=0, first_bad=[], equals=Equals(array("q")), repeated={}, models=models)
 
 
 def digest_of(kind: Kind, canonical_body: bytes) -> bytes:
@@ -71,6 +78,7 @@ def prescan(source: Source, *, find_equals: bool) -> Scan:
     ids = [array("q") for _ in range(_BUCKETS)]
     digests = [array("q") for _ in range(_BUCKETS)]
     rows = bad = 0
+    models: set[str | None] = set()
     first_bad: list[str] = []
     for row in source.rows():
         rows += 1
@@ -79,6 +87,7 @@ def prescan(source: Source, *, find_equals: bool) -> Scan:
             if len(first_bad) < _MOST_SHOWN:
                 first_bad.append(row.message)
             continue
+        models.add(row.model)
         hashed = hash(row.custom_id)
         ids[hashed & 255].append(hashed)
         if find_equals:
@@ -91,6 +100,7 @@ def prescan(source: Source, *, find_equals: bool) -> Scan:
         first_bad=first_bad,
         equals=Equals(array("q", sorted(_repeats(digests)))),
         repeated=repeated,
+        models=frozenset(models),
     )
 
 

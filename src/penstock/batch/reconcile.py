@@ -10,7 +10,16 @@ import msgspec
 from penstock.batch.schema import BAD, FAILED
 from penstock.errors import JournalError
 
-__all__ = ["Reconciled", "reconcile"]
+__all__ = ["RENAMES", "Reconciled", "reconcile"]
+
+RENAMES = {
+    (False, True): "UPDATE {known} SET custom_id = custom_id || '#1'",
+    (
+        True,
+        False,
+    ): "UPDATE {known} SET custom_id = substr(custom_id, 1, length(custom_id) - 2) WHERE custom_id LIKE '%#1'",
+}
+"""From (had samples) to (has samples): a lone answer is the first sample, and the other way round."""
 
 
 class Reconciled(msgspec.Struct, frozen=True):
@@ -36,18 +45,26 @@ WHERE k.digest != now.digest AND k.state NOT IN ({free})
 
 
 def reconcile(
-    connection: sqlite3.Connection, items: Iterator[tuple[int, str, bytes]], *, failed_may_change: bool
+    connection: sqlite3.Connection,
+    items: Iterator[tuple[int, str, bytes]],
+    *,
+    failed_may_change: bool,
+    rename: str | None = None,
 ) -> Reconciled:
     """Give every known item the index that the input has for it now.
 
-    `items` are (index, custom_id, digest) of the input. Ids that left it move to `gone`, and come back from there.
-    Raises `JournalError` naming the first three known ids whose body is another now; nothing is changed then.
+    `items` are (index, custom_id, digest) of the input, `rename` is one of `RENAMES`. Ids that left it move to `gone`,
+    and come back from there. Raises `JournalError` naming the first three known ids whose body is another now;
+    nothing is changed then.
     """
     free = f"{BAD},{FAILED}" if failed_may_change else str(BAD)
     connection.execute("DROP TABLE IF EXISTS temp.now")
     connection.execute("CREATE TEMP TABLE now (idx INTEGER PRIMARY KEY, custom_id TEXT NOT NULL, digest BLOB NOT NULL)")
     connection.execute("BEGIN IMMEDIATE")
     try:
+        if rename is not None:
+            for known in ("answers", "gone"):
+                connection.execute(rename.format(known=known))
         connection.executemany("INSERT INTO temp.now VALUES (?, ?, ?)", items)
         connection.execute("CREATE UNIQUE INDEX temp.now_id ON now (custom_id)")
         changed = [

@@ -7,6 +7,7 @@ a commit, only while too much is uncommitted. Memory is what is in flight, whate
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -20,7 +21,7 @@ from penstock.clock import Clock
 from penstock.errors import Unanswered
 from penstock.handler import Handler
 
-__all__ = ["Limits", "Next", "Runner", "Tally"]
+__all__ = ["Latencies", "Limits", "Next", "Runner", "Tally"]
 
 Next = Callable[[], Awaitable[Item | BadItem | None]]
 """The next item of a source that can't be read without waiting; None at its end."""
@@ -33,6 +34,30 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     give_up_after_s: float | None = 900.0
     drain_s: float | None = None
     """How long what is in flight may take to finish after a stop."""
+
+
+class Latencies:
+    """Latencies in buckets 5 % wide: a quantile of any number of them in the same memory."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        self._counts: Counter[int] = Counter()
+
+    def add(self, latency_s: float) -> None:
+        self._counts[int(_BUCKETS_PER_E * math.log(max(latency_s, 1e-4)))] += 1
+
+    def quantile(self, share: float) -> float | None:
+        """Seconds below which this share of them lies, None when there are none."""
+        left = share * self._counts.total()
+        for bucket in sorted(self._counts):
+            left -= self._counts[bucket]
+            if left <= 0:
+                return math.exp((bucket + 0.5) / _BUCKETS_PER_E)
+        return None
+
+
+_BUCKETS_PER_E = 1 / math.log(1.05)
 
 
 class Tally(msgspec.Struct):
@@ -49,6 +74,7 @@ class Tally(msgspec.Struct):
     input_tokens: int = 0
     output_tokens: int = 0
     errors: Counter[str] = msgspec.field(default_factory=Counter)
+    latency: Latencies = msgspec.field(default_factory=Latencies)
 
 
 class _Stopped(Exception):
@@ -69,8 +95,10 @@ class Runner:
         limits: Limits,
         tally: Tally,
         estimate: Callable[[Item], int] | None = None,
+        waiting: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`handler_for` gives the handler of a body's own model; `estimate` the tokens an item may cost at a limiter."""
+        """`handler_for` gives the handler of a body's own model, `estimate` the tokens an item may cost at a limiter,
+        `waiting` how many calls wait at a limit or between two attempts now."""
         self._items = items if not callable(items) else None
         self._next = items if callable(items) else None
         self._handler_for = handler_for
@@ -80,6 +108,8 @@ class Runner:
         self._window = window
         self._limits = limits
         self._estimate = estimate
+        self._waiting = waiting
+        self._followers = 0
         self.tally = tally
         self.stopped: str | None = None
         self.error: Exception | None = None
@@ -91,7 +121,10 @@ class Runner:
         self._done = asyncio.Event()
 
     async def run(self) -> None:
-        """Ask everything. Raises `InputError`, what the sink failed with, or a bug; outcomes are in the sink by then."""
+        """Ask everything; the outcomes are in the sink then.
+
+        Raises `InputError`, what the sink failed with, or a bug.
+        """
         self._began_s = self._last_answer_s = self._clock.now()
         watch = asyncio.ensure_future(self._watch())
         try:
@@ -212,6 +245,7 @@ class Runner:
         tally = self.tally
         tally.answered += 1
         tally.attempts += len(reply.attempts)
+        tally.latency.add(reply.latency_s)
         if reply.usage is not None:
             tally.input_tokens += reply.usage.input_tokens
             tally.output_tokens += reply.usage.output_tokens
@@ -225,14 +259,16 @@ class Runner:
         """Equal rows: the first one asks, the others wait for it and share what it got."""
         assert item.key is not None
         while (flight := self._flights.get(item.key)) is not None:
+            self._followers += 1
             try:
                 failure = await asyncio.shield(flight)
             except _Stopped:
                 if self.stopped is not None:
                     return
                 continue
+            finally:
+                self._followers -= 1
             if failure is not None:
-                self.tally.joined += 1
                 self._record_failure(item, failure)
                 return
         if self._sink.joined(item):
@@ -256,6 +292,9 @@ class Runner:
             await self._clock.sleep(0.5)
             now = self._clock.now()
             if self.stopped is not None:
+                # A wait for a limit or a retry is no work in flight: when nothing else is left, it ends too.
+                if self._waiting() + self._followers >= self.tally.in_flight:
+                    self._cancel_workers()
                 continue
             if limits.max_elapsed_s is not None and now - self._began_s >= limits.max_elapsed_s:
                 self.stop(f"--max-elapsed: {limits.max_elapsed_s:g} s are over", drain_s=limits.drain_s)

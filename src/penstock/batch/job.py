@@ -1,0 +1,235 @@
+"""`penstock run` from beginning to end: open, ask, write, sum up. The command only turns options into settings."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+
+from penstock.batch.display import Display, open_display
+from penstock.batch.export import GrowingOutput, write_errors, write_outputs
+from penstock.batch.feed import PipeFeed
+from penstock.batch.opening import Opened, open_job
+from penstock.batch.outcome import Snapshot, Summary
+from penstock.batch.progress import snapshot, summarise
+from penstock.batch.runner import Limits, Runner, Tally
+from penstock.batch.settings import JobSettings
+from penstock.batch.sink import JournalSink, LineSink, Sink
+from penstock.batch.window import Window
+from penstock.call import Completion
+from penstock.clock import LoopClock
+from penstock.config import load_config
+from penstock.wiring import Engine, Overrides, build
+
+__all__ = ["run_job"]
+
+_SIGTERM_DRAIN_S = 20.0
+_START_WIDTH = 16
+_CEILING = 1000
+
+
+def run_job(settings: JobSettings) -> Summary:
+    """Run it. The exit code is in the summary.
+
+    Raises `InputError`, `ConfigError`, `JournalError` before anything was sent, `OSError` when something can't be
+    written: what was answered is then in the journal.
+    """
+    engine = build(
+        load_config(settings.config, for_command=True),
+        patience="batch",
+        overrides=Overrides(
+            base_url=settings.base_url,
+            rpm=settings.rpm,
+            tpm=settings.tpm,
+            concurrency=settings.concurrency,
+            deadline_s=settings.deadline_s,
+            max_attempts=settings.max_attempts,
+        ),
+    )
+    opened = open_job(settings, lambda model: engine.check(_asked(settings, model)))
+    try:
+        with _quiet_collector(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_Job(settings, opened, engine).run())
+    finally:
+        if opened.journal is not None:
+            opened.journal.close()
+
+
+def _asked(settings: JobSettings, model: str | None) -> str | tuple[str, ...] | None:
+    return settings.models or model
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+@contextlib.contextmanager
+def _quiet_collector() -> Iterator[None]:
+    """What is alive now lives to the end: with thousands in flight, looking through it again and again costs 10 %."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+class _Job:
+    """One session: what is opened, wired together and closed again."""
+
+    def __init__(self, settings: JobSettings, opened: Opened, engine: Engine) -> None:
+        self._settings = settings
+        self._opened = opened
+        self._engine = engine
+        self._tally = Tally()
+        self._interrupts = 0
+        self._runner: Runner | None = None
+        self._began_s = 0.0
+
+    async def run(self) -> Summary:
+        settings, opened = self._settings, self._opened
+        clock = LoopClock()
+        self._began_s = clock.now()
+        display = open_display(quiet=settings.quiet)
+        growing = self._growing()
+        try:
+            await self._ask(clock, display, growing)
+        finally:
+            display.close()
+            if growing is not None:
+                growing.close()
+            await self._engine.aclose()
+            errors = self._write()
+        assert self._runner is not None
+        stopped = self._runner.stopped
+        summary = summarise(
+            settings,
+            opened,
+            self._tally,
+            self._engine,
+            elapsed_s=clock.now() - self._began_s,
+            stopped=stopped,
+            error_lines=errors,
+        )
+        if opened.journal is not None:
+            opened.journal.end_session(stopped=stopped, exit_code=summary.exit_code)
+        return summary
+
+    async def _ask(self, clock: LoopClock, display: Display, growing: GrowingOutput | None) -> None:
+        settings, opened = self._settings, self._opened
+        width = settings.concurrency or _START_WIDTH
+        feed = self._feed() if opened.scan is None else None
+        self._runner = runner = Runner(
+            feed.next if feed is not None else opened.items(settings),
+            lambda model: self._engine.handler(_asked(settings, model)),
+            self._sink(growing),
+            clock=clock,
+            window=Window(width, settings.concurrency or _CEILING),
+            limits=Limits(
+                max_elapsed_s=settings.max_elapsed_s,
+                give_up_after_s=settings.give_up_after_s,
+                drain_s=_SIGTERM_DRAIN_S,
+            ),
+            tally=self._tally,
+            estimate=self._engine.estimator(),
+            waiting=self._engine.waiting,
+        )
+        with self._signals(runner):
+            ticker = asyncio.ensure_future(self._show(clock, display))
+            try:
+                await runner.run()
+            finally:
+                ticker.cancel()
+                await asyncio.gather(ticker, return_exceptions=True)
+                display.update(self._snapshot(clock))
+
+    def _feed(self) -> PipeFeed:
+        settings, journal = self._settings, self._opened.journal
+        return PipeFeed(
+            self._opened.source,
+            settings.shape,
+            known=journal.find if journal is not None else lambda _: None,
+            first_free=journal.index_ids() if journal is not None else 0,
+            skip_bad=settings.skip_bad,
+            retry_failed=settings.retry_failed,
+            limit=settings.limit,
+            check_model=lambda model: self._engine.check(_asked(settings, model)),
+        )
+
+    def _sink(self, growing: GrowingOutput | None) -> Sink:
+        journal = self._opened.journal
+        encode: Callable[[Completion], bytes] = self._engine.encode
+        if journal is None:
+            return LineSink(encode, sys.stdout.buffer, sys.stderr.buffer, self._opened.run_id)
+        return JournalSink(
+            journal,
+            encode,
+            in_flight=lambda: self._tally.in_flight,
+            on_error=self._cannot_write,
+            lines=growing.add if growing is not None else None,
+            bound=max(4096, 2 * (self._settings.concurrency or 0)),
+        )
+
+    def _growing(self) -> GrowingOutput | None:
+        out, journal = self._settings.out, self._opened.journal
+        if not self._settings.unordered or journal is None or out is None:
+            return None
+        return GrowingOutput(out, journal.items(), self._opened.run_id, body=journal.body)
+
+    def _cannot_write(self, error: Exception) -> None:
+        assert self._runner is not None
+        failure = OSError(f"{self._opened.journal.path if self._opened.journal else ''}: {error}")
+        self._runner.fail(failure if isinstance(error, sqlite3.Error) else error)
+
+    def _write(self) -> int:
+        """OUT and the errors file, from what is committed."""
+        out, journal = self._settings.out, self._opened.journal
+        if out is None or journal is None:
+            return 0
+        if self._settings.unordered:
+            return write_errors(out, journal.items())
+        return write_outputs(out, journal.items(), run_id=self._opened.run_id, source=self._opened.source)
+
+    # --- people
+
+    async def _show(self, clock: LoopClock, display: Display) -> None:
+        while True:
+            display.update(self._snapshot(clock))
+            await clock.sleep(0.25)
+
+    def _snapshot(self, clock: LoopClock) -> Snapshot:
+        assert self._runner is not None
+        elapsed_s = clock.now() - self._began_s
+        return snapshot(self._opened, self._tally, self._runner, self._engine, elapsed_s=elapsed_s)
+
+    @contextlib.contextmanager
+    def _signals(self, runner: Runner) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        names = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+
+        def caught(number: signal.Signals) -> None:
+            self._interrupts += 1
+            if self._interrupts > 1:
+                runner.stop(names[number], now=True)
+            else:
+                drain_s = _SIGTERM_DRAIN_S if number == signal.SIGTERM else None
+                runner.stop(names[number], drain_s=drain_s)
+
+        for number in names:
+            loop.add_signal_handler(number, caught, number)
+        try:
+            yield
+        finally:
+            for number in names:
+                loop.remove_signal_handler(number)

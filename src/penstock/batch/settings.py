@@ -1,0 +1,97 @@
+"""What `penstock run` was told, and which of it may not change between a run and its resume."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from penstock.batch.items import Shape
+from penstock.errors import InputError
+
+__all__ = ["JobSettings"]
+
+
+class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One run. Times are seconds."""
+
+    input: str
+    output: str
+    """A path that ends in .jsonl, .csv or .parquet, or "-"."""
+    models: tuple[str, ...] = ()
+    """Targets in order of preference, or one route; they override the bodies' own models. Empty: those count."""
+    prompt: str | None = None
+    id_column: str | None = None
+    system: str | None = None
+    params: dict[str, Any] = {}
+    samples: int = 1
+    limit: int | None = None
+    """Only the first rows of the input, this many."""
+    journal: str | None = None
+    skip_bad: bool = False
+    retry_failed: bool = False
+    keep_answered: bool = False
+    fresh: bool = False
+    unordered: bool = False
+    dedup: bool = True
+    concurrency: int | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+    deadline_s: float | None = None
+    """From a request's first send."""
+    max_attempts: int | None = None
+    max_elapsed_s: float | None = None
+    give_up_after_s: float | None = 900.0
+    base_url: str | None = None
+    config: str | None = None
+    sync: str = "normal"
+    quiet: bool = False
+    command: str = "penstock run"
+    """How the user started it, for the hint that says how to resume."""
+
+    @property
+    def out(self) -> Path | None:
+        """None for standard output."""
+        return None if self.output == "-" else Path(self.output)
+
+    @property
+    def journal_file(self) -> Path | None:
+        if self.journal is not None:
+            return Path(self.journal)
+        return None if self.out is None else self.out.with_name(self.out.name + ".penstock")
+
+    @property
+    def shape(self) -> Shape:
+        return Shape(samples=self.samples, system=self.system, params=self.params, one_model=bool(self.models))
+
+    def check(self) -> None:
+        """Raises `InputError` for options that can't be meant."""
+        if self.out is not None and self.out.suffix not in _OUTPUTS:
+            raise InputError(f'{self.output}: expected a name that ends in {", ".join(_OUTPUTS)}, or "-"')
+        if self.out is not None and self.input != "-" and _same(Path(self.input), self.out):
+            raise InputError(f"{self.output}: the output can't be the input itself")
+        if self.unordered and (self.out is None or self.out.suffix != ".jsonl"):
+            raise InputError("--unordered: expected an OUT that ends in .jsonl")
+        if self.out is None and (self.retry_failed or self.fresh or self.keep_answered or self.journal):
+            raise InputError("-o -: without a journal there is nothing to resume or retry; name a file as OUT")
+        if self.out is not None and self.out.suffix != ".jsonl" and self.input == "-":
+            raise InputError(f"{self.output}: a table repeats the input's rows, and a pipe can't be read twice")
+        if self.out is not None and self.out.suffix != ".jsonl" and self.samples > 1:
+            raise InputError("--samples: expected an OUT that ends in .jsonl; a table has one answer a row")
+
+    def lasting(self) -> dict[str, Any]:
+        """What shapes the answers: a resume with other values would mix two runs in one file."""
+        return {
+            "models": list(self.models),
+            "prompt": self.prompt,
+            "system": self.system,
+            "params": self.params,
+        }
+
+
+_OUTPUTS = (".jsonl", ".csv", ".parquet")
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)

@@ -1,0 +1,107 @@
+"""`penstock run`: options into settings, the summary into text and an exit code."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import Any
+
+import click
+
+__all__ = ["command"]
+
+
+class _Seconds(click.ParamType[float]):
+    name = "DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from penstock.config import read_duration
+        from penstock.errors import ConfigError
+
+        try:
+            return read_duration(value, str(param.opts[0]) if param else "duration")
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _param(text: str) -> tuple[str, Any]:
+    """KEY=VALUE; a VALUE that is JSON is that, any other is a string."""
+    import msgspec
+
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        raise click.BadParameter(f"expected KEY=VALUE, got {text!r}", param_hint="--param")
+    try:
+        return key, msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return key, value
+
+
+@click.command("run")
+@click.argument("input", metavar="INPUT")
+@click.option("-o", "--output", required=True, metavar="OUT", help='Where answers go: .jsonl, .csv, .parquet, or "-".')
+@click.option("-m", "--model", "models", multiple=True, help="A target or route; repeated: in order of preference.")
+@click.option("--prompt", help='A template over columns, such as "Summarise: {{ text }}".')
+@click.option("--id-column", help="The column that holds the custom_id.")
+@click.option("-s", "--system", help="A system message for every chat, in place of its own.")
+@click.option("--temperature", type=float)
+@click.option("--max-tokens", type=click.IntRange(min=1))
+@click.option("--top-p", type=float)
+@click.option("--seed", type=int, help="The seed in each body.")
+@click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="Any other field of the body; repeatable.")
+@click.option("--deadline", type=_Seconds(), help="For each request, from its first send.")
+@click.option("--max-elapsed", type=_Seconds(), help="Stop after this time; resumable.")
+@click.option("--max-attempts", type=click.IntRange(min=1), help="For each request.")
+@click.option("--give-up-after", type=_Seconds(), default="15m", help="Stop when nothing answers for so long.")
+@click.option("--concurrency", type=click.IntRange(min=1), help="Most requests in flight; by default it adapts.")
+@click.option("--rpm", type=click.IntRange(min=1), help="Requests a minute, for each key.")
+@click.option("--tpm", type=click.IntRange(min=1), help="Tokens a minute, for each key.")
+@click.option("--no-dedup", is_flag=True, help="Ask equal rows each for itself.")
+@click.option("--no-cache", is_flag=True, hidden=True)
+@click.option("--samples", type=click.IntRange(min=1), default=1, help="Answers for each row, as ID#1 ... ID#N.")
+@click.option("--unordered", is_flag=True, help="OUT grows as answers come, in their order.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first rows of INPUT.")
+@click.option("--skip-bad", is_flag=True, help="Bad lines go to the errors file and don't stop the run.")
+@click.option("--retry-failed", is_flag=True, help="Ask failed requests again.")
+@click.option("--keep-answered", is_flag=True, help="Go on with other settings for what is left.")
+@click.option("--fresh", is_flag=True, help="Start anew; the old journal is kept as .bak.")
+@click.option("--journal", metavar="PATH", help="Default: OUT.penstock")
+@click.option("--sync", type=click.Choice(["normal", "full"]), default="normal", help="full: safe against power loss.")
+@click.option("--base-url", help="Send to this server instead of the provider's own.")
+@click.option("--config", metavar="FILE", help="Default: penstock.toml")
+@click.option("--quiet", is_flag=True, help="No display and no summary.")
+@click.option("--json", "as_json", is_flag=True, help="The summary as JSON on stdout.")
+@click.pass_context
+def command(ctx: click.Context, /, **options: Any) -> None:
+    """Answer every request of INPUT into OUT; the same command again resumes."""
+    from penstock.batch.job import run_job
+    from penstock.batch.settings import JobSettings
+
+    as_json = options.pop("as_json")
+    options.pop("no_cache")
+    params = dict(map(_param, options.pop("params")))
+    for name in ("temperature", "max_tokens", "top_p", "seed"):
+        if (value := options.pop(name)) is not None:
+            params[name] = value
+    if as_json and options["output"] == "-":
+        raise click.UsageError("--json and -o -: both would write to stdout")
+    settings = JobSettings(
+        params=params,
+        models=tuple(options.pop("models")),
+        dedup=not options.pop("no_dedup"),
+        deadline_s=options.pop("deadline"),
+        max_elapsed_s=options.pop("max_elapsed"),
+        give_up_after_s=options.pop("give_up_after"),
+        command=shlex.join(["penstock", *sys.argv[1:]]),
+        **options,
+    )
+    summary = run_job(settings)
+    if not settings.quiet:
+        from penstock.batch.display import render_summary
+
+        click.echo(render_summary(summary, command=settings.command), err=True)
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.encode(summary))
+    ctx.exit(summary.exit_code)
