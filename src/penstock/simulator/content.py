@@ -1,0 +1,114 @@
+"""What the simulator says: text, vectors and token counts, each made from the request alone.
+
+Four characters are one token, of prompts and answers alike, so that every count can be checked by hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+__all__ = [
+    "CHARS_PER_TOKEN",
+    "ECHO_CHARS",
+    "digest_of",
+    "echo",
+    "prompt_text",
+    "prompt_tokens",
+    "prompts_of",
+    "stretched",
+    "tokens_in",
+    "vector",
+]
+
+CHARS_PER_TOKEN: Final = 4
+ECHO_CHARS: Final = 600
+_DIGEST_BYTES: Final = 16
+_IMAGE_TOKENS: Final = 85
+_CANONICAL: Final = msgspec.json.Encoder(order="deterministic")
+# The same question, whoever is asked and however the answer travels, has one digest.
+_NOT_THE_QUESTION: Final = ("model", "stream", "stream_options")
+_WORDS: Final = (
+    "water falls through the gate and turns the wheel while the river keeps its level and the valley hears a "
+    "steady hum of current that lights a lamp in every window along the shore "
+)
+
+
+def digest_of(body: Mapping[str, Any]) -> bytes:
+    """16 bytes of SHA-256 over the canonical JSON of the body without model, stream and stream_options."""
+    letter = dict(body)
+    for name in _NOT_THE_QUESTION:
+        letter.pop(name, None)
+    return hashlib.sha256(_CANONICAL.encode(letter)).digest()[:_DIGEST_BYTES]
+
+
+def tokens_in(chars: int) -> int:
+    return (chars + CHARS_PER_TOKEN - 1) // CHARS_PER_TOKEN
+
+
+def _text_of(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str))
+    return ""
+
+
+def prompt_text(messages: list[Any]) -> str:
+    """The text of the last user message, or of the last message when no user spoke."""
+    for message in reversed(messages):
+        if isinstance(message, dict) and message.get("role") == "user":
+            return _text_of(message.get("content"))
+    return _text_of(messages[-1].get("content")) if messages and isinstance(messages[-1], dict) else ""
+
+
+def prompt_tokens(messages: list[Any]) -> int:
+    """Tokens of every message's text, and 85 for each part that isn't text; at least 1."""
+    chars = 0
+    others = 0
+    for message in messages:
+        content = message.get("content") if isinstance(message, dict) else None
+        if isinstance(content, str):
+            chars += len(content)
+        elif isinstance(content, list):
+            chars += len(_text_of(content))
+            others += sum(1 for part in content if isinstance(part, dict) and "text" not in part)
+    return max(1, tokens_in(chars) + others * _IMAGE_TOKENS)
+
+
+def prompts_of(value: Any) -> list[str]:
+    """A completion's `prompt` or an embedding's `input` as a list of texts; token ids are spelt out."""
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list) or not value:
+        return [""]
+    if isinstance(value[0], int):
+        return [" ".join(map(str, value))]
+    return [item if isinstance(item, str) else " ".join(map(str, item or ())) for item in value]
+
+
+def echo(digest: bytes, prompt: str, choice: int = 0) -> str:
+    """The answer that proves which prompt it belongs to: the digest's first 16 hex digits, then the prompt's tail."""
+    mark = f"sim:{digest[:8].hex()}" if not choice else f"sim:{digest[:8].hex()}#{choice}"
+    return f"{mark} {prompt[-ECHO_CHARS:]}"
+
+
+def stretched(text: str, tokens: int) -> str:
+    """`text` cut or continued to exactly `tokens` tokens."""
+    chars = tokens * CHARS_PER_TOKEN
+    missing = chars - len(text)
+    if missing <= 0:
+        return text[:chars]
+    return text + (" " + _WORDS * (missing // len(_WORDS) + 1))[:missing]
+
+
+def vector(text: str, dimensions: int) -> list[float]:
+    """A vector of length 1 that depends on the text alone."""
+    rng = random.Random(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
+    raw = [rng.uniform(-1.0, 1.0) for _ in range(dimensions)]
+    norm = sum(value * value for value in raw) ** 0.5 or 1.0
+    return [value / norm for value in raw]

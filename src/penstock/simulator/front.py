@@ -1,0 +1,141 @@
+"""A provider's own words around an answer: what the simulator needs of a wire, and OpenAI's.
+
+The codec's server half writes answers and streams; refusals, limit headers and the list of models are written
+here, word for word as the provider does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, NamedTuple, Protocol
+
+import msgspec
+
+from penstock.call import Call, Completion, Event, Finished, Started, TextDelta, ToolDelta, UsageUpdate
+from penstock.errors import CallError
+from penstock.http import WireRequest
+from penstock.simulator.content import CHARS_PER_TOKEN
+from penstock.simulator.limits import Snapshot
+from penstock.simulator.refused import Refused, duration, refused
+from penstock.wire.openai.codec import OpenAICodec
+
+__all__ = ["Front", "OpenAIFront", "StreamParts"]
+
+_JSON: Final = {"content-type": "application/json"}
+_SSE: Final = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+_DONE: Final = b"data: [DONE]\n\n"
+_AT_ONCE_PIECES: Final = 16
+
+
+class StreamParts(NamedTuple):
+    """A stream's bytes, cut where a provider would pause."""
+
+    start: bytes
+    deltas: list[bytes]
+    finish: bytes
+    """The endings and the usage."""
+    terminator: bytes
+    """b"" where the wire has none."""
+    tokens_per_delta: float
+
+
+class Front(Protocol):
+    """One wire as a provider speaks it."""
+
+    json_headers: Mapping[str, str]
+    stream_headers: Mapping[str, str]
+
+    def read(self, request: WireRequest) -> Call:
+        """Raises `CallError` bad_request."""
+        ...
+
+    def whole(self, call: Call, completion: Completion) -> bytes: ...
+
+    def streamed(self, call: Call, completion: Completion, *, paced: bool) -> StreamParts: ...
+
+    def stream_error(self, call: Call, error: CallError) -> bytes: ...
+
+    def error(self, error: CallError) -> bytes: ...
+
+    def refused(self, why: Refused, model: str) -> CallError:
+        """The error with the provider's own status and body."""
+        ...
+
+    def limit_headers(self, told: Mapping[Literal["requests", "tokens"], Snapshot]) -> dict[str, str]: ...
+
+    def models(self, names: Sequence[str], created: int) -> bytes: ...
+
+
+class OpenAIFront:
+    """OpenAI's wire, for OpenAI and all who speak it."""
+
+    json_headers: Mapping[str, str] = _JSON
+    stream_headers: Mapping[str, str] = _SSE
+
+    def __init__(self, codec: OpenAICodec) -> None:
+        self._codec = codec
+
+    def read(self, request: WireRequest) -> Call:
+        return self._codec.decode_request(request)
+
+    def whole(self, call: Call, completion: Completion) -> bytes:
+        return self._codec.encode_reply(completion, call).body
+
+    def streamed(self, call: Call, completion: Completion, *, paced: bool) -> StreamParts:
+        encoder = self._codec.encoder(call, model=completion.model, id=completion.id)
+        start = encoder.feed([Started(completion.model, completion.id, completion.created)])
+        events, tokens = _deltas(completion, paced=paced)
+        deltas = [encoder.feed([event]) for event in events]
+        last: list[Event] = [Finished(choice.finish, choice.finish_raw, choice.index) for choice in completion.choices]
+        if completion.usage is not None:
+            last.append(UsageUpdate(completion.usage))
+        finish = encoder.feed(last) + encoder.end().removesuffix(_DONE)
+        return StreamParts(start, deltas, finish, _DONE, tokens)
+
+    def stream_error(self, call: Call, error: CallError) -> bytes:
+        encoder = self._codec.encoder(call, model=call.model, id="")
+        return encoder.fail(error)
+
+    def error(self, error: CallError) -> bytes:
+        return error.body or self._codec.encode_error(error).body
+
+    def refused(self, why: Refused, model: str) -> CallError:
+        return refused(why, model)
+
+    def limit_headers(self, told: Mapping[Literal["requests", "tokens"], Snapshot]) -> dict[str, str]:
+        headers: dict[str, str] = {}
+        for what, snapshot in told.items():
+            headers[f"x-ratelimit-limit-{what}"] = str(snapshot.limit)
+            headers[f"x-ratelimit-remaining-{what}"] = str(snapshot.remaining)
+            headers[f"x-ratelimit-reset-{what}"] = duration(snapshot.reset_s)
+        return headers
+
+    def models(self, names: Sequence[str], created: int) -> bytes:
+        data = [{"id": name, "object": "model", "created": created, "owned_by": "sim"} for name in names]
+        return msgspec.json.encode({"object": "list", "data": data})
+
+
+def _deltas(completion: Completion, *, paced: bool) -> tuple[list[Event], float]:
+    """The answer in pieces, and the tokens in each: one when it is paced, larger ones when all comes at once."""
+    longest = max((len(_said(choice.message)) for choice in completion.choices), default=0)
+    chars = CHARS_PER_TOKEN if paced else max(CHARS_PER_TOKEN, -(-longest // _AT_ONCE_PIECES))
+    events: list[Event] = []
+    for choice in completion.choices:
+        for number, tool in enumerate(choice.message.get("tool_calls") or ()):
+            function = tool["function"]
+            events.append(ToolDelta(number, tool["id"], function["name"], "", choice.index))
+            events += [
+                ToolDelta(number, arguments=piece, choice=choice.index)
+                for piece in _pieces(function["arguments"], chars)
+            ]
+        events += [TextDelta(piece, choice.index) for piece in _pieces(choice.message.get("content") or "", chars)]
+    return events, chars / CHARS_PER_TOKEN
+
+
+def _said(message: Mapping[str, Any]) -> str:
+    tools = message.get("tool_calls")
+    return tools[0]["function"]["arguments"] if tools else message.get("content") or ""
+
+
+def _pieces(text: str, chars: int) -> list[str]:
+    return [text[start : start + chars] for start in range(0, len(text), chars)]
