@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from penstock.call import Call, Event, Reply, TextDelta
+from penstock.call import Call, Event, RateLimits, Reply, TextDelta
 from penstock.errors import CallError
 from penstock.handler import OpenStream
-from penstock.http import Timeouts, Transport, WireReply, WireRequest, WireStream
-from penstock.wire.codec import Codec
+from penstock.http import Headers, Timeouts, Transport, WireReply, WireRequest, WireStream
+from penstock.wire.codec import Codec, Decoder
 
-__all__ = ["Endpoint", "Sign"]
+__all__ = ["Bearer", "Endpoint", "Learn", "Sign"]
 
 Sign = Callable[[WireRequest, str], WireRequest]
 """Puts a key on a request, on every attempt. The headers it was given are shared: it copies before it adds."""
 
+Learn = Callable[[RateLimits], None]
+"""Is told what headers say about limits."""
+
 _MOST_SIGNED = 256
+_READ_OUT_S = 0.05
 
 
 class Bearer:
@@ -75,10 +80,11 @@ class Endpoint:
     def __repr__(self) -> str:
         return f"Endpoint({self.name!r})"
 
-    async def send(self, call: Call, key: str | None) -> Reply:
+    async def send(self, call: Call, key: str | None, *, learn: Learn | None = None) -> Reply:
         """One attempt: a `Completion`, or for a call that streams an `OpenStream` that holds the connection.
 
-        Raises `CallError` with `target` filled in; `partial` holds the text that a broken stream had brought.
+        `learn` is told what the headers of a stream or of a refusal say about limits; a completion carries that
+        itself. Raises `CallError` with `target` filled in; `partial` holds the text that a broken stream had brought.
         """
         try:
             streams = call.stream
@@ -89,19 +95,23 @@ class Endpoint:
             if call.deadline_s is not None:
                 timeouts = _narrowed(timeouts, call.deadline_s - self._now())
             if streams:
-                return await self._open(call, request, timeouts)
+                return await self._open(call, request, timeouts, learn)
             reply = await self._transport.send(request, timeouts)
             if 200 <= reply.status < 300:
                 return self._codec.decode_reply(call, reply)
-            raise self._codec.classify(reply)
+            raise self._refusal(reply, learn)
         except CallError as error:
             error.target = self.name
             raise
 
-    async def _open(self, call: Call, request: WireRequest, timeouts: Timeouts) -> OpenStream:
+    async def _open(self, call: Call, request: WireRequest, timeouts: Timeouts, learn: Learn | None) -> OpenStream:
         wire = await self._transport.stream(request, timeouts)
         if 200 <= wire.status < 300:
-            return OpenStream(self._events(call, wire), wire.aclose)
+            self._teach(wire.headers, learn)
+            events = _Events(wire, self._codec.decoder(call), self.name)
+            stream = OpenStream(events.read(), wire.aclose)
+            events.stream = stream
+            return stream
         try:
             body = await wire.read()
         except CallError:
@@ -109,23 +119,59 @@ class Endpoint:
             body = b""
         finally:
             await wire.aclose()
-        raise self._codec.classify(WireReply(wire.status, wire.headers, body))
+        raise self._refusal(WireReply(wire.status, wire.headers, body), learn)
 
-    async def _events(self, call: Call, wire: WireStream) -> AsyncIterator[Event]:
-        decoder = self._codec.decoder(call)
-        said: list[str] = []
+    def _refusal(self, reply: WireReply, learn: Learn | None) -> CallError:
+        self._teach(reply.headers, learn)
+        return self._codec.classify(reply)
+
+    def _teach(self, headers: Headers, learn: Learn | None) -> None:
+        if learn is not None and (limits := self._codec.rate_limits(headers)) is not None:
+            learn(limits)
+
+
+class _Events:
+    """The events of one stream, and what is known about it when they are over."""
+
+    __slots__ = ("_decoder", "_name", "_said", "_wire", "stream")
+
+    def __init__(self, wire: WireStream, decoder: Decoder, name: str) -> None:
+        self._wire = wire
+        self._decoder = decoder
+        self._name = name
+        self._said: list[str] = []
+        self.stream: OpenStream | None = None
+
+    async def read(self) -> AsyncIterator[Event]:
+        """Decoded events to the end. Raises `CallError` with `target` and `partial`."""
+        decoder = self._decoder
         try:
-            async for piece in wire:
+            async for piece in self._wire:
                 for event in decoder.feed(piece):
                     if type(event) is TextDelta and event.choice == 0:
-                        said.append(event.text)
+                        self._said.append(event.text)
                     yield event
+                if decoder.done:
+                    break
             for event in decoder.end():
                 yield event
         except CallError as error:
-            error.target = self.name
-            error.partial = error.partial or "".join(said)
+            error.target = self._name
+            error.partial = error.partial or "".join(self._said)
             raise
+        if self.stream is not None:
+            self.stream.malformed_events = decoder.malformed_events
+        if decoder.done:
+            await self._read_out()
+
+    async def _read_out(self) -> None:
+        """Read the few bytes behind the last event, so that the connection can be used again; don't wait for them."""
+        try:
+            async with asyncio.timeout(_READ_OUT_S):
+                async for _ in self._wire:
+                    pass
+        except (CallError, TimeoutError):
+            return
 
 
 def _narrowed(timeouts: Timeouts, left_s: float) -> Timeouts:

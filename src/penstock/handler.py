@@ -37,7 +37,18 @@ class OpenStream:
     that is raised.
     """
 
-    __slots__ = ("_events", "_releases", "_seen", "attempts", "closed", "complete", "explain", "target", "usage")
+    __slots__ = (
+        "_events",
+        "_releases",
+        "_seen",
+        "attempts",
+        "closed",
+        "complete",
+        "explain",
+        "malformed_events",
+        "target",
+        "usage",
+    )
 
     def __init__(
         self,
@@ -52,6 +63,8 @@ class OpenStream:
         self.target = ""
         self.attempts: tuple[Attempt, ...] = ()
         self.usage: Usage | None = None
+        self.malformed_events = 0
+        """Events that nobody could read and that were skipped; final when `complete`."""
         self.explain: Callable[[CallError], BaseException] | None = None
 
     def push_back(self, events: Iterable[Event]) -> None:

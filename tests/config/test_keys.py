@@ -66,6 +66,6 @@ def test_a_literal_key_is_in_no_repr_and_no_error():
 
 def test_the_dotenv_file_is_read_only_when_asked_and_does_without_quotes(tmp_path):
     (tmp_path / ".env").write_text("# a comment\nexport OPENAI_API_KEY='quoted key'\nOTHER=plain # why\nbroken line\n")
-    asked = load_config(environ={}, directory=tmp_path, dotenv=True)
+    asked = load_config(environ={}, directory=tmp_path, for_command=True)
     assert dict(asked.dotenv) == {"OPENAI_API_KEY": "quoted key", "OTHER": "plain"}
     assert dict(load_config(environ={}, directory=tmp_path).dotenv) == {}

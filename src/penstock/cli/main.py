@@ -87,7 +87,7 @@ def _log_options() -> list[click.Parameter]:
     ]
 
 
-def _ask_for_prompts(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click calls it
+def _ask_for_prompts(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
     ctx.meta["penstock.prompts"] = wanted
 
 

@@ -46,17 +46,17 @@ def load_config(
     *,
     environ: Mapping[str, str] | None = None,
     directory: Path | None = None,
-    dotenv: bool = False,
+    for_command: bool = False,
 ) -> Config:
     """The configuration of a path or a dict; None searches as the command does and may find none.
 
-    `dotenv` also looks keys up in `.env` of `directory` (the working directory). Raises `ConfigError`.
+    `for_command` also looks keys up in `.env` of `directory` (the working directory). Raises `ConfigError`.
     """
     if isinstance(source, Config):
         return source
     variables = os.environ if environ is None else environ
     here = directory or Path()
-    keys = read_dotenv(here / ".env") if dotenv else {}
+    keys = read_dotenv(here / ".env") if for_command else {}
     if isinstance(source, Mapping):
         return parse_config(source, source="config", environ=variables, dotenv=keys)
     path = Path(source) if source is not None else find_config_file(variables, directory=here)

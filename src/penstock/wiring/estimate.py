@@ -1,0 +1,70 @@
+"""What a request may cost at a limiter, guessed from its text: enough to pace by, settled when the answer tells."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from penstock.call import Kind
+
+__all__ = ["Asked", "estimate", "estimate_tokens"]
+
+_BYTES_PER_TOKEN = 4
+_PER_MESSAGE = 4
+_MEDIA = frozenset(("image_url", "input_audio", "file"))
+_MEDIA_LETTERS = 4000
+"""An image or a sound costs about a thousand tokens, however long its base64 is."""
+_UNSAID_OUTPUT = 256
+"""Tokens that an answer is taken to have when the request doesn't bound it; the limiter's own mean replaces it."""
+
+
+class Asked(Protocol):
+    """Anything that says what is asked: a call, a row."""
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def body(self) -> dict[str, Any]: ...
+
+
+def estimate(asked: Asked) -> int:
+    """`estimate_tokens` of what is asked."""
+    return estimate_tokens(asked.kind, asked.body)
+
+
+def estimate_tokens(kind: Kind, body: dict[str, Any]) -> int:
+    """Tokens of the input and the most that may be written, at about four characters a token. Never raises."""
+    if kind == "embedding":
+        return _length(body.get("input")) // _BYTES_PER_TOKEN + 1
+    most = body.get("max_completion_tokens") or body.get("max_tokens")
+    output = most if type(most) is int and most > 0 else _UNSAID_OUTPUT
+    choices = body.get("n")
+    if type(choices) is int and choices > 1:
+        output *= choices
+    if kind == "completion":
+        return _length(body.get("prompt")) // _BYTES_PER_TOKEN + 1 + output
+    messages = body.get("messages")
+    if type(messages) is not list:
+        return output
+    letters = 0
+    for message in messages:
+        content = message.get("content") if type(message) is dict else None
+        letters += len(content) if type(content) is str else _length(content)
+    if "tools" in body:
+        letters += _length(body["tools"])
+    return letters // _BYTES_PER_TOKEN + _PER_MESSAGE * len(messages) + output
+
+
+def _length(value: Any, depth: int = 0) -> int:
+    """Characters of text in a nested value; a list of token ids counts four for each."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, int):
+        return _BYTES_PER_TOKEN
+    if depth > 8:
+        return 0
+    if isinstance(value, dict):
+        return sum(_MEDIA_LETTERS if key in _MEDIA else _length(item, depth + 1) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return sum(_length(item, depth + 1) for item in value)
+    return 0
