@@ -151,8 +151,7 @@ def main() -> int:
         try:
             bench.run()
         except Failed as error:
-            log = bench.log.read_text(errors="replace")[-4000:] if bench.log.exists() else ""
-            sys.stderr.write(f"{error}\n{log}\n")
+            sys.stderr.write(f"{error}\n")
             return 1
         sys.stdout.write(bench.report() + "\n")
         if given.json:

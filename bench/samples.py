@@ -88,11 +88,15 @@ def sample(subject: Subject, work: Work, *, core: set[int], folder: Path) -> Sam
     command = [subject.python, "-m", "bench.child", subject.module, *map(str, [*arguments, *numbers])]
     cost = measured(command, core=core, log=folder / "bench.log")
     if cost.status != 0:
-        raise Failed(f"{subject.name} ended with {cost.status}; see {folder / 'bench.log'}")
+        raise Failed(f"{subject.name} ended with {cost.status}: {_last_words(folder)}")
     said = json.loads(cost.stdout.splitlines()[-1])
     if said["answered"] != work.count:
         raise Failed(f"{subject.name} answered {said['answered']} of {work.count}")
     return Sample(work.count / said["wall_s"], said["cpu_s"] / work.count * 1e6, cost.peak_bytes, said["wall_s"])
+
+
+def _last_words(folder: Path) -> str:
+    return "\n".join((folder / "bench.log").read_text(errors="replace").splitlines()[-5:])
 
 
 def penstock_run(
@@ -117,7 +121,7 @@ def penstock_run(
     command += ["--limit", str(limit)] if limit is not None else []
     cost = measured(command, core=core, log=folder / "bench.log")
     if cost.status != 0:
-        raise Failed(f"penstock run ended with {cost.status}; see {folder / 'bench.log'}")
+        raise Failed(f"penstock run ended with {cost.status}: {_last_words(folder)}")
     with output.open("rb") as lines:
         written = sum(1 for _ in lines)
     if written != (limit or work.count):

@@ -35,7 +35,8 @@ async def _ask(work: Work, bodies: list[bytes]) -> int:
         async def one(body: bytes) -> None:
             nonlocal answered
             async with session.post(url, headers=HEADERS, data=body, allow_redirects=False) as response:
-                answered += b'"choices"' in await response.read() and response.status == 200
+                whole = await response.read()
+                answered += b'"choices"' in whole and response.status == 200
 
         await workers(bodies, work.in_flight, one)
     return answered

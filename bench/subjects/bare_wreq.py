@@ -41,7 +41,8 @@ async def _ask(work: Work, bodies: list[bytes]) -> int:
     async def one(body: bytes) -> None:
         nonlocal answered
         response = await client.post(url, headers=HEADERS, body=body)
-        answered += b'"choices"' in await response.bytes() and response.status.as_int() == 200
+        whole = bytes(await response.bytes())
+        answered += b'"choices"' in whole and response.status.as_int() == 200
 
     await workers(bodies, work.in_flight, one)
     client.close()

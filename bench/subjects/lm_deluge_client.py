@@ -30,7 +30,7 @@ async def _ask(work: Work, prompts: list[str]) -> int:
         max_tokens_per_minute=100_000_000_000,
         max_concurrent_requests=work.in_flight,
         max_attempts=1,
-        sampling_params=[SamplingParams(max_new_tokens=None)],
+        sampling_params=[SamplingParams(max_new_tokens=1024)],
         progress="manual",
     )
     answers = await client.process_prompts_async(prompts, show_progress=False)
