@@ -116,6 +116,7 @@ class Runner:
         self._workers: set[asyncio.Task[None]] = set()
         self._flights: dict[bytes, asyncio.Future[Unanswered | None]] = {}
         self._exhausted = False
+        self._ending = False
         self._last_answer_s = 0.0
         self._began_s = 0.0
         self._done = asyncio.Event()
@@ -164,7 +165,10 @@ class Runner:
 
     def _left(self, task: asyncio.Task[None]) -> None:
         self._workers.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            if not self._ending:
+                self.fail(RuntimeError("a worker was cancelled by something other than the run"))
+        elif (error := task.exception()) is not None:
             self.fail(error if isinstance(error, Exception) else RuntimeError(repr(error)))
         self._check_done()
 
@@ -302,6 +306,7 @@ class Runner:
                 self.stop(f"no target has answered anything for {limits.give_up_after_s:g} s", now=True)
 
     def _cancel_workers(self) -> None:
+        self._ending = True
         for task in list(self._workers):
             task.cancel()
 
