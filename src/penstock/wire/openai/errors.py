@@ -14,7 +14,7 @@ from penstock.http import Headers, WireReply
 from penstock.wire.openai.fault import Fault, fault_in, mask_bytes, read_fault
 from penstock.wire.openai.waits import retry_after_s
 
-__all__ = ["CODES", "STATUSES", "classify", "in_band", "kept", "request_id_of"]
+__all__ = ["CODES", "STATUSES", "TYPES", "classify", "in_band", "kept", "request_id_of"]
 
 MAX_KEPT_BODY: Final = 64 * 1024
 
@@ -69,19 +69,22 @@ CODES: Final[dict[str, ErrorKind]] = {
     "unknown_url": "bad_request",
     "tool_use_failed": "bad_request",
     "json_validate_failed": "bad_request",
-    "server_error": "server_error",
-    "internal_server_error": "server_error",
-    "internal_error": "server_error",
-    "api_error": "server_error",
     "upstream_connection_failed": "transport",
     "upstream_timeout": "timeout",
     "timeout": "timeout",
     "empty_answer": "empty",
 }
-"""A code or type, in lower case, that says enough. More general ones (`invalid_request_error`) leave it to the rest."""
+"""A code or type, in lower case, that says enough by itself."""
 
-_WEAK: Final = frozenset({"api_error", "server_error", "internal_server_error", "internal_error"})
-"""Types that are also written where the status knows better (Ollama: `api_error` on a 401)."""
+TYPES: Final[dict[str, ErrorKind]] = {
+    "invalid_request_error": "bad_request",
+    "not_found_error": "bad_request",
+    "server_error": "server_error",
+    "internal_server_error": "server_error",
+    "internal_error": "server_error",
+    "api_error": "server_error",
+}
+"""Types that count only where there is no status, which knows better (Ollama writes `api_error` on a 401)."""
 
 STATUSES: Final[dict[int, ErrorKind]] = {
     400: "bad_request",
@@ -100,7 +103,7 @@ STATUSES: Final[dict[int, ErrorKind]] = {
     529: "overloaded",
 }
 
-_CONTEXT: Final = re.compile(
+_CONTEXT: Final = (
     r"maximum context length|context[_ ]length[_ ]exceeded|context window|context length|prompt is too long"
     r"|input is too long|input length .{0,60}exceed|maximum prompt length|exceeds? the (?:available )?context size"
     r"|longer than the maximum model length|too large for model with \d+ maximum"
@@ -108,23 +111,23 @@ _CONTEXT: Final = re.compile(
     r"|tokens?`? \+ `?max_new_tokens|input token count .{0,60}exceeds|exceeds the maximum number of (?:input )?tokens"
     r"|too many (?:input )?tokens in the (?:prompt|request)|prompt tokens .{0,40}exceed|max_seq_len"
 )
-_FILTER: Final = re.compile(
+_FILTER: Final = (
     r"content management policy|content filter(?:ing|ed)? |responsible ai|requires moderation|flagged (?:for|by|as)"
     r"|usage guidelines|content policy|safety (?:system|filters?) "
 )
-_BAD_KEY: Final = re.compile(
+_BAD_KEY: Final = (
     r"api[ _]key not valid|(?:incorrect|invalid|wrong|expired|missing) api[ _]key"
     r"|api[ _]key (?:is )?(?:invalid|expired|missing)"
 )
-_NO_CREDIT: Final = re.compile(
+_NO_CREDIT: Final = (
     r"insufficient (?:balance|credits?|funds)|used all available credits|spending limit|requires more credits"
     r"|out of credits|exceeded your (?:monthly|current) (?:included )?(?:credits|quota)"
 )
-_LOADING: Final = re.compile(
+_LOADING: Final = (
     r"overloaded|loading model|model is (?:currently )?(?:loading|busy)|at capacity|server is busy"
     r"|no available capacity"
 )
-_TOO_BIG: Final = re.compile(r"limit:? ?([\d,]+)\b.{0,80}?requested:? ?([\d,]+)", re.DOTALL)
+_TOO_BIG: Final = r"limit:? ?([\d,]+)\b.{0,80}?requested:? ?([\d,]+)"
 
 _REQUEST_IDS: Final = (
     "x-request-id",
@@ -187,39 +190,36 @@ def _plain(status: int | None, body: bytes) -> str:
 
 
 def _kind(fault: Fault, status: int | None) -> ErrorKind:
-    by_code = _by_code(fault, status)
-    if by_code is not None:
-        return by_code
-    by_text = _by_text(fault, status)
-    if by_text is not None:
-        return by_text
-    return _by_status(status)
+    codes = [code.lower() for code in fault.codes]
+    return (
+        _by_code(codes, CODES, fault)
+        or _by_text(fault, status)
+        or (_by_code(codes, TYPES, fault) if status is None else None)
+        or _by_status(status)
+    )
 
 
-def _by_code(fault: Fault, status: int | None) -> ErrorKind | None:
-    kinds = {CODES[code]: code for code in map(str.lower, reversed(fault.codes)) if code in CODES}
-    for code in map(str.lower, fault.codes):
-        kind = CODES.get(code)
-        if kind is None or (code in _WEAK and status is not None):
-            continue
-        if kind in ("rate_limited", "too_big_for_limit") and "quota_exhausted" in kinds:
-            return "quota_exhausted"
-        if kind == "rate_limited":
-            return _limit_kind(fault)
-        if kind == "bad_request" and _CONTEXT.search(fault.text):
-            return "context_too_long"
-        return kind
-    return None
+def _by_code(codes: list[str], table: dict[str, ErrorKind], fault: Fault) -> ErrorKind | None:
+    kinds = [table[code] for code in codes if code in table]
+    if not kinds:
+        return None
+    if "quota_exhausted" in kinds:  # its type may speak of a limit as well
+        return "quota_exhausted"
+    if kinds[0] == "rate_limited":
+        return _limit_kind(fault)
+    if kinds[0] == "bad_request" and re.search(_CONTEXT, fault.text):
+        return "context_too_long"
+    return kinds[0]
 
 
 def _limit_kind(fault: Fault) -> ErrorKind:
     """A refusal at a limit: one that waiting cures, or one that it never will."""
-    too_big = _TOO_BIG.search(fault.text)
+    if re.search(_CONTEXT, fault.text):
+        return "context_too_long"  # Azure dresses a context overflow as a 429
+    too_big = re.search(_TOO_BIG, fault.text)
     if too_big is not None and _count(too_big[2]) > _count(too_big[1]):
         return "too_big_for_limit"
-    if fault.daily:
-        return "quota_exhausted"
-    return "rate_limited"
+    return "quota_exhausted" if fault.daily else "rate_limited"
 
 
 def _count(text: str) -> int:
@@ -229,29 +229,21 @@ def _count(text: str) -> int:
 def _by_text(fault: Fault, status: int | None) -> ErrorKind | None:
     text = fault.text
     if status == 429:
-        # Azure dresses a context overflow as a 429: waiting for it would never end.
-        if _CONTEXT.search(text):
-            return "context_too_long"
-        return "overloaded" if _LOADING.search(text) else _limit_kind(fault)
+        return "overloaded" if re.search(_LOADING, text) else _limit_kind(fault)
     if status == 413 and _limit_kind(fault) != "rate_limited":
-        return "too_big_for_limit"
-    if status is None or 400 <= status < 500:
-        for pattern, kind in _TEXTS:
-            if pattern.search(text):
-                return kind
-        return None
-    if _CONTEXT.search(text):
-        return "context_too_long"
-    return "overloaded" if _LOADING.search(text) else None
+        return _limit_kind(fault)
+    texts = _TEXTS if status is None or status < 500 else _TEXTS_OF_500
+    return next((kind for pattern, kind in texts if re.search(pattern, text)), None)
 
 
-_TEXTS: Final[tuple[tuple[re.Pattern[str], ErrorKind], ...]] = (
+_TEXTS: Final[tuple[tuple[str, ErrorKind], ...]] = (
     (_CONTEXT, "context_too_long"),
     (_BAD_KEY, "auth"),
     (_NO_CREDIT, "quota_exhausted"),
     (_FILTER, "content_filtered"),
     (_LOADING, "overloaded"),
 )
+_TEXTS_OF_500: Final[tuple[tuple[str, ErrorKind], ...]] = ((_CONTEXT, "context_too_long"), (_LOADING, "overloaded"))
 
 
 def _by_status(status: int | None) -> ErrorKind:

@@ -10,10 +10,11 @@ import msgspec
 __all__ = ["Fault", "fault_in", "mask", "mask_bytes", "read_fault"]
 
 _KEYS = r"(?<![A-Za-z0-9])(?:sk|pk|rk|gsk|xai|pplx|hf|fw|csk|tgp|nvapi|r8|AIza)[-_A-Za-z0-9*.…]{7,}"
-_SECRET = re.compile(rf"{_KEYS}|(?<=Bearer )[^\s\"'\\,]{{7,}}|(?<=provided: )[^\s\"'\\,]{{7,}}")
-_SECRET_BYTES = re.compile(_SECRET.pattern.replace("…", "").encode())
-_TITLE = re.compile(rb"<title[^>]*>\s*(.{1,200}?)\s*</title>", re.IGNORECASE | re.DOTALL)
+_SECRET = rf"{_KEYS}|(?<=Bearer )[^\s\"'\\,]{{7,}}|(?<=provided: )[^\s\"'\\,]{{7,}}"
+_SECRET_BYTES = _SECRET.replace("…", "").encode()
+_TITLE = rb"(?is)<title[^>]*>\s*(.{1,200}?)\s*</title>"
 _MAX_MESSAGE = 500
+# Patterns are compiled by `re` when an error first needs them: most runs never do.
 
 
 class Fault(msgspec.Struct, kw_only=True):
@@ -36,12 +37,12 @@ class Fault(msgspec.Struct, kw_only=True):
 
 def mask(text: str) -> str:
     """`text` without anything that looks like a key: providers echo the one they refuse."""
-    return _SECRET.sub("***", text)
+    return re.sub(_SECRET, "***", text)
 
 
 def mask_bytes(body: bytes) -> bytes:
     """The same for a body that is kept."""
-    return _SECRET_BYTES.sub(b"***", body)
+    return re.sub(_SECRET_BYTES, b"***", body)
 
 
 def read_fault(body: bytes) -> Fault:
@@ -57,7 +58,7 @@ def read_fault(body: bytes) -> Fault:
         fault = fault_in(whole)
         if fault is not None:
             return fault
-    title = _TITLE.search(stripped[:65536])
+    title = re.search(_TITLE, stripped[:65536])
     if title is not None or stripped[:1] == b"<":
         said = title.group(1).decode("utf-8", "replace") if title is not None else ""
         return Fault(message=_line(f"an HTML page: {said}" if said else "an HTML page"), text=said.lower())

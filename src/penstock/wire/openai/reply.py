@@ -17,7 +17,7 @@ from penstock.errors import CallError, ErrorKind
 from penstock.http import WireReply
 from penstock.wire.openai.errors import in_band, kept, request_id_of
 from penstock.wire.openai.fault import fault_in, read_fault
-from penstock.wire.openai.shapes import Embeddings, Reply, ReplyChoice, Vector, decode_embeddings, decode_reply
+from penstock.wire.openai.shapes import Embeddings, Reply, ReplyChoice, Vector, decode_embeddings, decode_reply, repair
 from penstock.wire.openai.words import finish_of, mend_message, says_something, usage_of
 
 __all__ = ["completion_in", "embeddings_in"]
@@ -32,11 +32,10 @@ def completion_in(kind: Kind, reply: WireReply, vendor: Vendor) -> Completion:
     Raises `CallError`: `transport` for what is no JSON object or no completion, `empty` for one without an answer,
     the error's own class when the body holds one, `server_error` when generation ended in an error.
     """
-    said = _decoded(reply)
-    if not said.choices or said.error is not None:
+    said, raw = _decoded(reply)
+    if not said.choices or said.error:
         raise _no_choices(reply)
-    found = said.choices
-    choices = tuple([_choice(one, kind) for one in found])
+    choices = tuple([_choice(one, kind) for one in said.choices])
     if len(choices) > 1:
         choices = tuple(sorted(choices, key=_index))
     first = choices[0]
@@ -52,7 +51,7 @@ def completion_in(kind: Kind, reply: WireReply, vendor: Vendor) -> Completion:
         model=said.model or "",
         id=said.id or "",
         created=said.created or 0,
-        raw=reply.body,
+        raw=raw,
         request_id=request_id_of(reply.headers),
     )
 
@@ -63,7 +62,7 @@ def embeddings_in(reply: WireReply, inputs: int | None) -> Completion:
         said = decode_embeddings(_checked(reply.body))
     except ValueError as error:
         raise _no_json(reply, error) from error
-    if not said.data or said.error is not None:
+    if not said.data or said.error:
         raise _no_choices(reply)
     vectors = _in_order(said, reply)
     if inputs is not None and len(vectors) != inputs:
@@ -80,11 +79,17 @@ def embeddings_in(reply: WireReply, inputs: int | None) -> Completion:
     )
 
 
-def _decoded(reply: WireReply) -> Reply:
+def _decoded(reply: WireReply) -> tuple[Reply, bytes]:
+    """The reply and its body: the provider's own bytes, or what `repair` made of them."""
+    body = reply.body
     try:
-        return decode_reply(_checked(reply.body))
+        return decode_reply(_checked(body)), body
     except ValueError as error:
-        raise _no_json(reply, error) from error
+        try:
+            body = repair(body)
+            return decode_reply(body), body
+        except ValueError:
+            raise _no_json(reply, error) from error
 
 
 def _checked(body: bytes) -> bytes:

@@ -6,6 +6,7 @@ bent into the same shapes, so that there is one meaning and two ways to it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -29,6 +30,7 @@ __all__ = [
     "decode_chunk",
     "decode_embeddings",
     "decode_reply",
+    "repair",
 ]
 
 
@@ -174,6 +176,30 @@ def decode_embeddings(body: bytes) -> Embeddings:
 def decode_chunk(data: bytes) -> Chunk:
     """One event's data. Raises `ValueError` for what is no JSON object."""
     return _read(data, _chunk, bend_chunk)
+
+
+def repair(body: bytes) -> bytes:
+    """`body` as JSON that anyone can read, where it has what some servers write by mistake.
+
+    Half a surrogate pair becomes U+FFFD, NaN and infinities become null. Raises `ValueError` for anything else.
+    """
+    if not any(mistake in body for mistake in _MISTAKES):
+        raise ValueError("nothing that could be repaired")
+    try:
+        return msgspec.json.encode(_mended(json.loads(body, parse_constant=lambda _: None)))
+    except RecursionError as error:
+        raise ValueError("JSON nested too deeply") from error
+
+
+_MISTAKES = (b"\\ud", b"\\uD", b"NaN", b"Infinity")
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_mended(key): _mended(item) for key, item in value.items()}
+    return [_mended(item) for item in value] if isinstance(value, list) else value
 
 
 def _text(value: Any) -> str | None:

@@ -27,7 +27,7 @@ from penstock.catalog import Vendor
 from penstock.errors import CallError, ErrorKind
 from penstock.wire.openai.errors import in_band, kept
 from penstock.wire.openai.fault import fault_in, read_fault
-from penstock.wire.openai.shapes import Chunk, ChunkChoice, Delta, ToolFragment, decode_chunk
+from penstock.wire.openai.shapes import Chunk, ChunkChoice, Delta, ToolFragment, decode_chunk, repair
 from penstock.wire.openai.words import finish_of, split_parts, usage_of
 from penstock.wire.sse import ServerEvent, SSEDecoder
 
@@ -185,8 +185,11 @@ class StreamDecoder:
         try:
             chunk = decode_chunk(data)
         except ValueError:
-            self._unreadable(data)
-            return
+            try:
+                chunk = decode_chunk(repair(data))
+            except ValueError:
+                self._unreadable(data)
+                return
         if chunk.choices:
             for choice in chunk.choices:
                 self._take_choice(choice, chunk, events)

@@ -17,23 +17,23 @@ MAX_WAIT_S: Final = 300.0
 """No single word of a server makes anyone wait longer before asking again."""
 
 _WAITABLE: Final = frozenset({"rate_limited", "overloaded", "server_error", "quota_exhausted", "timeout"})
-_GO: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s|d)")
-_GO_WHOLE: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|us|µs|ns|h|m|s|d))+")
+_GO: Final = r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s|d)"
+_GO_WHOLE: Final = r"(?:\d+(?:\.\d+)?(?:ms|us|µs|ns|h|m|s|d))+"
 _UNITS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_HINT: Final = re.compile(
+_HINT: Final = (
     r"(?:try again|retry|retry after|available|reset) (?:in|after) (?:about )?"
     r"((?:\d+(?:\.\d+)?(?:ms|us|ns|h|m(?!\w)|m(?=\d)|s|d))+|\d+(?:\.\d+)?)"
-    r" ?(milliseconds?|seconds?|secs?|minutes?|mins?|hours?|ms\b)?"
+    r" ?(milliseconds?|seconds?|secs?|minutes?|mins?|hours?|ms\b|s\b)?"
 )
-_WORDS: Final = {"mil": 1e-3, "ms": 1e-3, "sec": 1.0, "min": 60.0, "hou": 3600.0}
+_WORDS: Final = {"mil": 1e-3, "ms": 1e-3, "s": 1.0, "sec": 1.0, "min": 60.0, "hou": 3600.0}
 
 
 @lru_cache(maxsize=4096)
 def go_duration_s(text: str) -> float | None:
     """Seconds of a Go duration such as `6m0s`, `15m50.4s`, `261ms`; None for anything else, bare numbers too."""
-    if len(text) > 64 or not _GO_WHOLE.fullmatch(text):
+    if len(text) > 64 or not re.fullmatch(_GO_WHOLE, text):
         return None
-    return sum(float(amount) * _UNITS[unit] for amount, unit in _GO.findall(text))
+    return sum(float(amount) * _UNITS[unit] for amount, unit in re.findall(_GO, text))
 
 
 def http_date_s(text: str) -> float | None:
@@ -90,15 +90,14 @@ def _retry_after(headers: Headers) -> float | None:
 
 
 def _hint(text: str) -> float | None:
-    said = _HINT.search(text)
+    said = re.search(_HINT, text)
     if said is None:
         return None
     amount, word = said[1], said[2]
     if amount[-1].isalpha():
         return go_duration_s(amount)
-    scale = _WORDS[word[:3]] if word and word != "ms" else _WORDS["ms"] if word else None
-    # A bare number has no unit: providers that write one mean seconds only where they say so.
-    return float(amount) * scale if scale is not None else None
+    # A bare number has an unknown unit and says nothing.
+    return float(amount) * _WORDS[word[:3]] if word else None
 
 
 def _until(at_ms: float | None, headers: Headers) -> float | None:
