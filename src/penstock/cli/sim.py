@@ -22,23 +22,19 @@ def command(port: int, host: str, scenario: str | None, seed: int) -> None:
 
     Prints one JSON line when it is ready. GET /sim/ledger tells every request served.
     """
-    from penstock.errors import ConfigError
+    from penstock.simulator.answering import Simulator
     from penstock.simulator.ledger import Ledger
     from penstock.simulator.scenario import Scenario, load_scenario
     from penstock.simulator.server import run_server
-    from penstock.simulator.service import Service
 
-    try:
-        behaviour = load_scenario(scenario) if scenario is not None else Scenario()
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error
+    behaviour = load_scenario(scenario) if scenario is not None else Scenario()
     if host not in _LOOPBACK:
         click.echo(
             f"penstock sim: listening on {host}: whoever reaches it can read the ledger, keys included", err=True
         )
     # Two simulators, one after the other, must not give the same id to two answers.
-    service = Service(behaviour, time.monotonic, seed=seed, ledger=Ledger(secrets.token_hex(4)))
+    simulator = Simulator(behaviour, time.monotonic, seed=seed, ledger=Ledger(secrets.token_hex(4)))
     try:
-        run_server(service, host, port=port, ready=click.echo)
+        run_server(simulator, host, port=port, ready=click.echo)
     except OSError as error:
         raise click.UsageError(f"cannot listen on {host}:{port}: {error}") from error

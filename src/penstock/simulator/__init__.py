@@ -4,3 +4,5 @@
 sockets, `memory` over a clock. The ledger tells every request that was served, so that anyone can prove that
 nothing was paid twice.
 """
+
+__all__: list[str] = []

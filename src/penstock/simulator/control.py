@@ -38,7 +38,7 @@ def problem(status: int, message: str) -> Script:
     return _json({"error": {"message": message, "type": "simulator_error", "param": None, "code": None}}, status)
 
 
-def control(service: Controlled, request: Request) -> Script | None:
+def control(simulator: Controlled, request: Request) -> Script | None:
     """The answer at one of these paths; None when it is none of them."""
     methods = _PATHS.get(request.head.path.rstrip("/"))
     if methods is None:
@@ -47,7 +47,7 @@ def control(service: Controlled, request: Request) -> Script | None:
     if act is None:
         return problem(405, f"{request.head.path} takes {' and '.join(methods)}")
     try:
-        return act(service, request)
+        return act(simulator, request)
     except (ConfigError, ValueError) as error:
         return problem(400, str(error))
 
@@ -57,8 +57,8 @@ def _json(value: Any, status: int = 200) -> Script:
     return Script(status=status, headers=_JSON, length=len(body), pieces=((0.0, body),))
 
 
-def _show_ledger(service: Controlled, request: Request) -> Script:
-    ledger = service.ledger
+def _show_ledger(simulator: Controlled, request: Request) -> Script:
+    ledger = simulator.ledger
     query = dict(parse_qsl(request.head.query))
     if query.get("summary", "0") not in ("0", "false", ""):
         return _json({"served": ledger.served, "dropped": ledger.dropped, **ledger.totals()})
@@ -79,23 +79,23 @@ def _ledger_pieces(ledger: Ledger, rows: Iterator[dict[str, Any]]) -> Iterable[P
     yield 0.0, b"]}\n"
 
 
-def _change_scenario(service: Controlled, request: Request) -> Script:
+def _change_scenario(simulator: Controlled, request: Request) -> Script:
     try:
         text = request.body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(f"the scenario is no UTF-8: {error}") from error
-    service.play(parse_scenario(text, "the posted scenario"))
-    return _show_scenario(service, request)
+    simulator.play(parse_scenario(text, "the posted scenario"))
+    return _show_scenario(simulator, request)
 
 
-def _show_scenario(service: Controlled, _request: Request) -> Script:
-    scenario = service.scenario
+def _show_scenario(simulator: Controlled, _request: Request) -> Script:
+    scenario = simulator.scenario
     keys = None if scenario.keys is None else len(scenario.keys)
     return _json({"ok": True, "models": list(scenario.models), "keys": keys})
 
 
-def _reset(service: Controlled, _request: Request) -> Script:
-    service.reset()
+def _reset(simulator: Controlled, _request: Request) -> Script:
+    simulator.reset()
     return _json({"ok": True})
 
 

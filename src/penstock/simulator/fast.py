@@ -44,7 +44,7 @@ def plain_question(raw: bytes) -> Asked | None:
     """The request in `raw` when the fast path may answer it, else None: whatever is odd is the codec's."""
     try:
         body = _decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if type(body) is not dict:
         return None

@@ -12,9 +12,9 @@ from typing import Final, cast
 
 import msgspec
 
+from penstock.simulator.answering import Quick, Simulator
 from penstock.simulator.http1 import MAX_BODY_BYTES, HttpError, RequestReader, reply_head
 from penstock.simulator.script import Piece, Script
-from penstock.simulator.service import Quick, Service
 
 __all__ = ["Connection", "run_server", "start_server"]
 
@@ -41,15 +41,15 @@ class Connection(asyncio.Protocol):
         "_pieces",
         "_reader",
         "_script",
-        "_service",
+        "_simulator",
         "_stopped",
         "_timer",
         "_transport",
         "_writable",
     )
 
-    def __init__(self, service: Service, loop: asyncio.AbstractEventLoop, connections: set[Connection]) -> None:
-        self._service = service
+    def __init__(self, simulator: Simulator, loop: asyncio.AbstractEventLoop, connections: set[Connection]) -> None:
+        self._simulator = simulator
         self._loop = loop
         self._connections = connections
         self._reader = RequestReader(MAX_BODY_BYTES)
@@ -111,14 +111,14 @@ class Connection(asyncio.Protocol):
                     out.append(_CONTINUE)
                 break
             self._keep_alive = request.head.keep_alive
-            quick = self._service.quick(request)
+            quick = self._simulator.quick(request)
             if quick is not None:
                 self._reply(out, quick)
                 continue
             if out:
                 self._transport.write(b"".join(out))
                 out = []
-            self._start(self._service.script(request))
+            self._start(self._simulator.script(request))
         if out:
             self._transport.write(out[0] if len(out) == 1 else b"".join(out))
         if self._stopped:
@@ -246,23 +246,23 @@ _ENDS: Final[dict[str, Callable[[Connection], None]]] = {
 
 
 async def start_server(
-    service: Service, host: str = "127.0.0.1", *, port: int = 0
+    simulator: Simulator, host: str = "127.0.0.1", *, port: int = 0
 ) -> tuple[asyncio.Server, set[Connection]]:
     """Listen; the server's sockets tell the port. Closing the server leaves the connections, which can be aborted."""
     loop = asyncio.get_running_loop()
     connections: set[Connection] = set()
     server = await loop.create_server(
-        lambda: Connection(service, loop, connections), host, port, backlog=_BACKLOG, reuse_address=True
+        lambda: Connection(simulator, loop, connections), host, port, backlog=_BACKLOG, reuse_address=True
     )
     return server, connections
 
 
-async def _serve(service: Service, host: str, *, port: int, ready: Callable[[str], None]) -> None:
+async def _serve(simulator: Simulator, host: str, *, port: int, ready: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    server, connections = await start_server(service, host, port=port)
+    server, connections = await start_server(simulator, host, port=port)
     bound = server.sockets[0].getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
     ready(msgspec.json.encode({"ready": True, "url": f"http://{shown}:{bound}", "port": bound}).decode())
@@ -272,9 +272,9 @@ async def _serve(service: Service, host: str, *, port: int, ready: Callable[[str
         connection.abort()
 
 
-def run_server(service: Service, host: str, *, port: int, ready: Callable[[str], None]) -> None:
+def run_server(simulator: Simulator, host: str, *, port: int, ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C. `ready` gets one JSON line once it listens. Raises `OSError` when it can't."""
-    main = _serve(service, host, port=port, ready=ready)
+    main = _serve(simulator, host, port=port, ready=ready)
     if sys.platform == "win32":
         asyncio.run(main)
     else:

@@ -30,7 +30,7 @@ from penstock.simulator.scenario import Behaviour, Scenario, builtin_models
 from penstock.simulator.script import Script
 from penstock.wire.openai.codec import OpenAICodec
 
-__all__ = ["FRONTS", "Quick", "Service"]
+__all__ = ["FRONTS", "Quick", "Simulator"]
 
 FRONTS: Final[dict[str, Callable[[], Front]]] = {"openai": lambda: OpenAIFront(OpenAICodec(vendor("openai")))}
 """The wires that are spoken, by the name that `routes` gives them. A new one is one row."""
@@ -70,7 +70,7 @@ class _Draw(NamedTuple):
     name: bytes
 
 
-class Service:
+class Simulator:
     """Requests in, scripts out. `now` is read once a request.
 
     Everything that is drawn comes from `seed`, the request's digest and how often it was asked before, so that the
