@@ -80,8 +80,12 @@ def _progress(snapshot: Snapshot, figures: Figures, width: int) -> RenderableTyp
     if room < 8:
         return _one_line(Text.assemble(done, " ", right))
     grid = Table.grid(padding=(0, 2), expand=False)
-    grid.add_row(done, ProgressBar(total=max(1, total), completed=snapshot.done, width=min(room, 60)), right)
+    grid.add_row(done, _bar(snapshot.done, total, width=min(room, 60)), right)
     return grid
+
+
+def _bar(done: int, total: int, *, width: int) -> ProgressBar:
+    return ProgressBar(total=max(1, total), completed=done, width=width, complete_style="cyan", finished_style="green")
 
 
 def _counts(snapshot: Snapshot, figures: Figures) -> Iterator[Text]:

@@ -6,7 +6,8 @@ import re
 
 __all__ = ["amount", "clock_time", "count", "legible", "money", "number", "share", "span"]
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069]+")
+_ESCAPE = r"\x1b\[[0-9;:?]*[ -/]*[@-~]|"  # a terminal's own commands go as a whole
+_CONTROL = re.compile(_ESCAPE + r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069]+")
 
 
 def count(value: int) -> str:
@@ -29,7 +30,7 @@ def amount(value: float) -> str:
 
 def money(usd: float) -> str:
     """$12.34, and more digits where cents say nothing: $0.0123."""
-    if usd >= 0.995 or usd == 0:
+    if usd >= 0.0995 or usd == 0:
         return f"${usd:,.2f}"
     return f"${usd:.4f}" if usd >= 0.00005 else "<$0.0001"
 
