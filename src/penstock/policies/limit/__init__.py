@@ -1,0 +1,6 @@
+"""Rate limits: calls wait here, in turn, until their key may send; the pure half decides when."""
+
+from penstock.policies.limit.buckets import Limits
+from penstock.policies.limit.limiter import Limiter, Permit, Saturation
+
+__all__ = ["Limiter", "Limits", "Permit", "Saturation"]

@@ -1,0 +1,194 @@
+"""Limits that nobody tells, found from refusals: a rate from 429s, a capacity from 503s. Pure."""
+
+from __future__ import annotations
+
+import math
+import random
+
+from penstock.policies.limit.buckets import Ledger
+
+__all__ = ["ConcurrencyFinder", "RateFinder"]
+
+_SLACK_S = 0.05
+_LEAST_RATE = 1 / 60
+_WINDOW_REFUSED_S = 5.0
+_WINDOW_LOOSENED_S = 65.0
+_FORGOTTEN_AT = 8.0
+"""When the rate has grown for so many time constants without a refusal, the limit is gone."""
+
+
+class RateFinder:
+    """The rate that one key is granted, engaged at the first refusal.
+
+    An event is the first refusal of something sent after the last event. From then until something is admitted one
+    request at a time is sent, after the server's own wait or 0.1-1 s doubling to 8 s; it counts as admitted when no
+    refusal came within max(0.15 s, 3 x the round trip of a refusal): the answer itself isn't waited for. After that
+    the rate starts 4 % below the plateau that was found and grows past it, slowly at first.
+    """
+
+    __slots__ = (
+        "_admitted_s",
+        "_delay_s",
+        "_event_s",
+        "_ledger",
+        "_mean_refusals",
+        "_next_s",
+        "_plateau",
+        "_probe_at_s",
+        "_probe_sent_s",
+        "_refusals",
+        "_resumed_s",
+        "_rng",
+        "_round_trip_s",
+        "_sent_at_event",
+        "_sent_at_resume",
+        "_tau_s",
+        "_window_rate",
+        "is_refused",
+    )
+
+    def __init__(self, ledger: Ledger, rng: random.Random) -> None:
+        self._ledger = ledger
+        self._rng = rng
+        self._plateau: float | None = None
+        self._event_s = -math.inf
+        self._resumed_s = -math.inf
+        self._sent_at_event = 0
+        self._sent_at_resume = 0
+        self._refusals = 0
+        self._mean_refusals = 1.0
+        self._round_trip_s = 0.05
+        self._tau_s = 10.0
+        self._next_s = -math.inf
+        self._delay_s = 0.0
+        self._probe_at_s = -math.inf
+        self._probe_sent_s: float | None = None
+        self._window_rate: float | None = None
+        self.is_refused = False
+
+    def refused(self, now_s: float, sent_s: float, retry_after_s: float | None) -> None:
+        """A request that was sent at `sent_s` came back as a 429."""
+        self._round_trip_s += 0.3 * (now_s - sent_s - self._round_trip_s)
+        self._refusals += 1
+        if not self.is_refused:
+            if sent_s <= self._event_s:
+                return
+            self._begin_event(now_s)
+        elif self._probe_sent_s is not None and sent_s >= self._probe_sent_s:
+            self._probe_sent_s = None
+            self._delay_s = min(8.0, 2 * self._delay_s)
+        if self._probe_sent_s is None:
+            wait_s = self._delay_s if retry_after_s is None else max(retry_after_s, 0.01)
+            self._probe_at_s = max(self._probe_at_s, now_s + wait_s)
+
+    def _begin_event(self, now_s: float) -> None:
+        self.is_refused = True
+        if self._plateau is not None and self._ledger.sent - self._sent_at_resume - 1 >= 25:
+            self._plateau = self.rate(now_s)
+        self._event_s = now_s
+        self._sent_at_event = self._ledger.sent
+        self._refusals = 1
+        self._delay_s = self._rng.uniform(0.1, 1.0)
+        self._probe_at_s = now_s
+        self._probe_sent_s = None
+
+    def accepted(self, now_s: float, sent_s: float) -> None:
+        """An answer came to a request that was sent at `sent_s`."""
+        if self.is_refused and self._probe_sent_s is not None and sent_s >= self._probe_sent_s:
+            self._resume(now_s)
+
+    def sent(self, now_s: float) -> None:
+        if self.is_refused:
+            self._probe_sent_s = now_s
+        else:
+            self._next_s = max(self._next_s + 1.0 / self.rate(now_s), now_s - _SLACK_S)
+
+    def unsent(self, now_s: float) -> None:
+        """The last one admitted wasn't sent after all."""
+        if self.is_refused:
+            self._probe_sent_s = None
+        else:
+            self._next_s -= 1.0 / self.rate(now_s)
+
+    def wait_s(self, now_s: float) -> float:
+        """Seconds until the next request may be sent, as far as can be told now."""
+        if self.is_refused:
+            if self._probe_sent_s is None:
+                return max(0.0, self._probe_at_s - now_s)
+            # The probe may be refused yet; when this is over it counts as admitted.
+            patience_s = self._probe_sent_s + max(0.15, 3 * self._round_trip_s) - now_s
+            return patience_s if patience_s > 1e-9 else 0.0
+        wait_s = self._next_s + 1.0 / self.rate(now_s) - now_s
+        return wait_s if wait_s > 1e-9 else 0.0
+
+    def settle(self, now_s: float) -> None:
+        """Draw the conclusion when a probe has gone unrefused for long enough; call before `sent`."""
+        if self.is_refused and self._probe_sent_s is not None and self.wait_s(now_s) <= 0.0:
+            self._resume(now_s)
+
+    def _resume(self, now_s: float) -> None:
+        """Something got through: the event is over, and its refusals are all counted."""
+        ledger = self._ledger
+        minute = ledger.accepted_within(Ledger.WINDOW_S, self._event_s) / Ledger.WINDOW_S
+        if self._plateau is None:
+            self._plateau = 0.9 * ledger.accepted_within(3.0 + now_s - self._event_s, now_s) / 3.0
+        else:
+            admitted = self._sent_at_event - self._sent_at_resume - self._refusals
+            elapsed_s = max(1e-3, self._event_s - self._resumed_s)
+            if admitted < 25:
+                self._plateau = min(self._plateau, max(0.5 * self._plateau, admitted / elapsed_s))
+            self._mean_refusals += 0.3 * (self._refusals - self._mean_refusals)
+        self._window_rate = None
+        if now_s - self._event_s > _WINDOW_REFUSED_S and minute > 0:
+            self._plateau = min(max(self._plateau, 0.97 * minute), 1.02 * minute)
+            self._window_rate = 1.02 * minute
+        self._plateau = max(self._plateau, _LEAST_RATE)
+        self._tau_s = max(10.0, 0.7 * self._mean_refusals / (0.01 * self._plateau))
+        self.is_refused = False
+        self._probe_sent_s = None
+        self._resumed_s = now_s
+        self._sent_at_resume = ledger.sent
+        self._next_s = now_s
+
+    def rate(self, now_s: float) -> float:
+        """Requests per second that it would let through now."""
+        if self._plateau is None:
+            return math.inf
+        x = min((now_s - self._event_s) / self._tau_s, 2 * _FORGOTTEN_AT)
+        shape = 1.0 - 0.04 * (1.0 - x) if x < 1.0 else 1.0 + 0.04 * (2.0 ** (x - 1.0) - 1.0)
+        rate = self._plateau * shape
+        if self._window_rate is not None and now_s < self._event_s + _WINDOW_LOOSENED_S:
+            rate = min(rate, self._window_rate)
+        return rate
+
+    def is_forgotten(self, now_s: float) -> bool:
+        """No refusal for so long, at a rate grown so high, that there is no limit to speak of any more."""
+        return not self.is_refused and now_s - self._event_s > max(600.0, _FORGOTTEN_AT * self._tau_s)
+
+
+class ConcurrencyFinder:
+    """How many requests a server takes at once, engaged at its first 503 or 529.
+
+    Cut to 0.7 on a refusal, once for everything that was in flight then; one more per round trip without one.
+    """
+
+    __slots__ = ("_cut_s", "most")
+
+    def __init__(self, most: int | None = None) -> None:
+        self.most: float = math.inf if most is None else most
+        """Requests at once."""
+        self._cut_s = -math.inf
+
+    def refused(self, now_s: float, sent_s: float, in_flight: int) -> None:
+        if sent_s <= self._cut_s:
+            return
+        self._cut_s = now_s
+        self.most = max(1.0, 0.7 * min(self.most, in_flight))
+
+    def accepted(self, in_flight: int, ceiling: float) -> None:
+        """An answer came while `in_flight` were out, the answered one included."""
+        if in_flight >= 0.5 * self.most:
+            self.most = min(ceiling, self.most + 1.0 / self.most)
+
+    def has_room(self, in_flight: int) -> bool:
+        return in_flight + 1 <= self.most + 1e-9

@@ -1,0 +1,206 @@
+"""One key's limits at one model: every bucket, what is in flight, and what refusals taught. Pure."""
+
+from __future__ import annotations
+
+import math
+import random
+
+from penstock.call import RateLimits, Usage
+from penstock.credentials.keys import Key
+from penstock.errors import CallError
+from penstock.policies.limit.buckets import Bucket, Ledger, Limits, Need
+from penstock.policies.limit.finders import RateFinder
+
+__all__ = ["Lane"]
+
+_LONGEST_PACED_S = 600.0
+"""A limit per hour or day isn't paced: one may use it up at once, and then wait."""
+
+
+class Lane:
+    """A request goes through when every bucket has room for it, or waits for the slowest."""
+
+    __slots__ = (
+        "_config",
+        "_heard",
+        "_input",
+        "_output",
+        "_requests",
+        "_rng",
+        "_tokens",
+        "finder",
+        "frozen_until_s",
+        "in_flight",
+        "key",
+        "ledger",
+    )
+
+    def __init__(self, key: Key, config: Limits, rng: random.Random) -> None:
+        self.key = key
+        self.in_flight = 0
+        self.ledger = Ledger()
+        self.frozen_until_s = -math.inf
+        self.finder: RateFinder | None = None
+        self._config = config
+        self._heard: tuple[object, ...] | None = None
+        self._rng = rng
+        self._requests = _bucket(config.rpm)
+        self._tokens = _bucket(config.tpm)
+        self._input = _bucket(config.input_tpm)
+        self._output = _bucket(config.output_tpm)
+
+    def is_free(self, now_s: float) -> bool:
+        """Nothing restrains it, and nothing is to be counted."""
+        return (
+            self.finder is None
+            and self._requests is None
+            and not self.counts_tokens
+            and now_s >= self.frozen_until_s
+            and self.key.aside_until_s == -math.inf
+        )
+
+    @property
+    def counts_tokens(self) -> bool:
+        return self._tokens is not None or self._input is not None or self._output is not None
+
+    def can_hold(self, need: Need) -> bool:
+        """False when a request is larger than a whole bucket, so that it can never pass."""
+        return all(bucket is None or amount <= bucket.capacity for bucket, amount in self._amounts(need))
+
+    def capacity(self) -> float:
+        """Tokens that one request may need at most."""
+        return min((b.capacity for b in (self._tokens, self._input, self._output) if b is not None), default=math.inf)
+
+    def _amounts(self, need: Need) -> tuple[tuple[Bucket | None, float], ...]:
+        return (
+            (self._tokens, need.input_tokens + need.output_tokens),
+            (self._input, need.input_tokens),
+            (self._output, need.output_tokens),
+        )
+
+    def wait_s(self, now_s: float, need: Need | None) -> float:
+        """Seconds until a request of this need may be sent; it changes nothing."""
+        wait_s = max(0.0, self.frozen_until_s - now_s)
+        if self.finder is not None:
+            wait_s = max(wait_s, self.finder.wait_s(now_s))
+        if self._requests is not None:
+            wait_s = max(wait_s, self._requests.wait_s(now_s, 1.0))
+        if need is not None:
+            for bucket, amount in self._amounts(need):
+                if bucket is not None:
+                    wait_s = max(wait_s, bucket.wait_s(now_s, amount))
+        return wait_s
+
+    def line_s(self, requests: int, tokens: int, now_s: float) -> float:
+        """Seconds that so many requests before one in the line take."""
+        rates = [(requests, self.rate_per_s(now_s))]
+        if self._tokens is not None:
+            rates.append((tokens, self._tokens.rate_per_s))
+        return max(amount / rate for amount, rate in rates)
+
+    def rate_per_s(self, now_s: float) -> float:
+        """Requests per second that pass now, `inf` when nothing limits them."""
+        rate = math.inf if self._requests is None else self._requests.rate_per_s
+        return rate if self.finder is None else min(rate, self.finder.rate(now_s))
+
+    def take(self, now_s: float, need: Need | None) -> None:
+        """A request is sent now."""
+        self.in_flight += 1
+        self.ledger.send(now_s)
+        if self._requests is not None:
+            self._requests.take(now_s, 1.0)
+        if need is not None:
+            for bucket, amount in self._amounts(need):
+                if bucket is not None:
+                    bucket.take(now_s, amount)
+        if self.finder is not None:
+            self.finder.settle(now_s)
+            if self.finder.is_forgotten(now_s) or self.finder.rate(now_s) > self._ceiling():
+                self.finder = None
+            else:
+                self.finder.sent(now_s)
+
+    def _ceiling(self) -> float:
+        return math.inf if self._requests is None else 1.1 * self._requests.rate_per_s
+
+    def answered(self, now_s: float, sent_s: float, need: Need | None, usage: Usage | None) -> None:
+        self.in_flight -= 1
+        if self.finder is not None:
+            self.finder.accepted(now_s, sent_s)
+        if need is not None and usage is not None:
+            used = Need(usage.input_tokens, usage.output_tokens)
+            for (bucket, reserved), (_, spent) in zip(self._amounts(need), self._amounts(used), strict=True):
+                if bucket is not None:
+                    bucket.refund(reserved - spent)
+
+    def unsent(self, now_s: float, need: Need | None) -> None:
+        """What was taken is given back whole: the request was never sent."""
+        self.in_flight -= 1
+        self.ledger.sent -= 1
+        if self.finder is not None:
+            self.finder.unsent(now_s)
+        self._refund(need)
+        if self._requests is not None:
+            self._requests.refund(1.0)
+
+    def _refund(self, need: Need | None) -> None:
+        if need is not None:
+            for bucket, amount in self._amounts(need):
+                if bucket is not None:
+                    bucket.refund(amount)
+
+    def refused(self, error: CallError, now_s: float, sent_s: float, need: Need | None) -> None:
+        """A 429: nobody else on this key has to find out alone."""
+        self.in_flight -= 1
+        self._refund(need)
+        self.ledger.refused += 1
+        if self.finder is None:
+            self.finder = RateFinder(self.ledger, self._rng)
+        self.finder.refused(now_s, sent_s, error.retry_after_s)
+        if error.retry_after_s is not None:
+            self.frozen_until_s = max(self.frozen_until_s, now_s + error.retry_after_s)
+
+    def learn(self, limits: RateLimits, now_s: float) -> bool:
+        """Take what a reply's headers said; True when it changed anything.
+
+        A changed limit counts at once, in both directions, below what the user set. What remains is stale as soon as
+        requests are in flight, so it isn't read, but for limits of an hour or a day that are used up.
+        """
+        heard = (
+            limits.requests_limit,
+            limits.requests_window_s,
+            limits.tokens_limit,
+            limits.tokens_window_s,
+            limits.input_tokens_limit,
+            limits.output_tokens_limit,
+        )
+        changed = heard != self._heard
+        if changed:
+            self._heard = heard
+            config = self._config
+            self._requests = _tuned(self._requests, config.rpm, heard[0], limits.requests_window_s, now_s)
+            self._tokens = _tuned(self._tokens, config.tpm, heard[2], limits.tokens_window_s, now_s)
+            self._input = _tuned(self._input, config.input_tpm, heard[4], limits.tokens_window_s, now_s)
+            self._output = _tuned(self._output, config.output_tpm, heard[5], limits.tokens_window_s, now_s)
+        used_up = limits.requests_remaining == 0 and limits.requests_window_s > _LONGEST_PACED_S
+        if used_up and limits.requests_reset_s is not None:
+            self.frozen_until_s = max(self.frozen_until_s, now_s + limits.requests_reset_s)
+            changed = True
+        return changed
+
+
+def _bucket(per_minute: float | None) -> Bucket | None:
+    return None if per_minute is None else Bucket(per_minute, 60.0)
+
+
+def _tuned(bucket: Bucket | None, own: float | None, heard: int | None, window_s: float, now_s: float) -> Bucket | None:
+    """The bucket for the smaller of the user's own limit per minute and the one heard; as it was when none is heard."""
+    if heard is None or heard <= 0 or window_s > _LONGEST_PACED_S:
+        return bucket
+    limit, window = float(heard), window_s
+    if own is not None and own / 60.0 <= limit / window:
+        limit, window = own, 60.0
+    if bucket is None:
+        return Bucket(limit, window)
+    bucket.retune(limit, window, now_s)
+    return bucket

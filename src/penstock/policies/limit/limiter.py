@@ -1,0 +1,374 @@
+"""The line before a target: who may send now, with which key, and who is next. The only async part."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+import msgspec
+
+from penstock.call import Call, RateLimits, Usage
+from penstock.clock import Clock
+from penstock.credentials.keys import Key, KeyPool, Secret
+from penstock.errors import CallError
+from penstock.policies.limit.buckets import Limits, Need, need_of
+from penstock.policies.limit.finders import ConcurrencyFinder
+from penstock.policies.limit.lane import Lane
+
+__all__ = ["Limiter", "Permit", "Saturation"]
+
+_MOST_WAITING = 1_000_000
+_MEAN_OUTPUT_WEIGHT = 0.05
+
+
+class Saturation(msgspec.Struct, kw_only=True):
+    """How full one target's limits are, now."""
+
+    in_flight: int
+    waiting: int
+    frozen_s: float
+    """Seconds until the next request may be sent; 0 when one may be sent now."""
+    requests_per_s: float | None
+    """What the limits let through, over all usable keys; None when nothing limits requests."""
+    used: float | None
+    """Of that, the part that was used in the last minute; None when nothing limits requests."""
+    max_in_flight: int | None
+    usable_keys: int
+
+
+class Permit:
+    """The right to send one request with `key`. It ends once: `settle`, `refused` or `release`; then nothing more."""
+
+    __slots__ = ("_is_over", "_lane", "_limiter", "_need", "_sent_s")
+
+    def __init__(self, limiter: Limiter, lane: Lane, need: Need | None, sent_s: float) -> None:
+        self._limiter = limiter
+        self._lane = lane
+        self._need = need
+        self._sent_s = sent_s
+        self._is_over = False
+
+    @property
+    def key(self) -> Secret | None:
+        """What to sign with; None for a server that wants no key."""
+        return self._lane.key.secret
+
+    def learn(self, limits: RateLimits) -> None:
+        """What the reply's headers said. May come before or after the end."""
+        self._limiter._learn(self._lane, limits)
+
+    def settle(self, usage: Usage | None) -> None:
+        """Answered. What was reserved and not used is given back; None: the provider didn't say what was used."""
+        if not self._is_over:
+            self._is_over = True
+            self._limiter._answered(self._lane, self._need, usage, self._sent_s)
+
+    def refused(self, error: CallError, now_s: float) -> None:
+        """Failed. A refusal at a limit freezes the key, a bad key is set aside, a full server is asked less."""
+        if not self._is_over:
+            self._is_over = True
+            self._limiter._refused(self._lane, self._need, error, now_s, self._sent_s)
+
+    def release(self) -> None:
+        """Given up after it was sent, perhaps: the tokens count as used."""
+        if not self._is_over:
+            self._is_over = True
+            self._limiter._answered(self._lane, self._need, None, math.inf)
+
+    def hand_back(self) -> None:
+        """Given up, and certainly not sent: as if it had never been taken."""
+        if not self._is_over:
+            self._is_over = True
+            self._limiter._unsent(self._lane, self._need)
+
+
+class _Waiter:
+    """One call in the line."""
+
+    __slots__ = ("future", "need")
+
+    def __init__(self, future: asyncio.Future[Permit], need: Need | None) -> None:
+        self.future = future
+        self.need = need
+
+
+class Limiter:
+    """One target's limits, for each key of its provider's pool.
+
+    A call takes from all buckets at once or waits in line: interactive before batch, first come first served within
+    a class. A permit is handed to the one whose turn it is; one timer, for the head of the line, is all that ticks.
+    A target without known limits that never refused costs next to nothing.
+    """
+
+    def __init__(
+        self,
+        pool: KeyPool,
+        *,
+        clock: Clock,
+        name: str,
+        limits: Limits | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.name = name
+        self._pool = pool
+        self._clock = clock
+        self._limits = limits or Limits()
+        self._rng = rng or random.Random()
+        self._ceiling = math.inf if self._limits.max_in_flight is None else float(self._limits.max_in_flight)
+        self._concurrency = ConcurrencyFinder(self._limits.max_in_flight)
+        self._mean_output: float | None = None
+        self._line: list[tuple[int, int, _Waiter]] = []
+        self._turn = 0
+        self._waiting = 0
+        self._queued_tokens = 0
+        self._timer: Any = None
+        self._timer_s = math.inf
+        self._lanes: dict[Key, Lane] = {}
+        # The one lane to use without a look at anything; None when something restrains.
+        self._fast: Lane | None = None
+        pool.on_change(self._keys_changed)
+        self._keys_changed()
+
+    # Admission.
+
+    def wait_s(self, now_s: float, estimate: int) -> float:
+        """Seconds until a new call of `estimate` tokens would be admitted, `inf` when no key is usable."""
+        if self._fast is not None:
+            return 0.0
+        need = Need(estimate, 0) if self._counts_tokens() else None
+        waits = [lane.wait_s(now_s, need) for lane in self._usable(now_s)]
+        if not waits:
+            return math.inf
+        wait_s = min(waits)
+        if not self._concurrency.has_room(self._in_flight()):
+            wait_s = max(wait_s, 1.0)
+        if self._waiting:
+            lanes = self._usable(now_s)
+            line_s = [lane.line_s(self._waiting, self._queued_tokens, now_s) for lane in lanes]
+            wait_s += min(line_s) / len(lanes)
+        return wait_s
+
+    def try_admit(self, call: Call, now_s: float) -> Permit | None:
+        """A permit at once, or None when the call must wait.
+
+        Raises `CallError` when it can never pass: `too_big_for_limit`, or `auth` or `quota_exhausted` when no key is
+        usable.
+        """
+        lane = self._fast
+        if lane is not None:
+            lane.in_flight += 1
+            lane.ledger.send(now_s)
+            return Permit(self, lane, None, now_s)
+        self._pool.refresh(now_s)
+        if self._waiting and self._head_priority() <= call.priority:
+            # Even in line it must be told that it can never pass.
+            self._room(self._need(call), now_s)
+            return None
+        need = self._need(call)
+        found, wait_s = self._room(need, now_s)
+        if wait_s > 0.0:
+            return None
+        permit = self._take(found, need, now_s)
+        self._quicken(now_s)
+        return permit
+
+    async def admit(self, call: Call) -> Permit:
+        """A permit, in turn. Raises as `try_admit` does. A wait that is cancelled costs nobody a turn."""
+        now_s = self._clock.now()
+        permit = self.try_admit(call, now_s)
+        if permit is not None:
+            return permit
+        if self._waiting >= _MOST_WAITING:
+            raise CallError("overloaded", f"{_MOST_WAITING} calls wait already", target=self.name, sent=False)
+        waiter = _Waiter(asyncio.get_running_loop().create_future(), self._need(call))
+        self._turn += 1
+        heappush(self._line, (call.priority, self._turn, waiter))
+        self._enter(waiter, 1)
+        self._pump(now_s)
+        try:
+            return await waiter.future
+        except asyncio.CancelledError:
+            self._leave(waiter)
+            raise
+
+    def _enter(self, waiter: _Waiter, sign: int) -> None:
+        self._waiting += sign
+        if waiter.need is not None:
+            self._queued_tokens += sign * (waiter.need.input_tokens + waiter.need.output_tokens)
+
+    def _leave(self, waiter: _Waiter) -> None:
+        """A cancelled waiter passes on what it was given, or makes room in the line."""
+        if waiter.future.done() and not waiter.future.cancelled():
+            if waiter.future.exception() is None:
+                waiter.future.result().hand_back()
+            return
+        waiter.future.cancel()
+        self._enter(waiter, -1)
+        if len(self._line) > 64 and len(self._line) > 2 * self._waiting:
+            self._line = [entry for entry in self._line if not entry[2].future.done()]
+            heapify(self._line)
+        self._pump(self._clock.now())
+
+    def _pump(self, now_s: float) -> None:
+        """Hand permits to the head of the line while there is room; then one timer for the next head."""
+        while self._line:
+            waiter = self._line[0][2]
+            if waiter.future.done():
+                heappop(self._line)
+                continue
+            try:
+                lane, wait_s = self._room(waiter.need, now_s)
+            except CallError as error:
+                heappop(self._line)
+                self._enter(waiter, -1)
+                waiter.future.set_exception(error)
+                continue
+            if wait_s > 0.0:
+                self._wake_at(now_s + wait_s)
+                return
+            heappop(self._line)
+            self._enter(waiter, -1)
+            waiter.future.set_result(self._take(lane, waiter.need, now_s))
+        self._wake_at(math.inf)
+        self._quicken(now_s)
+
+    def _wake_at(self, at_s: float) -> None:
+        if self._timer is not None:
+            # An early timer only looks again; to move it for every settled request costs more.
+            if self._timer_s <= at_s < math.inf:
+                return
+            self._timer.cancel()
+            self._timer = None
+        self._timer_s = at_s
+        if at_s < math.inf:
+            self._timer = self._clock.call_later(at_s - self._clock.now(), self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._timer_s = math.inf
+        now_s = self._clock.now()
+        self._pool.refresh(now_s)
+        self._pump(now_s)
+
+    def _head_priority(self) -> int:
+        while self._line and self._line[0][2].future.done():
+            heappop(self._line)
+        return self._line[0][0] if self._line else 1 << 30
+
+    # Room.
+
+    def _usable(self, now_s: float) -> list[Lane]:
+        return [lane for key, lane in self._lanes.items() if now_s >= key.aside_until_s]
+
+    def _in_flight(self) -> int:
+        return sum(lane.in_flight for lane in self._lanes.values())
+
+    def _counts_tokens(self) -> bool:
+        return any(lane.counts_tokens for lane in self._lanes.values())
+
+    def _need(self, call: Call) -> Need | None:
+        return need_of(call, self._limits, self._mean_output) if self._counts_tokens() else None
+
+    def _room(self, need: Need | None, now_s: float) -> tuple[Lane, float]:
+        """The key with the most head room and the wait there, `inf` while only an answer can make room."""
+        lanes = self._usable(now_s)
+        if not lanes:
+            raise self._pool.refusal(self.name)
+        if need is not None and not any(lane.can_hold(need) for lane in lanes):
+            most = max(lane.capacity() for lane in lanes)
+            tokens = need.input_tokens + need.output_tokens
+            message = f"the request needs about {tokens} tokens, the limit lets {most:g} through at most"
+            raise CallError("too_big_for_limit", message, target=self.name, sent=False)
+        if not self._concurrency.has_room(self._in_flight()):
+            return lanes[0], math.inf
+        if len(lanes) == 1:
+            return lanes[0], lanes[0].wait_s(now_s, need)
+        fitting = lanes if need is None else [lane for lane in lanes if lane.can_hold(need)]
+        return min(((lane, lane.wait_s(now_s, need)) for lane in fitting), key=lambda at: (at[1], at[0].in_flight))
+
+    def _take(self, lane: Lane, need: Need | None, now_s: float) -> Permit:
+        lane.take(now_s, need)
+        return Permit(self, lane, need, now_s)
+
+    def _quicken(self, now_s: float) -> None:
+        """Take the short way from here on when nothing restrains: one key, no limit known, nobody in line."""
+        lane = next(iter(self._lanes.values()))
+        self._fast = (
+            lane
+            if len(self._lanes) == 1
+            and not self._waiting
+            and lane.is_free(now_s)
+            and self._concurrency.most == math.inf
+            and not self._pool.watches_files
+            else None
+        )
+
+    # What permits tell.
+
+    def _answered(self, lane: Lane, need: Need | None, usage: Usage | None, sent_s: float) -> None:
+        if lane is self._fast:
+            lane.in_flight -= 1
+            return
+        now_s = self._clock.now()
+        in_flight = self._in_flight()
+        lane.answered(now_s, sent_s if sent_s < math.inf else -math.inf, need, usage)
+        if usage is not None:
+            mean = self._mean_output
+            grown = usage.output_tokens if mean is None else mean + _MEAN_OUTPUT_WEIGHT * (usage.output_tokens - mean)
+            self._mean_output = grown
+        if sent_s < math.inf and self._concurrency.most < math.inf:
+            self._concurrency.accepted(in_flight, self._ceiling)
+        if self._waiting:
+            self._pump(now_s)
+
+    def _refused(self, lane: Lane, need: Need | None, error: CallError, now_s: float, sent_s: float) -> None:
+        self._fast = None
+        in_flight = self._in_flight()
+        if error.kind == "rate_limited":
+            lane.refused(error, now_s, sent_s, need)
+        else:
+            lane.in_flight -= 1
+            if error.kind == "overloaded":
+                self._concurrency.refused(now_s, sent_s, in_flight)
+            if error.verdict.key_is_bad and lane.key in self._lanes and lane.key.is_usable(now_s):
+                self._pool.set_aside(lane.key, error, now_s)
+        self._pump(now_s)
+
+    def _unsent(self, lane: Lane, need: Need | None) -> None:
+        now_s = self._clock.now()
+        lane.unsent(now_s, need)
+        self._pump(now_s)
+
+    def _learn(self, lane: Lane, limits: RateLimits) -> None:
+        now_s = self._clock.now()
+        if lane.learn(limits, now_s):
+            self._fast = None
+            self._pump(now_s)
+
+    def _keys_changed(self) -> None:
+        old = self._lanes
+        self._lanes = {key: old.get(key) or Lane(key, self._limits, self._rng) for key in self._pool.keys}
+        self._pump(self._clock.now())
+
+    # For displays.
+
+    def saturation(self) -> Saturation:
+        """How full the limits are now."""
+        now_s = self._clock.now()
+        lanes = self._usable(now_s)
+        rate = sum(lane.rate_per_s(now_s) for lane in lanes)
+        sent = sum(lane.ledger.accepted_within(60.0, now_s) for lane in lanes)
+        limited = bool(lanes) and rate < math.inf
+        most = self._concurrency.most
+        return Saturation(
+            in_flight=self._in_flight(),
+            waiting=self._waiting,
+            frozen_s=min((lane.wait_s(now_s, None) for lane in lanes), default=math.inf),
+            requests_per_s=rate if limited else None,
+            used=sent / 60.0 / rate if limited else None,
+            max_in_flight=None if most == math.inf else math.floor(most),
+            usable_keys=len(lanes),
+        )
