@@ -49,7 +49,7 @@ def test_every_setting_of_a_full_file_arrives(tmp_path, home):
     config = load_config(path, environ=home)
     assert (config.source, config.default_provider) == (str(path), "mine")
     openai, mine, route = config.providers["openai"], config.providers["mine"], config.routes["default"]
-    assert (openai.limits.rpm, openai.limits.tpm, openai.limits.rpd) == (500, 200_000, None)
+    assert (openai.limits.rpm, openai.limits.tpm, openai.limits.concurrency) == (500, 200_000, None)
     assert (openai.organization, openai.project, openai.keys[0].origin) == ("org-x", "proj-y", "env:OPENAI_API_KEY")
     assert (mine.wire, mine.base_url, mine.transport) == ("openai", "http://127.0.0.1:8000/v1", "aiohttp")
     assert (mine.pool.max_connections, mine.pool.max_body_bytes, mine.pool.idle_s) == (50, 2**20, 5.0)
@@ -122,6 +122,7 @@ def test_a_named_file_that_is_missing_is_an_error(tmp_path, home):
         ("[routes.r]\ntargets = ['x/y']\nmin_tokens_per_s = 5", "a least speed is not supported yet"),
         ("[routes.r]\ntargets = ['x/y']\nstream_inside = 'auto'", "streaming inside is not supported yet"),
         ("[routes.r]\ntargets = ['x/y']\non_break = 'recover'", "recovering a broken stream is not supported yet"),
+        ("[providers.openai]\nlimits = {rpd = 10}", "rpd: a limit per day is not supported yet"),
         ("[cache]\nstore = 'sqlite'", "cache: a response cache is not supported yet"),
         ("[budget]\nusd = 25.0", "budget: a budget is not supported yet"),
         ("[gateway]\nport = 1", "gateway: the gateway is not supported yet"),

@@ -175,9 +175,10 @@ def _read_fallback_on(value: object, where: Where) -> tuple[str, ...]:
     return tuple(read_one_of(stopping)(name, where) for name in read_strs(value, where)) if value != [] else ()
 
 
-_LIMITS: dict[str, Reader] = dict.fromkeys(
-    ("rpm", "rpd", "tpm", "tpd", "input_tpm", "output_tpm", "concurrency"), read_positive_int
-)
+_LIMITS: dict[str, Reader] = {
+    **dict.fromkeys(("rpm", "tpm", "input_tpm", "output_tpm", "concurrency"), read_positive_int),
+    **dict.fromkeys(("rpd", "tpd"), _not_yet("a limit per day is")),
+}
 _TIMEOUTS: dict[str, Reader] = dict.fromkeys(("connect", "first_token", "between_tokens", "total"), read_duration)
 _POOL: dict[str, Reader] = {
     "max_connections": read_positive_int,

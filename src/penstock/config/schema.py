@@ -16,12 +16,10 @@ __all__ = ["Config", "LimitsConfig", "ProviderConfig", "RouteConfig", "RouteTime
 
 @dataclass(frozen=True, slots=True)
 class LimitsConfig:
-    """What a provider allows each key: requests and tokens per minute and per day, and requests at once."""
+    """What a provider allows each key per minute; and how many requests at once, over all keys."""
 
     rpm: int | None = None
-    rpd: int | None = None
     tpm: int | None = None
-    tpd: int | None = None
     input_tpm: int | None = None
     output_tpm: int | None = None
     concurrency: int | None = None
@@ -50,7 +48,7 @@ class ProviderConfig:
     """Sent with every request. Not in the repr: some servers take their key this way."""
     organization: str | None = None
     project: str | None = None
-    pool: Pool = field(default_factory=Pool)
+    pool: Pool | None = None
     transport: Literal["wreq", "aiohttp"] | None = None
 
 

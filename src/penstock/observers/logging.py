@@ -90,5 +90,5 @@ class PromptLog:
     def gave_up(self, call: Call, error: Unanswered) -> None:
         """The race logs this itself."""
 
-    def waiting(self, call: Call, target: str, until_s: float) -> None:
+    def waiting(self, call: Call, target: str | None, until_s: float) -> None:
         """The race logs waits itself."""

@@ -13,8 +13,6 @@ _PER_MESSAGE = 4
 _MEDIA = frozenset(("image_url", "input_audio", "file"))
 _MEDIA_LETTERS = 4000
 """An image or a sound costs about a thousand tokens, however long its base64 is."""
-_UNSAID_OUTPUT = 256
-"""Tokens that an answer is taken to have when the request doesn't bound it; the limiter's own mean replaces it."""
 
 
 class Asked(Protocol):
@@ -33,11 +31,14 @@ def estimate(asked: Asked) -> int:
 
 
 def estimate_tokens(kind: Kind, body: dict[str, Any]) -> int:
-    """Tokens of the input and the most that may be written, at about four characters a token. Never raises."""
+    """Tokens of the input, at about four characters each, and the most that may be written where the body says it.
+
+    Where it doesn't, the limiter adds the mean of what was written before. Never raises.
+    """
     if kind == "embedding":
         return _length(body.get("input")) // _BYTES_PER_TOKEN + 1
     most = body.get("max_completion_tokens") or body.get("max_tokens")
-    output = most if type(most) is int and most > 0 else _UNSAID_OUTPUT
+    output = most if type(most) is int and most > 0 else 0
     choices = body.get("n")
     if type(choices) is int and choices > 1:
         output *= choices

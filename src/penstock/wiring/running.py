@@ -1,0 +1,123 @@
+"""What is shared while an engine runs: a provider's connections and keys, and each target behind its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from penstock.call import Call, Completion, Reply, Usage
+from penstock.clock import Clock
+from penstock.credentials import KeyPool, Secret
+from penstock.endpoint import Endpoint
+from penstock.errors import ConfigError
+from penstock.handler import OpenStream
+from penstock.http import Pool, Transport
+from penstock.observers.logging import never_show
+from penstock.policies.limit import Limiter, Permit
+from penstock.wire.openai import OpenAICodec
+from penstock.wiring.providers import ProviderPlan
+
+__all__ = ["Keys", "LimitedTarget", "TokenCount", "copied_pool", "key_pool", "open_codec", "open_provider_transport"]
+
+
+class Keys:
+    """A provider's keys while it runs: how many there are, and a way to exchange them. Never shows one."""
+
+    def __init__(self, pool: KeyPool) -> None:
+        self._pool = pool
+
+    def __len__(self) -> int:
+        return sum(key.secret is not None for key in self._pool.keys)
+
+    def replace(self, keys: Iterable[str]) -> None:
+        """Use these keys from the next request on; what is in flight ends with its own. Raises `ConfigError`."""
+        values = [keys] if isinstance(keys, str) else list(keys)
+        for value in values:
+            if not isinstance(value, str) or not value.isascii() or not value or any(map(str.isspace, value)):
+                raise ConfigError("a key is printable ASCII without spaces")
+            never_show(value)
+        self._pool.replace([Secret(value) for value in values])
+
+    def __repr__(self) -> str:
+        return f"Keys({self._pool.name!r}, {len(self)})"
+
+
+def key_pool(plan: ProviderPlan) -> KeyPool:
+    """The pool of a provider's keys. From here on none of them is shown in a log."""
+    for value in plan.keys.keys:
+        never_show(value)
+    return KeyPool([Secret(value) for value in plan.keys.keys], name=plan.name, files=plan.keys.files)
+
+
+def copied_pool(pool: KeyPool) -> KeyPool:
+    """The same keys for another loop: limits of the one that is gone no longer listen, and no key is set aside."""
+    kept = [(key.secret, key.file) for key in pool.keys if key.secret is not None]
+    return KeyPool([secret for secret, _ in kept], name=pool.name, files=[file for _, file in kept])
+
+
+def open_codec(plan: ProviderPlan) -> OpenAICodec:
+    """The provider's wire. In the process itself the simulator is reached by an address that is none."""
+    if plan.base_url is None:
+        from penstock.simulator.memory import BASE_URL
+
+        return OpenAICodec(plan.vendor, BASE_URL, headers=plan.headers)
+    return OpenAICodec(plan.vendor, plan.base_url, headers=plan.headers)
+
+
+def open_provider_transport(plan: ProviderPlan, clock: Clock, *, concurrency: int | None) -> Transport:
+    """The provider's connections; the simulator itself where there is no address. Opens nothing yet."""
+    if plan.base_url is None:
+        from penstock.simulator.memory import SimTransport
+
+        return SimTransport(None, clock)
+    from penstock.transport import open_transport
+
+    pool = plan.config.pool
+    if pool is None:
+        pool = Pool(max_connections=max(Pool().max_connections, concurrency or 0))
+    return open_transport(plan.config.transport or "wreq", pool)
+
+
+class TokenCount:
+    """Tokens that a target's answers came to."""
+
+    __slots__ = ("usage",)
+
+    def __init__(self) -> None:
+        self.usage = Usage()
+
+    def add(self, usage: Usage | None) -> None:
+        if usage is not None:
+            self.usage = self.usage + usage
+
+
+class LimitedTarget:
+    """One model of one provider behind its limits: a `penstock.race.Target`."""
+
+    __slots__ = ("_endpoint", "_tokens", "admit", "limiter", "name", "try_admit", "wait_s")
+
+    def __init__(self, limiter: Limiter, endpoint: Endpoint, tokens: TokenCount) -> None:
+        self.name = endpoint.name
+        self.limiter = limiter
+        self._endpoint = endpoint
+        self._tokens = tokens
+        # Bound once: the race asks for each of them on every call.
+        self.wait_s = limiter.wait_s
+        self.try_admit = limiter.try_admit
+        self.admit = limiter.admit
+
+    async def send(self, call: Call, permit: Any) -> Reply:
+        """One attempt, signed with the permit's key. Raises `CallError`."""
+        admitted: Permit = permit
+        secret = admitted.key
+        reply = await self._endpoint.send(call, None if secret is None else secret.reveal(), learn=admitted.learn)
+        if type(reply) is Completion:
+            self._tokens.add(reply.usage)
+        else:
+            assert isinstance(reply, OpenStream)
+            stream = reply
+            stream.on_close(lambda: self._tokens.add(stream.usage))
+        return reply
+
+    def __repr__(self) -> str:
+        return f"LimitedTarget({self.name!r})"
