@@ -7,7 +7,6 @@ from array import array
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
-from typing import Final
 
 import msgspec
 
@@ -21,9 +20,6 @@ from penstock.wire.openai.shapes import Embeddings, Reply, ReplyChoice, Vector, 
 from penstock.wire.openai.words import finish_of, mend_message, says_something, usage_of
 
 __all__ = ["completion_in", "embeddings_in"]
-
-_UNPLAIN: Final = frozenset({"tool_calls", "function_call", "audio"})
-"""What a message with these keys holds needs a second look."""
 
 
 def completion_in(kind: Kind, reply: WireReply, vendor: Vendor) -> Completion:
@@ -104,16 +100,22 @@ def _index(choice: Choice) -> int:
 
 
 def _choice(said: ReplyChoice, kind: Kind) -> Choice:
-    message = said.message
+    message, raw = said.message, said.finish_reason
     if message is None:
         message = {"role": "assistant", "content": said.text}
-    elif message.get("content").__class__ is not str or not _UNPLAIN.isdisjoint(message) or "role" not in message:
+        if kind == "completion" and said.text is None:
+            message["content"] = ""
+    elif (
+        "tool_calls" in message
+        or message.get("content").__class__ is not str
+        or "function_call" in message
+        or "audio" in message
+        or "role" not in message
+    ):
         mend_message(message)
-    raw = said.finish_reason
-    finish = finish_of(raw, has_tool_calls=bool(message.get("tool_calls") or message.get("function_call")))
-    if kind == "completion" and message["content"] is None:
-        message["content"] = ""
-    return Choice(message, finish, raw, said.index, said.logprobs)
+        has_tool_calls = bool(message.get("tool_calls") or message.get("function_call"))
+        return Choice(message, finish_of(raw, has_tool_calls=has_tool_calls), raw, said.index, said.logprobs)
+    return Choice(message, finish_of(raw), raw, said.index, said.logprobs)
 
 
 def _check_answered(choices: Sequence[Choice], reply: WireReply) -> None:

@@ -140,14 +140,8 @@ _anything = msgspec.json.Decoder().decode
 _T = TypeVar("_T")
 
 
-def _read(data: bytes, typed: Callable[[bytes], _T], bend: Callable[[dict[str, Any]], _T]) -> _T:
-    """Raises `ValueError` for what is no JSON object (`msgspec.DecodeError` is one)."""
-    try:
-        return typed(data)
-    except msgspec.ValidationError:
-        pass
-    except RecursionError as error:
-        raise ValueError("JSON nested too deeply") from error
+def _bent(data: bytes, bend: Callable[[dict[str, Any]], _T]) -> _T:
+    """What the typed decoder refused, read as plain JSON. Raises `ValueError` for what is no JSON object."""
     try:
         return bend(_object(data))
     except (RecursionError, OverflowError) as error:
@@ -165,17 +159,26 @@ def _object(data: bytes) -> dict[str, Any]:
 
 def decode_reply(body: bytes) -> Reply:
     """A chat or text completion. Raises `ValueError` for what is no JSON object."""
-    return _read(body, _reply, bend_reply)
+    try:
+        return _reply(body)
+    except (msgspec.ValidationError, RecursionError):
+        return _bent(body, bend_reply)
 
 
 def decode_embeddings(body: bytes) -> Embeddings:
     """A list of embeddings. Raises `ValueError` for what is no JSON object."""
-    return _read(body, _embeddings, bend_embeddings)
+    try:
+        return _embeddings(body)
+    except (msgspec.ValidationError, RecursionError):
+        return _bent(body, bend_embeddings)
 
 
 def decode_chunk(data: bytes) -> Chunk:
     """One event's data. Raises `ValueError` for what is no JSON object."""
-    return _read(data, _chunk, bend_chunk)
+    try:
+        return _chunk(data)
+    except (msgspec.ValidationError, RecursionError):
+        return _bent(data, bend_chunk)
 
 
 def repair(body: bytes) -> bytes:

@@ -39,7 +39,7 @@ _PLACEHOLDERS: Final = (("function_call", "name"), ("audio", "id"))
 # Snowflake sends both in every message, with nothing in them.
 
 
-def finish_of(raw: str | None, *, has_tool_calls: bool) -> Finish:
+def finish_of(raw: str | None, *, has_tool_calls: bool = False) -> Finish:
     """What an ending means: `stop` after a tool call is a tool call (OpenAI says so when `tool_choice` names one)."""
     finish = FINISH.get(raw, "unknown") if raw else "unknown"
     if has_tool_calls and (finish == "stop" or finish == "unknown"):
