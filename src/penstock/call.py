@@ -7,7 +7,7 @@ what was read from a cache, `output_tokens` includes reasoning, whatever the pro
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Any, Literal, Protocol
 
@@ -268,5 +268,8 @@ _STATUS: dict[Finish, Status] = {
 
 def status_of(completion: Completion) -> Status:
     """How the answer ended; of several choices the first one that isn't a success speaks."""
-    statuses: Iterable[Status] = (_STATUS[choice.finish] for choice in completion.choices)
-    return next((status for status in statuses if status != "success"), "success")
+    for choice in completion.choices:
+        status = _STATUS[choice.finish]
+        if status != "success":
+            return status
+    return "success"
