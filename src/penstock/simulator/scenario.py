@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from importlib import resources
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -189,11 +189,16 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 PLAIN: Final = Behaviour()
 _STRUCTS: Final = (Scenario, Behaviour, Limits, Slow, Fault, Uniform, Lognormal, Normal, Exponential)
-_KNOWN: Final = sorted({name for struct in _STRUCTS for name in struct.__struct_fields__} | {"kind"})
-_COMMON: Final = frozenset(
-    ("fault", "probability", "from_s", "until_s", "first_tries", "prompt_contains"),
+_FIELDS: Final = sorted({name for struct in _STRUCTS for name in struct.__struct_fields__} | {"kind"})
+_VALUES: Final = (
+    *FAULTS,
+    *("uniform", "lognormal", "normal", "exponential"),
+    *("token_bucket", "fixed_window", "sliding_window"),
+    *("key", "model", "reserved", "used"),
 )
-_UNKNOWN: Final = re.compile(r"unknown field `([^`]*)`")
+_COMMON: Final = frozenset(("fault", "probability", "from_s", "until_s", "first_tries", "prompt_contains"))
+_UNKNOWN_FIELD: Final = re.compile(r"unknown field `([^`]*)`")
+_UNKNOWN_VALUE: Final = re.compile(r"Invalid (?:enum )?value '([^']*)'")
 _builtin: dict[str, Behaviour] = {}
 
 
@@ -221,21 +226,34 @@ def parse_scenario(text: str, name: str = "scenario") -> Scenario:
         raw = msgspec.json.decode(text) if text.lstrip().startswith("{") else tomllib.loads(text)
     except (tomllib.TOMLDecodeError, msgspec.DecodeError) as error:
         raise ConfigError(f"{name}: {error}") from error
+    models = raw.get("models", {})
+    if not isinstance(models, dict):
+        raise ConfigError(f'{name}: models is a table of patterns, such as [models."gpt-*"]')
+    behaviours = {
+        pattern: _converted(behaviour, Behaviour, f"{name}: models.{pattern!r}")
+        for pattern, behaviour in models.items()
+    }
+    _check_faults(models, name)
+    rest = {key: value for key, value in raw.items() if key != "models"}
+    return msgspec.structs.replace(_converted(rest, Scenario, name), models=behaviours)
+
+
+_T = TypeVar("_T")
+
+
+def _converted(raw: Any, into: type[_T], where: str) -> _T:
     try:
-        scenario = msgspec.convert(raw, Scenario)
+        return msgspec.convert(raw, into)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{name}: {error}{_hint(str(error))}") from error
-    _check_faults(raw, name)
-    return scenario
+        raise ConfigError(f"{where}: {error}{_hint(str(error))}") from error
 
 
 def _hint(message: str) -> str:
-    found = _UNKNOWN.search(message)
+    found = _UNKNOWN_FIELD.search(message)
     if found is None:
-        return ""
-    if found[1] in _KNOWN:
-        return ", where it has no meaning"
-    return _nearest(found[1], _KNOWN)
+        value = _UNKNOWN_VALUE.search(message)
+        return "" if value is None else _nearest(value[1], _VALUES)
+    return ", which has its meaning elsewhere" if found[1] in _FIELDS else _nearest(found[1], _FIELDS)
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
@@ -243,8 +261,8 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     return f"; the nearest known one is `{near[0]}`" if near else ""
 
 
-def _check_faults(raw: Any, name: str) -> None:
-    for pattern, behaviour in raw.get("models", {}).items():
+def _check_faults(models: Mapping[str, Any], name: str) -> None:
+    for pattern, behaviour in models.items():
         for number, fault in enumerate(behaviour.get("faults", ())):
             reads = FAULTS[fault["fault"]].reads
             for key in fault:
