@@ -226,6 +226,7 @@ def _enter(
         output=settings.output,
         settings=settings.lasting(),
         samples=settings.samples,
+        id_column=settings.id_column,
         total=total,
         fingerprint=fingerprint.hex() if fingerprint else None,
         scan=_clean_scan(scan, fingerprint) if is_clean else None,

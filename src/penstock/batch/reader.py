@@ -39,6 +39,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     total: int | None
     """Items of the input; None for a pipe that has not ended."""
     settings: dict[str, Any]
+    samples: int = 1
+    id_column: str | None = None
     sessions: tuple[Session, ...]
     state: Literal["running", "finished", "stopped", "interrupted"]
 
@@ -85,6 +87,8 @@ class Run:
             output=values["output"],
             total=values.get("total"),
             settings=values["settings"],
+            samples=values.get("samples", 1),
+            id_column=values.get("id_column"),
             sessions=sessions,
             state=self._state(sessions),
         )
