@@ -23,7 +23,7 @@ from penstock.call import (
     Usage,
     status_of,
 )
-from penstock.errors import Unanswered
+from penstock.errors import PenstockError, Unanswered
 
 __all__ = ["Answer", "Chunk", "request_hash"]
 
@@ -53,14 +53,22 @@ class Answer:
     A value: nothing changes it.
     """
 
-    __slots__ = ("_body", "_completion", "error")
+    __slots__ = ("_body", "_completion", "_model", "error")
 
-    def __init__(self, completion: Completion | None, *, body: dict[str, Any], error: Unanswered | None = None) -> None:
+    def __init__(
+        self,
+        completion: Completion | None,
+        *,
+        body: dict[str, Any],
+        model: str | None = None,
+        error: PenstockError | None = None,
+    ) -> None:
         assert (completion is None) != (error is None)
         self._completion = completion
         self._body = body
+        self._model = model
         self.error = error
-        """Why there is no answer; None when there is one."""
+        """Why there is no answer, an `Unanswered` when anything was sent; None when there is one."""
 
     @property
     def text(self) -> str:
@@ -123,8 +131,7 @@ class Answer:
         """Every request that was sent for it: target, times in seconds from the first send, and outcome."""
         if self._completion:
             return self._completion.attempts
-        assert self.error is not None
-        return self.error.attempts
+        return self.error.attempts if isinstance(self.error, Unanswered) else ()
 
     @property
     def latency_s(self) -> float:
@@ -139,15 +146,16 @@ class Answer:
 
     @property
     def request_hash(self) -> str:
-        """`penstock.request_hash` of what was asked."""
-        return request_hash(self._body)
+        """`penstock.request_hash` of the body that was asked, with its model when the request named one."""
+        return request_hash(self._body if self._model is None else {**self._body, "model": self._model})
 
     @property
     def request_id(self) -> str | None:
         """The provider's id of the request, for its support."""
         if self._completion:
             return self._completion.request_id
-        return self.error.last.request_id if self.error and self.error.last else None
+        last = self.error.last if isinstance(self.error, Unanswered) else None
+        return last.request_id if last else None
 
     @property
     def raw(self) -> bytes:
@@ -164,20 +172,26 @@ class Answer:
         plain["attempts"] = msgspec.to_builtins(self.attempts)
         for name in ("latency_s", "cached", "request_hash", "request_id"):
             plain[name] = getattr(self, name)
-        plain["error"] = {"code": self.error.kind, "message": self.error.message} if self.error else None
+        plain["error"] = {"code": _code(self.error), "message": str(self.error)} if self.error else None
         return plain
 
     def __repr__(self) -> str:
-        said = self.text if self.error is None else self.error.message
+        said = self.text if self.error is None else str(self.error)
         shown = said if len(said) <= _SHOWN else said[: _SHOWN - 3] + "..."
         return f"Answer({self.status}, {self.target!r}, {shown!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_rebuild, (self._completion, self._body, self.error))
+        return (_rebuild, (self._completion, self._body, self._model, self.error))
 
 
-def _rebuild(completion: Completion | None, body: dict[str, Any], error: Unanswered | None) -> Answer:
-    return Answer(completion, body=body, error=error)
+def _rebuild(
+    completion: Completion | None, body: dict[str, Any], model: str | None, error: PenstockError | None
+) -> Answer:
+    return Answer(completion, body=body, model=model, error=error)
+
+
+def _code(error: PenstockError) -> str:
+    return error.kind if isinstance(error, Unanswered) else type(error).__name__
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):

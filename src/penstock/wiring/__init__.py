@@ -1,8 +1,9 @@
 """From settings to the running tree: the one place that may know every part."""
 
-from penstock.wiring.engine import Engine, EngineStats, Models, Overrides, TargetReport, build
+from penstock.wiring.engine import Engine, Manner, Models, Overrides, build
 from penstock.wiring.estimate import Asked, estimate, estimate_tokens
 from penstock.wiring.providers import ProviderPlan, known_providers, plan_provider
+from penstock.wiring.reports import EngineStats, TargetReport
 from penstock.wiring.running import Keys, LimitedTarget
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "EngineStats",
     "Keys",
     "LimitedTarget",
+    "Manner",
     "Models",
     "Overrides",
     "ProviderPlan",

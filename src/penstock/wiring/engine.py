@@ -19,11 +19,12 @@ from penstock.errors import CallError, ConfigError
 from penstock.handler import Handler
 from penstock.http import Timeouts, Transport
 from penstock.observers.logging import PromptLog, prompts_wanted
-from penstock.policies.limit import Limiter, Limits, Saturation
+from penstock.policies.limit import Limiter, Limits
 from penstock.race import RaceSettings, RaceStats, RetryBudget, race
 from penstock.wire.openai import OpenAICodec
 from penstock.wiring.estimate import Asked, estimate
 from penstock.wiring.providers import ProviderPlan, known_providers, plan_provider
+from penstock.wiring.reports import EngineStats, TargetReport, limits_text, plan_text, race_text
 from penstock.wiring.running import (
     Keys,
     LimitedTarget,
@@ -34,7 +35,7 @@ from penstock.wiring.running import (
     open_provider_transport,
 )
 
-__all__ = ["Engine", "EngineStats", "Models", "Overrides", "TargetReport", "build"]
+__all__ = ["Engine", "Manner", "Models", "Overrides", "build"]
 
 Models = str | Sequence[str] | None
 """A target, targets in order of preference, a route's name, or None for the route `default`."""
@@ -60,30 +61,14 @@ class Overrides(msgspec.Struct, frozen=True, kw_only=True):
     timeouts: RouteTimeouts | None = None
 
 
-class TargetReport(msgspec.Struct, kw_only=True):
-    """One target's counts since the start, and how full its limits are now."""
+class Manner(msgspec.Struct, frozen=True, kw_only=True):
+    """How one group of calls is answered, where it differs from the engine's own way."""
 
-    requests: int
-    """Sent, refusals included."""
-    answered: int
-    errors: dict[str, int]
-    usage: Usage
-    last_error: str | None
-    saturation: Saturation
-
-
-class EngineStats(msgspec.Struct, kw_only=True):
-    """Counts since the start. `cost_usd` is None while the price of something isn't known."""
-
-    requests: int
-    answered: int
-    failed: int
-    retries: int
-    refusals: int
-    waiting: int
-    usage: Usage
-    cost_usd: float | None
-    targets: dict[str, TargetReport]
+    patience: Literal["interactive", "batch"] = "interactive"
+    deadline_s: float | None = None
+    """Interactive: from a call's arrival; batch: from its first send. None: the route's, else the default."""
+    timeouts: RouteTimeouts | None = None
+    """Over the route's."""
 
 
 def build(
@@ -121,7 +106,7 @@ class Engine:
         self.config = config
         self.race_stats = RaceStats()
         """Live counts of every race of this engine."""
-        self._patience: Literal["interactive", "batch"] = patience
+        self._manner = Manner(patience=patience)
         self._overrides = overrides
         self._given_clock = clock
         self._rng = rng or random.Random()
@@ -139,7 +124,7 @@ class Engine:
         self._limiters: dict[str, Limiter] = {}
         self._targets: dict[tuple[TargetName, RouteTimeouts], LimitedTarget] = {}
         self._budgets: dict[Selection, RetryBudget] = {}
-        self._handlers: dict[tuple[str | tuple[str, ...] | None, RouteTimeouts | None], Handler] = {}
+        self._handlers: dict[tuple[str | tuple[str, ...] | None, Manner | None], Handler] = {}
 
     # Without a loop.
 
@@ -191,19 +176,19 @@ class Engine:
             self._clock = self._given_clock or LoopClock(loop)
         return self._clock
 
-    def handler(self, models: Models = None, *, timeouts: RouteTimeouts | None = None) -> Handler:
-        """The handler for these models; the same one for the same models. `timeouts` win over the route's.
+    def handler(self, models: Models = None, *, manner: Manner | None = None) -> Handler:
+        """The handler for these models; the same one for the same models and manner.
 
         Raises `ConfigError` as `check` does.
         """
         if asyncio.get_running_loop() is not self._loop:
             _ = self.clock
         asked = models if models is None or isinstance(models, str) else tuple(models)
-        handler = self._handlers.get((asked, timeouts))
+        handler = self._handlers.get((asked, manner))
         if handler is None:
             if len(self._handlers) >= _MOST_HANDLERS:
                 self._handlers.clear()
-            handler = self._handlers[asked, timeouts] = self._race(self.check(asked), timeouts)
+            handler = self._handlers[asked, manner] = self._race(self.check(asked), manner or self._manner)
         return handler
 
     def targets(self, models: Models = None) -> tuple[LimitedTarget, ...]:
@@ -254,28 +239,29 @@ class Engine:
         """The engine for these models, drawn: what a call goes through, from the caller to the provider."""
         selection = self.check(models)
         route = f" (route {selection.route.name})" if selection.route else ""
-        lines = [f"race, {self._patience}{route}: {_race_text(self._settings(selection))}"]
+        settings = self._settings(selection, self._manner)
+        lines = [f"race, {settings.patience}{route}: {race_text(settings)}"]
         for number, target in enumerate(selection.targets, 1):
             plan = self.plan(target.provider)
             last = number == len(selection.targets)
-            limits = _limits_text(self._limits(plan))
+            limits = limits_text(self._limits(plan))
             lines.append(f"{'`' if last else '+'}- limit({limits}) - endpoint({target})")
             bar = " " if last else "|"
-            lines.append(f"{bar}    {_plan_text(plan)}")
+            lines.append(f"{bar}    {plan_text(plan)}")
         return "\n".join(lines)
 
     # Making.
 
-    def _race(self, selection: Selection, timeouts: RouteTimeouts | None) -> Handler:
+    def _race(self, selection: Selection, manner: Manner) -> Handler:
         budget = self._budgets.get(selection)
         if budget is None:
             if len(self._budgets) >= _MOST_HANDLERS:
                 self._budgets.clear()
             budget = self._budgets[selection] = RetryBudget()
-        effective = self._timeouts_of(selection, timeouts)
+        timeouts = self._timeouts_of(selection, manner.timeouts)
         return race(
-            [self._target(name, effective) for name in selection.targets],
-            self._settings(selection),
+            [self._target(name, timeouts) for name in selection.targets],
+            self._settings(selection, manner),
             clock=self.clock,
             rng=self._rng,
             budget=budget,
@@ -283,12 +269,12 @@ class Engine:
             observe=PromptLog() if prompts_wanted() else None,
         )
 
-    def _settings(self, selection: Selection) -> RaceSettings:
+    def _settings(self, selection: Selection, manner: Manner) -> RaceSettings:
         route, said = selection.route, self._overrides
-        deadline_s = said.deadline_s or (route.deadline_s if route else None)
-        is_batch = self._patience == "batch"
+        deadline_s = manner.deadline_s or said.deadline_s or (route.deadline_s if route else None)
+        is_batch = manner.patience == "batch"
         return RaceSettings(
-            patience=self._patience,
+            patience=manner.patience,
             deadline_after_s=None if is_batch else deadline_s or _DEADLINE_S,
             deadline_after_send_s=deadline_s if is_batch else None,
             max_attempts=said.max_attempts or (route.max_attempts if route else None),
@@ -338,7 +324,7 @@ class Engine:
 
     def _limits(self, plan: ProviderPlan) -> Limits:
         own, said = plan.config.limits, self._overrides
-        ceiling = said.concurrency if self._patience == "interactive" else None
+        ceiling = said.concurrency if self._manner.patience == "interactive" else None
         return Limits(
             rpm=said.rpm or own.rpm,
             tpm=said.tpm or own.tpm,
@@ -377,23 +363,3 @@ def _phases(timeouts: RouteTimeouts, model: str) -> tuple[Timeouts, Timeouts]:
         Timeouts(connect=connect, first_byte=None, between_bytes=None, total=total),
         Timeouts(connect=connect, first_byte=first_s, between_bytes=between_s, total=total),
     )
-
-
-def _race_text(settings: RaceSettings) -> str:
-    deadline_s = settings.deadline_after_s or settings.deadline_after_send_s
-    parts = [f"deadline {deadline_s:g} s" if deadline_s else "no deadline"]
-    if settings.max_attempts:
-        parts.append(f"at most {settings.max_attempts} attempts")
-    if settings.fallback_on:
-        parts.append(f"falls back on {', '.join(sorted(settings.fallback_on))}")
-    return ", ".join(parts)
-
-
-def _limits_text(limits: Limits) -> str:
-    known = {name: value for name, value in msgspec.structs.asdict(limits).items() if value and value is not True}
-    return ", ".join(f"{name} {value:g}" for name, value in known.items()) or "learned"
-
-
-def _plan_text(plan: ProviderPlan) -> str:
-    keys = f"{len(plan.keys.keys)} key(s) from {', '.join(plan.keys.origins)}" if plan.keys else "no key"
-    return f"{plan.base_url or 'in this process'} ({plan.base_url_from}), {keys}"
