@@ -20,7 +20,8 @@ def main() -> None:
     params.n_parallel = 4
     params.cpuparams.n_threads = 1
     params.cpuparams_batch.n_threads = 1
-    params.n_threads_http = 4
+    # A connection holds a thread of this server for as long as it is kept alive.
+    params.n_threads_http = 128
     params.embedding = True
     params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     params.warmup = False
