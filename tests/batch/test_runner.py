@@ -295,3 +295,29 @@ def test_a_worker_that_is_cancelled_from_elsewhere_ends_the_run_loudly() -> None
 
     with pytest.raises(RuntimeError, match="cancelled"):
         ran([item(n, key=b"same") for n in range(3)], Target(cancelled), width=3)
+
+
+def test_a_window_that_narrows_keeps_workers_for_what_is_left() -> None:
+    sink, target = MemorySink(), Target()
+
+    class Narrowing(Window):
+        __slots__ = ()
+
+        def done(self, now_s: float) -> bool:
+            self.limit = 4
+            return False
+
+    async def main() -> None:
+        runner = Runner(
+            (item(n) for n in range(100)),
+            lambda model: target,
+            sink,
+            clock=LoopClock(),
+            window=Narrowing(16, 16),
+            limits=Limits(),
+            tally=Tally(),
+        )
+        await runner.run()
+
+    run(main())
+    assert len(sink.answers) == 100

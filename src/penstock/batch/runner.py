@@ -178,7 +178,12 @@ class Runner:
 
     async def _work(self) -> None:
         items, sink, tally, window = self._items, self._sink, self.tally, self._window
-        while self.stopped is None and len(self._workers) <= window.limit:
+        while self.stopped is None:
+            if len(self._workers) > window.limit:
+                # Gone at once and not only when the loop hears of it: the next worker to look would leave as well,
+                # and in the end all of them, with work left.
+                self._workers.discard(asyncio.current_task())
+                return
             if sink.is_full:
                 await sink.room()
                 continue

@@ -18,7 +18,7 @@ __all__ = ["command"]
 @click.command("export")
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("-o", "--output", metavar="PATH", help='Where to: .jsonl, .csv, .parquet, or "-". OUT itself otherwise.')
-def command(run: Path, /, *, output: str | None) -> None:
+def command(run: Path, *, output: str | None) -> None:
     """Write the answers of a run again. RUN is the path of its OUT or of its journal.
 
     The errors file goes beside them. Prints what was written.

@@ -12,7 +12,7 @@ __all__ = ["command"]
 @click.command("report")
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("-o", "--output", metavar="PATH", type=click.Path(path_type=Path), help="Default: OUT.report.html")
-def command(run: Path, /, *, output: Path | None) -> None:
+def command(run: Path, *, output: Path | None) -> None:
     """Write a run's report, one HTML file, and print where. RUN is the path of its OUT or of its journal."""
     from penstock.batch.reader import open_run
     from penstock.batch.report import report_path, write_report

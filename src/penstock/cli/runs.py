@@ -30,7 +30,7 @@ class _Told(NamedTuple):
 @click.command("runs")
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def command(folder: Path, /, *, as_json: bool) -> None:
+def command(folder: Path, *, as_json: bool) -> None:
     """Past runs in DIR (here otherwise) and up to three folders below it, newest first."""
     import msgspec
 

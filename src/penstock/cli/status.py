@@ -17,7 +17,7 @@ __all__ = ["command", "out_of", "resume_command"]
 @click.command("status")
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def command(run: Path, /, *, as_json: bool) -> None:
+def command(run: Path, *, as_json: bool) -> None:
     """How a run stands. RUN is the path of its OUT or of its journal."""
     from penstock.batch.reader import open_run
 
