@@ -56,8 +56,8 @@ $(BENCH_LITELLM)/.ready: requirements/bench-litellm.txt
 run: $(VENV)/.ready-run
 	@mkdir -p out
 	@# A run that leaves something unanswered (1) or stops early (3) has a report all the same.
-	$(VENV)/bin/penstock run examples/questions.jsonl -o out/answers.jsonl -m $(MODEL) $(ARGS); \
-	  status=$$?; case $$status in 0|1|3) ;; *) exit $$status;; esac; \
+	@set -x; $(VENV)/bin/penstock run examples/questions.jsonl -o out/answers.jsonl -m $(MODEL) $(ARGS); \
+	  { status=$$?; set +x; } 2>/dev/null; case $$status in 0|1|3) ;; *) exit $$status;; esac; \
 	  $(VENV)/bin/penstock report out/answers.jsonl -o out/report.html >/dev/null || exit; \
 	  echo "answers: out/answers.jsonl   report: out/report.html   again from the start: make run ARGS=--fresh" >&2; \
 	  exit $$status
