@@ -97,7 +97,7 @@ def test_the_page_tells_what_became_of_the_run(tmp_path: Path) -> None:
     _, reader = page(tmp_path, info(), outcomes)
     for part in (
         "a.jsonl finished", "answered 3 30 % of 10", "failed 1 25 %", "tokens 40 out; 20 in", "cost $0.25",
-        "requests 7 sent; 3 beyond the first", "whole 2", "truncated 1", "not asked yet 6", "by an equal row's answer 1",
+        "requests 7 sent; 3 beyond the first", "whole 2", "truncated 1", "not asked yet 6", "an equal row's answer 1",
         "timeout 1", "id-2 openai/m, 3 attempts silent 2", "openai/m 3 1", "at its end", "p99 0.5 s",
     ):  # fmt: skip
         assert part in reader.text
@@ -132,9 +132,9 @@ def test_hostile_values_are_text_and_nothing_else(tmp_path: Path) -> None:
 def test_any_text_keeps_the_page_well_formed(
     tmp_path_factory: pytest.TempPathFactory, one: str, two: str, three: str
 ) -> None:
-    bad = failure(0, custom_id=one, error_code=two, error_message=three, target=one)
+    bad = failure(0, custom_id=one, error_code=two, error_message=three, target=f"openai/{one}")
     _, reader = page(tmp_path_factory.mktemp("page"), info(settings={one: two, two: [three]}), [bad])
-    assert reader.tags.count("section") == 4
+    assert reader.tags.count("section") == 5
 
 
 def test_prompts_are_not_told(tmp_path: Path) -> None:

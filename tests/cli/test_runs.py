@@ -132,10 +132,8 @@ def test_export_writes_answers_and_errors_again(make: Make, capsys: pytest.Captu
     assert capsys.readouterr().out == "deep/a.jsonl\ndeep/a.jsonl.errors.jsonl\n"
     (line,) = out.read_text().splitlines()
     assert json.loads(line)["custom_id"] == "id-0"
-    assert json.loads(Path("deep/a.jsonl.errors.jsonl").read_text())["error"] == {
-        "code": "timeout",
-        "message": "silent",
-    }
+    failure = json.loads(Path("deep/a.jsonl.errors.jsonl").read_text())
+    assert failure["error"] == {"code": "timeout", "message": "silent"}
 
 
 def test_export_to_a_table_has_the_rows_of_the_input(make: Make) -> None:
