@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import copy
+import math
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+
+from penstock.credentials import KeyPool, Secret
+from penstock.errors import CallError
+
+VALUE = "sk-test-not-a-key"
+
+
+def secrets(*names: str) -> list[Secret]:
+    return [Secret(f"{VALUE}-{name}") for name in names]
+
+
+def refusal(kind: str = "auth", **fields: object) -> CallError:
+    return CallError(kind, "Incorrect API key provided", status=401, **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("shown", [repr, str, "{}".format, "{:>50}".format, "%s".__mod__, lambda s: repr([s])])
+def test_a_secret_never_shows_itself(shown) -> None:  # type: ignore[no-untyped-def]
+    assert VALUE not in shown(Secret(VALUE))
+    assert Secret(VALUE).reveal() == VALUE
+
+
+def test_a_secret_is_never_pickled() -> None:
+    with pytest.raises(TypeError, match="never pickled"):
+        pickle.dumps(Secret(VALUE))
+    with pytest.raises(TypeError):
+        copy.copy(Secret(VALUE))
+
+
+def test_secrets_are_equal_by_value() -> None:
+    assert Secret(VALUE) == Secret(VALUE)
+    assert len({Secret(VALUE), Secret(VALUE), *secrets("b")}) == 2
+    assert Secret(VALUE) != VALUE
+
+
+def test_a_key_that_was_refused_is_set_aside_for_good() -> None:
+    pool = KeyPool(secrets("a", "b"))
+    first, second = pool.keys
+    pool.set_aside(first, refusal(), 0.0)
+    assert pool.usable(1e9) == [second]
+
+
+def test_a_key_without_credit_is_tried_again_later() -> None:
+    pool = KeyPool(secrets("a"))
+    pool.set_aside(pool.keys[0], refusal("quota_exhausted"), 0.0)
+    assert pool.usable(599.0) == []
+    assert pool.usable(600.0) == list(pool.keys)
+
+
+def test_a_server_that_says_when_its_quota_is_back_is_believed() -> None:
+    pool = KeyPool(secrets("a"))
+    pool.set_aside(pool.keys[0], refusal("quota_exhausted", retry_after_s=30.0), 0.0)
+    assert pool.usable(30.0) == list(pool.keys)
+
+
+def test_the_key_with_the_most_head_room_is_the_best() -> None:
+    pool = KeyPool(secrets("a", "b", "c"))
+    room = dict(zip(pool.keys, [1.0, 3.0, 2.0], strict=True))
+    assert pool.best(0.0, room.__getitem__) is pool.keys[1]
+    pool.set_aside(pool.keys[1], refusal(), 0.0)
+    assert pool.best(0.0, room.__getitem__) is pool.keys[2]
+
+
+def test_when_no_key_is_left_the_error_says_what_the_provider_said() -> None:
+    pool = KeyPool(secrets("a", "b"), name="openai")
+    for key in pool.keys:
+        pool.set_aside(key, refusal(), 0.0)
+    error = pool.refusal("openai/gpt-x")
+    assert (error.kind, error.target, error.sent) == ("auth", "openai/gpt-x", False)
+    assert "all 2 keys were refused" in str(error)
+    assert "Incorrect API key" in str(error)
+    assert VALUE not in str(error)
+
+
+def test_a_pool_without_keys_has_one_place_that_holds_none() -> None:
+    pool = KeyPool()
+    assert [key.secret for key in pool.usable(0.0)] == [None]
+    pool.set_aside(pool.keys[0], refusal(), 0.0)
+    assert "a request without a key was refused" in str(pool.refusal("mine/x"))
+
+
+def test_replacing_keys_tells_everyone_and_keeps_what_is_known_of_those_that_stay() -> None:
+    pool, told = KeyPool(secrets("a", "b")), []
+    pool.on_change(lambda: told.append(len(pool.keys)))
+    stays = pool.keys[1]
+    pool.set_aside(stays, refusal(), 0.0)
+    pool.replace(secrets("b", "c", "c"))
+    assert pool.keys[0] is stays
+    assert pool.usable(0.0) == list(pool.keys)
+    assert told == [2, 2]
+
+
+def rewrite(file: Path, text: str) -> None:
+    file.write_text(text)
+    later = file.stat().st_mtime_ns + 1_000_000_000
+    os.utime(file, ns=(later, later))
+
+
+def test_a_key_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{VALUE}-old\n")
+    pool = KeyPool([Secret(f"{VALUE}-old")], files=[file])
+    rewrite(file, f"{VALUE}-new\n")
+    pool.refresh(0.0)
+    assert [key.secret for key in pool.keys] == secrets("new")
+
+
+def test_a_key_file_is_looked_at_every_two_seconds_at_most(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{VALUE}-old")
+    pool = KeyPool([Secret(f"{VALUE}-old")], files=[file])
+    pool.refresh(0.0)
+    rewrite(file, f"{VALUE}-new")
+    pool.refresh(1.9)
+    assert [key.secret for key in pool.keys] == secrets("old")
+    pool.refresh(2.0)
+    assert [key.secret for key in pool.keys] == secrets("new")
+
+
+def test_a_refused_key_whose_file_has_changed_is_replaced_and_not_set_aside(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{VALUE}-old")
+    pool = KeyPool([Secret(f"{VALUE}-old")], files=[file])
+    rewrite(file, f"{VALUE}-new")
+    pool.set_aside(pool.keys[0], refusal(), 0.0)
+    assert [key.secret for key in pool.usable(0.0)] == secrets("new")
+
+
+@pytest.mark.parametrize("text", ["", "two words", "kéy"])
+def test_a_file_that_holds_no_key_leaves_the_old_one(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{VALUE}-old")
+    pool = KeyPool([Secret(f"{VALUE}-old")], files=[file])
+    rewrite(file, text)
+    pool.refresh(0.0)
+    assert [key.secret for key in pool.keys] == secrets("old")
+    rewrite(file, f"{VALUE}-new")
+    pool.refresh(10.0)
+    assert [key.secret for key in pool.keys] == secrets("new")
+
+
+def test_a_pool_without_files_never_looks(tmp_path: Path) -> None:
+    pool = KeyPool(secrets("a"))
+    assert not pool.watches_files
+    pool.refresh(math.inf)
