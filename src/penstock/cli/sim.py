@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import time
-
 import click
 
 __all__ = ["command"]
@@ -22,19 +19,11 @@ def command(port: int, host: str, scenario: str | None, seed: int) -> None:
 
     Prints one JSON line when it is ready. GET /sim/ledger tells every request served.
     """
-    from penstock.simulator.answering import Simulator
-    from penstock.simulator.ledger import Ledger
-    from penstock.simulator.scenario import Scenario, load_scenario
-    from penstock.simulator.server import run_server
+    from penstock.simulator.serving import serve
 
-    behaviour = load_scenario(scenario) if scenario is not None else Scenario()
     if host not in _LOOPBACK:
-        click.echo(
-            f"penstock sim: listening on {host}: whoever reaches it can read the ledger, keys included", err=True
-        )
-    # Two simulators, one after the other, must not give the same id to two answers.
-    simulator = Simulator(behaviour, time.monotonic, seed=seed, ledger=Ledger(secrets.token_hex(4)))
+        click.echo(f"penstock sim: listening on {host}: whoever reaches it reads the ledger, keys included", err=True)
     try:
-        run_server(simulator, host, port=port, ready=click.echo)
+        serve(host, port, scenario=scenario, seed=seed, ready=click.echo)
     except OSError as error:
         raise click.UsageError(f"cannot listen on {host}:{port}: {error}") from error

@@ -115,7 +115,7 @@ class Simulator:
         asked = plain_question(request.body)
         if asked is None:
             return None
-        behaviour = self._behaviours.get((route.provider, asked.model)) or self._behaviour(route.provider, asked.model)
+        behaviour = self._behaviour(route.provider, asked.model)
         if not behaviour.only_waits:
             return None
         at_s = self._now() - self._started_s
@@ -153,9 +153,12 @@ class Simulator:
         return self._routes.setdefault(path, route_of(path))
 
     def _behaviour(self, provider: str, model: str) -> Behaviour:
-        if len(self._behaviours) >= _MAX_CACHED:
-            self._behaviours.clear()
-        return self._behaviours.setdefault((provider, model), self.scenario.behaviour(provider, model))
+        found = self._behaviours.get((provider, model))
+        if found is None:
+            if len(self._behaviours) >= _MAX_CACHED:
+                self._behaviours.clear()
+            found = self._behaviours[provider, model] = self.scenario.behaviour(provider, model)
+        return found
 
     def _admission(self, asked: _Asked, behaviour: Behaviour) -> Admission | None:
         if behaviour.limits is None:

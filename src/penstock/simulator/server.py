@@ -1,12 +1,10 @@
-"""`penstock sim` on a socket: a bare protocol that plays scripts, and the short cut for plain questions."""
+"""The simulator on a socket: a bare protocol that plays scripts, and the short cut for plain questions."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import struct
-import sys
 from collections.abc import Callable, Iterator
 from typing import Final, cast
 
@@ -16,7 +14,7 @@ from penstock.simulator.answering import Quick, Simulator
 from penstock.simulator.http1 import MAX_BODY_BYTES, HttpError, RequestReader, reply_head
 from penstock.simulator.script import Piece, Script
 
-__all__ = ["Connection", "run_server", "start_server"]
+__all__ = ["Connection", "start_server"]
 
 _BACKLOG: Final = 16_384
 _MAX_PIPELINED_BYTES: Final = 1024 * 1024
@@ -255,29 +253,3 @@ async def start_server(
         lambda: Connection(simulator, loop, connections), host, port, backlog=_BACKLOG, reuse_address=True
     )
     return server, connections
-
-
-async def _serve(simulator: Simulator, host: str, *, port: int, ready: Callable[[str], None]) -> None:
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    server, connections = await start_server(simulator, host, port=port)
-    bound = server.sockets[0].getsockname()[1]
-    shown = f"[{host}]" if ":" in host else host
-    ready(msgspec.json.encode({"ready": True, "url": f"http://{shown}:{bound}", "port": bound}).decode())
-    await stop.wait()
-    server.close()
-    for connection in list(connections):
-        connection.abort()
-
-
-def run_server(simulator: Simulator, host: str, *, port: int, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or Ctrl-C. `ready` gets one JSON line once it listens. Raises `OSError` when it can't."""
-    main = _serve(simulator, host, port=port, ready=ready)
-    if sys.platform == "win32":
-        asyncio.run(main)
-    else:
-        import uvloop
-
-        uvloop.run(main)
