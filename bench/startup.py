@@ -9,7 +9,12 @@ from bench.machine import measured
 
 __all__ = ["STATEMENTS", "import_s"]
 
-STATEMENTS = {"python": "pass", "import penstock": "import penstock", "import openai": "import openai"}
+STATEMENTS = {
+    "python": "pass",
+    "import penstock": "import penstock",
+    "penstock.Client": "import penstock; penstock.Client",
+    "import openai": "import openai",
+}
 
 
 def import_s(statement: str, *, core: set[int], log: Path) -> float:
