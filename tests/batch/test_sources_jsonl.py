@@ -291,6 +291,7 @@ def test_an_id_column_names_the_key_of_the_id(tmp_path: Path) -> None:
     assert isinstance(rows[2], BadRow)
     assert rows[2].message.endswith('prompts.jsonl:3: expected an id in "key", got none')
     assert rows[0] == Row(0, 1, "a", "chat", None, CHAT)
+    assert good(tmp_path, {"key": "a", "custom_id": "b", **CHAT}, id_column="key").body == CHAT
 
 
 def test_with_a_template_a_line_is_its_variables_and_nothing_else_travels(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def latency_chart(latencies: Latencies, width: int) -> str:
     for level, (name, share) in enumerate((("p50", 0.5), ("p90", 0.9), ("p99", 0.99))):
         at_s = latencies.percentile(share)
         assert at_s is not None
-        place = (math.log(at_s / latencies.upper_s(low - 1)) / (latencies._GROWTH * group)) if at_s > 0 else 0.0
+        place = (latencies.place(at_s) - low) / group
         body.append(plot.marker(min(max(place, 0.0), float(bars)), f"{name} {span(at_s)}", level))
     return plot.svg(body, f"Latency of {count(latencies.total)} answers")
 

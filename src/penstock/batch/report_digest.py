@@ -37,8 +37,7 @@ class Latencies:
         self.max_s = 0.0
 
     def add(self, seconds: float) -> None:
-        at = int(math.log(max(seconds, self._LEAST_S) / self._LEAST_S) / self._GROWTH)
-        self.buckets[at] += 1
+        self.buckets[int(self.place(seconds))] += 1
         self.total += 1
         self.max_s = max(self.max_s, seconds)
 
@@ -50,6 +49,10 @@ class Latencies:
             if left <= 0:
                 return min(self.upper_s(at), self.max_s)
         return None
+
+    def place(self, seconds: float) -> float:
+        """Where a time lies among the buckets, as a fraction; never below the first."""
+        return math.log(max(seconds, self._LEAST_S) / self._LEAST_S) / self._GROWTH
 
     def upper_s(self, at: int) -> float:
         """Where bucket `at` ends."""

@@ -55,6 +55,7 @@ def request_of(line: dict[str, Any]) -> tuple[Kind, str | None, dict[str, Any]]:
         if "url" in line or "method" in line:
             raise BadForm(f'expected a "body" beside "url" and "method"; got {_keys_of(line)}')
         body = line
+        body.pop("custom_id", None)  # there beside another id column
         kind = _kind_of(body)
     else:
         if type(body) is not dict:

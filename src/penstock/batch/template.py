@@ -54,7 +54,15 @@ class PromptTemplate:
         values = columns if _ROW in columns or _ROW not in self.variables else {**columns, _ROW: columns}
         try:
             prompt = self._render(values)
-        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+        except (
+            TemplateError,
+            ArithmeticError,
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            RuntimeError,
+        ) as error:
             raise TemplateFailed(f"the prompt's template fails: {error}") from error
         if not prompt:
             raise TemplateFailed("expected a prompt, got an empty one")
