@@ -8,7 +8,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 import msgspec
 
@@ -41,9 +40,9 @@ def serve(host: str, port: int, *, scenario: str | None, seed: int, ready: Calla
 async def _serve(simulator: Simulator, host: str, *, port: int, ready: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Where loops have no signal handlers Ctrl-C ends the process as it always does.
-        with suppress(NotImplementedError):
+    if sys.platform != "win32":
+        # Loops have no signal handlers there; Ctrl-C ends the process as it always does.
+        for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
     server, connections = await start_server(simulator, host, port=port)
     bound = server.sockets[0].getsockname()[1]
