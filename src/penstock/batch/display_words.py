@@ -46,9 +46,9 @@ def share(part: float, whole: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """0.42 s, 12 s, 1 min 29 s, 2 h 05 min, 3 d 4 h."""
+    """14 ms, 0.42 s, 12 s, 1 min 29 s, 2 h 05 min, 3 d 4 h."""
     if seconds < 9.95:
-        return f"{seconds:.2g} s" if seconds >= 0.0095 or seconds == 0 else f"{seconds * 1000:.2g} ms"
+        return f"{seconds:.2g} s" if seconds >= 0.0995 or seconds == 0 else f"{seconds * 1000:.2g} ms"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

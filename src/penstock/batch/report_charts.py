@@ -30,7 +30,7 @@ def time_chart(times: Sequence[Times], width: int) -> str:
                 columns.setdefault(min(column, bars - 1), [0, 0])[kind] += many
     top = _nice(max((sum(pair) for pair in columns.values()), default=1) / step)
     plot = _Plot(width, whole or 1.0, top)
-    body = [plot.grid(number)]
+    body = [plot.grid(amount)]
     for column, (good, bad) in sorted(columns.items()):
         start, end = column * step, min((column + 1) * step, whole)
         told = f"{span(start)} to {span(end)}: {count(good)} answered" + (f", {count(bad)} failed" if bad else "")
@@ -157,11 +157,11 @@ def _rect(colour: str, x: float, y: float, wide: float, high: float) -> str:
 
 
 def _nice(value: float) -> float:
-    """The next of 1, 2, 3, 4, 5, 6, 8, 10 times a power of ten."""
+    """The next of 1, 1.5, 2, 3, 4, 5, 6, 8, 10 times a power of ten."""
     if value <= 0:
         return 1.0
     unit = 10.0 ** math.floor(math.log10(value))
-    return next(step * unit for step in (1, 2, 3, 4, 5, 6, 8, 10) if value <= step * unit * 1.0001)
+    return next(step * unit for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if value <= step * unit * 1.0001)
 
 
 def _rounded(seconds: float) -> float:
