@@ -70,9 +70,11 @@ class Patrol:
     def __len__(self) -> int:
         return len(self._waits)
 
-    def add(self, wait: Wait, limit_s: float) -> None:
+    def add(self, wait: Wait, limit_s: float | None) -> None:
         """Look after `wait` until it is dropped; `limit_s` is the smallest limit it will have."""
         self._waits[wait] = None
+        if limit_s is None:
+            return
         if self._timer is None:
             self._interval_s = min(_SLOWEST_S, max(_FASTEST_S, limit_s / _LOOKS))
             self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._look)
@@ -85,6 +87,9 @@ class Patrol:
         self._waits.pop(wait, None)
 
     def close(self) -> None:
+        """Interrupt everything that waits."""
+        for wait in list(self._waits):
+            wait.interrupt()
         self._waits.clear()
         if self._timer is not None:
             self._timer.cancel()

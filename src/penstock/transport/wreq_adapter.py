@@ -24,7 +24,7 @@ from penstock.transport.environment import proxy_rules, trusted_pem
 from penstock.transport.headers import LazyHeaders
 from penstock.transport.patrol import Patrol, Wait
 from penstock.transport.permits import Permits
-from penstock.transport.wreq_errors import call_error, cancelled_by_close, closed, too_large, too_slow
+from penstock.transport.wreq_errors import call_error, cancelled_by_close, closed, too_slow
 from penstock.transport.wreq_stream import WreqStream
 from penstock.transport.wreq_upload import HeadWait, Upload
 
@@ -56,7 +56,8 @@ class _Limits(NamedTuple):
     total: timedelta
     is_plain: bool
     """Until the body comes wreq's own timeouts say all of it."""
-    client: wreq.Client
+    is_patient: bool
+    """It may connect for longer than the common client does."""
 
 
 class WreqTransport:
@@ -77,6 +78,7 @@ class WreqTransport:
         except Exception as error:
             raise ConfigError("ca_file: the PEM certificates can't be read") from error
         self._permits = Permits(pool.max_connections)
+        self._small_body = min(_SMALL_BODY, pool.max_body_bytes)
         self._connect: float | None = None
         self._client: wreq.Client | None = None
         self._patient: wreq.Client | None = None
@@ -99,21 +101,18 @@ class WreqTransport:
         stream: WreqStream | None = None
         wait: Wait | None = None
         try:
-            response = await self._request(limits.client, request, total)
+            response = await self._request(request, limits, total)
             length = response.content_length
-            if length is None or length > _SMALL_BODY:
+            if length is None or length > self._small_body:
                 stream = self._stream(response, request.url, None, timeouts.between_bytes)
                 return WireReply(stream.status, stream.headers, await stream.read())
-            if length > self.pool.max_body_bytes:
-                raise too_large(request.url, self.pool.max_body_bytes)
             wait = Wait(timeouts.between_bytes)
             wait.start()
-            if wait.limit_s is not None:
-                self._patrol.add(wait, wait.limit_s)
+            self._patrol.add(wait, timeouts.between_bytes)
             body = await response.bytes()
             return WireReply(response.status.as_int(), LazyHeaders(response.headers), bytes(body))
         except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - wreq's errors share no other class
-            raise _told(error, request.url, wait) from None
+            raise self._told(error, request.url, wait) from None
         finally:
             if wait is not None:
                 wait.stop()
@@ -128,8 +127,10 @@ class WreqTransport:
         """Close every connection. What still waits raises `CallError` `closed`."""
         self._is_closed = True
         self._permits.close()
+        # First: a wait that is interrupted is told apart from one whose caller cancels it.
+        self._patrol.close()
         for stream in list(self._streams):
-            await stream.aclose()
+            stream.close()
         for client in (self._client, self._patient):
             if client is not None:
                 client.close()
@@ -139,8 +140,12 @@ class WreqTransport:
         self._last = (None, None)
 
     def _request(
-        self, client: wreq.Client, request: WireRequest, total: timedelta, upload: Upload | None = None
+        self, request: WireRequest, limits: _Limits, total: timedelta, upload: Upload | None = None
     ) -> Coroutine[Any, Any, wreq.Response]:
+        # The client is no other frame's local: a traceback that someone keeps would keep its idle connections open.
+        client = self._patient if limits.is_patient else self._client
+        if client is None:
+            raise closed(sent=False)
         headers = request.headers
         if upload is not None or not request.body:
             # wreq says the length of bytes, but neither of a generator nor of nothing.
@@ -157,18 +162,17 @@ class WreqTransport:
         total = limits.total if self._permits.take() else await self._take(limits.total)
         try:
             if limits.is_plain:
-                response, first_s = await self._request(limits.client, request, total), None
+                response, first_s = await self._request(request, limits, total), None
             else:
-                response, first_s = await self._watched(request, timeouts, limits.client, total)
+                response, first_s = await self._watched(request, timeouts, limits, total)
             stream = self._stream(response, request.url, first_s, timeouts.between_bytes)
         except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - wreq's errors share no other class
             self._permits.give()
-            raise _told(error, request.url) from None
-        self._streams.add(stream)
+            raise self._told(error, request.url) from None
         return stream
 
     async def _watched(
-        self, request: WireRequest, timeouts: Timeouts, client: wreq.Client, total: timedelta
+        self, request: WireRequest, timeouts: Timeouts, limits: _Limits, total: timedelta
     ) -> tuple[wreq.Response, float | None]:
         """The reply's head, and the seconds left for its first byte.
 
@@ -179,13 +183,12 @@ class WreqTransport:
         for is_last in (False, True):
             wait = HeadWait(timeouts, Upload(request.body) if request.body else None)
             wait.start()
-            if (limit_s := wait.shortest_s) is not None:
-                self._patrol.add(wait, limit_s)
+            self._patrol.add(wait, wait.shortest_s)
             try:
-                response = await self._request(client, request, total, wait.upload)
+                response = await self._request(request, limits, total, wait.upload)
                 return response, wait.first_left_s()
             except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - wreq's errors share no other class
-                told = _told(error, request.url, wait)
+                told = self._told(error, request.url, wait)
                 if is_last or not isinstance(told, CallError) or told.sent or told.code not in _BROKEN:
                     raise told from None
                 total = _left(total, started_s)
@@ -195,7 +198,7 @@ class WreqTransport:
         raise AssertionError("the second try returns or raises")
 
     def _stream(self, response: wreq.Response, url: str, first_s: float | None, between_s: float | None) -> WreqStream:
-        return WreqStream(
+        stream = WreqStream(
             response,
             url,
             max_bytes=self.pool.max_body_bytes,
@@ -204,6 +207,24 @@ class WreqTransport:
             patrol=self._patrol,
             permit=self._permits.give,
         )
+        self._streams.add(stream)
+        return stream
+
+    def _told(self, error: BaseException, url: str, wait: Wait | None = None) -> BaseException:
+        """What to raise for `error`: itself when it needs no telling."""
+        unsent = isinstance(wait, HeadWait) and wait.is_unsent
+        if isinstance(error, asyncio.CancelledError):
+            if wait is not None and wait.stop():
+                if self._is_closed:
+                    return closed(sent=not unsent)
+                code = "between_bytes" if not isinstance(wait, HeadWait) else "connect" if unsent else "first_byte"
+                return too_slow(url, code, sent=not unsent)
+            return closed(sent=not unsent) if cancelled_by_close(error) else error
+        if isinstance(error, CallError) or not isinstance(error, Exception):
+            return error
+        told = call_error(error, url)
+        told.sent = told.sent and not unsent
+        return told
 
     async def _take(self, total: timedelta) -> timedelta:
         """Wait for a permit; what is left of `total` then."""
@@ -230,14 +251,14 @@ class WreqTransport:
         if self._client is None:
             self._connect = timeouts.connect
             self._client = self._new_client(timeouts.connect)
-        client = self._client
-        if self._connect is not None and (timeouts.connect is None or timeouts.connect > self._connect):
-            client = self._patient = self._patient or self._new_client(None)
+        is_patient = self._connect is not None and (timeouts.connect is None or timeouts.connect > self._connect)
+        if is_patient and self._patient is None:
+            self._patient = self._new_client(None)
         total = _FOREVER if timeouts.total is None else timedelta(seconds=timeouts.total)
         # A total that ends first would hide whether the request was still connecting.
         connects_first = timeouts.total is None or timeouts.connect is None or timeouts.connect < timeouts.total
         is_plain = timeouts.connect == self._connect and timeouts.first_byte is None and connects_first
-        return _Limits(total, is_plain, client)
+        return _Limits(total, is_plain, is_patient)
 
     def _new_client(self, connect: float | None) -> wreq.Client:
         pool = self.pool
@@ -282,18 +303,3 @@ def _left(total: timedelta, started_s: float) -> timedelta:
 
 
 _BROKEN = frozenset({"cut", "reset"})
-
-
-def _told(error: BaseException, url: str, wait: Wait | None = None) -> BaseException:
-    """What to raise for `error`: itself when it needs no telling."""
-    unsent = isinstance(wait, HeadWait) and wait.is_unsent
-    if isinstance(error, asyncio.CancelledError):
-        if wait is not None and wait.stop():
-            code = "between_bytes" if not isinstance(wait, HeadWait) else "connect" if unsent else "first_byte"
-            return too_slow(url, code, sent=not unsent)
-        return closed(sent=not unsent) if cancelled_by_close(error) else error
-    if isinstance(error, CallError) or not isinstance(error, Exception):
-        return error
-    told = call_error(error, url)
-    told.sent = told.sent and not unsent
-    return told

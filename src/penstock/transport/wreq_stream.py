@@ -89,7 +89,7 @@ class WreqStream:
         try:
             self._count(len(piece))
         except CallError:
-            self._release()
+            self.close()
             raise
         return bytes(piece)
 
@@ -114,11 +114,13 @@ class WreqStream:
 
     async def aclose(self) -> None:
         """Close the connection unless the body was read to its end. Closing twice is harmless."""
-        streamer = self._streamer
-        try:
-            if streamer is not None:
-                await streamer.__aexit__(None, None, None)
-        finally:
+        self.close()
+
+    def close(self) -> None:
+        """`aclose` without a wait: nothing can come between."""
+        if self._permit is not None:
+            # By its own exit alone wreq closes an unread connection at once; tracebacks may keep the object alive.
+            self._opened().__exit__(None, None, None)
             self._release()
 
     def _opened(self) -> wreq.Streamer:
@@ -137,7 +139,6 @@ class WreqStream:
             raise too_large(self._url, self._max_bytes)
 
     def _release(self) -> None:
-        # Dropping wreq's objects closes an unread connection at once, whatever happens to the task.
         self._streamer = self._response = None
         permit, self._permit = self._permit, None
         if permit is not None:
@@ -148,14 +149,17 @@ class WreqStream:
         """Give everything back; what to raise."""
         was_interrupted = self._wait.stop()
         was_closed = self._permit is None
-        self._release()
+        if isinstance(error, StopAsyncIteration):
+            self._release()
+            # Closed by someone else while this read waited: that is no end.
+            return closed(sent=True) if was_closed else error
+        self.close()
         if isinstance(error, asyncio.CancelledError):
+            if was_interrupted and was_closed:
+                return closed(sent=True)
             if was_interrupted:
                 return too_slow(self._url, "first_byte" if self._is_first else "between_bytes")
             return closed(sent=True) if cancelled_by_close(error) else error
-        if isinstance(error, StopAsyncIteration):
-            # Closed by someone else while this read waited: that is no end.
-            return closed(sent=True) if was_closed else error
         if isinstance(error, CallError) or not isinstance(error, Exception):
             return error
         return call_error(error, self._url)
@@ -163,4 +167,4 @@ class WreqStream:
     def __del__(self) -> None:
         if getattr(self, "_permit", None) is not None:
             warnings.warn("a reply's stream was dropped unclosed", ResourceWarning, stacklevel=2, source=self)
-            self._release()
+            self.close()
