@@ -1,3 +1,94 @@
-"""The fastest and most dependable way to send prompts to LLM providers."""
+"""The fastest and most dependable way to send prompts to LLM providers.
+
+    import penstock
+
+    client = penstock.Client("openai/gpt-4o-mini")
+    print(client.generate("How big is the moon?").text)
+
+Every name is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from penstock.answer import Answer, Chunk, request_hash
+    from penstock.call import Attempt, Usage
+    from penstock.client import AsyncClient, Batch, Client, Request
+    from penstock.errors import (
+        AuthenticationFailed,
+        BadRequest,
+        BudgetExceeded,
+        CallError,
+        ConfigError,
+        ConnectionFailed,
+        ContentFiltered,
+        ContextTooLong,
+        DeadlineExceeded,
+        EmptyAnswer,
+        InputError,
+        JournalError,
+        Overloaded,
+        PenstockError,
+        QuotaExhausted,
+        RateLimited,
+        ServerError,
+        TimedOut,
+        TooBigForLimit,
+        Unanswered,
+    )
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Answer",
+    "AsyncClient",
+    "Attempt",
+    "AuthenticationFailed",
+    "BadRequest",
+    "Batch",
+    "BudgetExceeded",
+    "CallError",
+    "Chunk",
+    "Client",
+    "ConfigError",
+    "ConnectionFailed",
+    "ContentFiltered",
+    "ContextTooLong",
+    "DeadlineExceeded",
+    "EmptyAnswer",
+    "InputError",
+    "JournalError",
+    "Overloaded",
+    "PenstockError",
+    "QuotaExhausted",
+    "RateLimited",
+    "Request",
+    "ServerError",
+    "TimedOut",
+    "TooBigForLimit",
+    "Unanswered",
+    "Usage",
+    "__version__",
+    "request_hash",
+]
+
+_HOMES = {
+    **dict.fromkeys(("Answer", "Chunk", "request_hash"), "answer"),
+    **dict.fromkeys(("Attempt", "Usage"), "call"),
+    **dict.fromkeys(("AsyncClient", "Batch", "Client", "Request"), "client"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -38,6 +38,7 @@ __all__ = [
     "TooBigForLimit",
     "Unanswered",
     "Verdict",
+    "narrow",
     "unanswered",
 ]
 
@@ -265,6 +266,11 @@ _NARROW: dict[str, type[Unanswered]] = {
         EmptyAnswer,
     )
 }
+
+
+def narrow(kind: str) -> type[Unanswered]:
+    """The error class of a kind, `Unanswered` for one that has none."""
+    return DeadlineExceeded if kind == DeadlineExceeded.kind else _NARROW.get(kind, Unanswered)
 
 
 def unanswered(

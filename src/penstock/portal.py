@@ -33,6 +33,7 @@ class Portal:
         self._thread: threading.Thread | None = None
         self._process = 0
         self._closed = False
+        self._goodbye: list[Callable[[], Coroutine[Any, Any, object]] | None] = []
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -78,14 +79,18 @@ class Portal:
         """Call `function` on the loop, from any thread."""
         self.loop.call_soon_threadsafe(function, *args)
 
-    def close(self) -> None:
-        """Cancel what runs, and end the thread. Harmless when it never started or is closed."""
+    def close(self, goodbye: Callable[[], Coroutine[Any, Any, object]] | None = None) -> None:
+        """Cancel what runs, await `goodbye()` on the loop, and end the thread.
+
+        Harmless when it never started or is closed; in a forked child it does nothing.
+        """
         with self._lock:
             self._closed = True
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
         if loop is None or thread is None or self._process != os.getpid():
             return
+        self._goodbye.append(goodbye)
         loop.call_soon_threadsafe(loop.stop)
         if thread is not threading.current_thread():
             thread.join(_CLOSE_S)
@@ -97,7 +102,9 @@ class Portal:
             if self._loop is None:
                 self._loop = _new_loop()
                 self._process = os.getpid()
-                self._thread = threading.Thread(target=_serve, args=(self._loop,), name="penstock", daemon=True)
+                self._thread = threading.Thread(
+                    target=_serve, args=(self._loop, self._goodbye), name="penstock", daemon=True
+                )
                 self._thread.start()
             return self._loop
 
@@ -120,7 +127,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-def _serve(loop: asyncio.AbstractEventLoop) -> None:
+def _serve(loop: asyncio.AbstractEventLoop, goodbye: list[Callable[[], Coroutine[Any, Any, object]] | None]) -> None:
     asyncio.set_event_loop(loop)
     try:
         loop.run_forever()
@@ -133,6 +140,9 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
             for task in tasks:
                 task.cancel()
             loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        for last in goodbye:
+            if last is not None:
+                loop.run_until_complete(last())
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         asyncio.set_event_loop(None)

@@ -53,7 +53,7 @@ class AsyncStream:
         self._callbacks = callbacks or StreamCallbacks()
         self._reply: OpenStream | None = None
         self._fold = Fold()
-        self._text: list[str] = []
+        self._so_far = ""
         self._body: dict[str, Any] = {}
         self._answer: Answer | None = None
         self._state = "new"
@@ -150,8 +150,8 @@ class AsyncStream:
     def _tell_chunk(self, chunk: Chunk) -> None:
         if self._callbacks.on_chunk is not None:
             if chunk.choice == 0 and chunk.text:
-                self._text = ["".join([*self._text, chunk.text])]
-            self._callbacks.on_chunk(chunk, self._text[0] if self._text else "")
+                self._so_far += chunk.text
+            self._callbacks.on_chunk(chunk, self._so_far)
 
     def _tell_error(self, error: BaseException) -> None:
         if self._callbacks.on_error is not None and isinstance(error, PenstockError):
@@ -170,9 +170,11 @@ class AsyncStream:
 class Stream:
     """`AsyncStream` for blocking code: `with client.stream(...) as stream`, or `for chunk in client.stream(...)`."""
 
-    def __init__(self, stream: AsyncStream, portal: Portal) -> None:
+    def __init__(self, stream: AsyncStream, portal: Portal, *, owner: object) -> None:
         self._stream = stream
         self._portal = portal
+        # A client that nobody holds any more closes itself: not while its stream is read.
+        self._owner = owner
 
     @property
     def answer(self) -> Answer:

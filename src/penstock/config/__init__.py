@@ -5,7 +5,7 @@ provider's keys up. Nothing here opens a connection or keeps a key in a value's 
 """
 
 from penstock.config.keys import FoundKeys, KeyRef, find_keys, key_variable
-from penstock.config.load import ConfigWarning, find_config_file, load_config, parse_config
+from penstock.config.load import ConfigWarning, find_config_file, load_config, parse_config, read_limits, read_timeouts
 from penstock.config.resolve import Selection, TargetName, resolve
 from penstock.config.schema import Config, LimitsConfig, ProviderConfig, RouteConfig, RouteTimeouts
 from penstock.config.values import read_duration, read_size
@@ -27,6 +27,8 @@ __all__ = [
     "load_config",
     "parse_config",
     "read_duration",
+    "read_limits",
     "read_size",
+    "read_timeouts",
     "resolve",
 ]

@@ -29,7 +29,7 @@ from penstock.config.values import (
 from penstock.errors import VERDICTS, ConfigError
 from penstock.http import Pool
 
-__all__ = ["ConfigWarning", "find_config_file", "load_config", "parse_config"]
+__all__ = ["ConfigWarning", "find_config_file", "load_config", "parse_config", "read_limits", "read_timeouts"]
 
 FILE_NAME = "penstock.toml"
 WIRES = ("openai",)

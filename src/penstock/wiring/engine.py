@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from penstock.call import Completion, Usage
+from penstock.call import Call, Completion, Kind, Usage
 from penstock.catalog import is_reasoning
 from penstock.clock import Clock, LoopClock
 from penstock.config import Config, RouteTimeouts, Selection, TargetName, resolve
@@ -17,7 +17,7 @@ from penstock.credentials import KeyPool
 from penstock.endpoint import Endpoint
 from penstock.errors import CallError, ConfigError
 from penstock.handler import Handler
-from penstock.http import Timeouts, Transport
+from penstock.http import Timeouts, Transport, WireReply
 from penstock.observers.logging import PromptLog, prompts_wanted
 from penstock.policies.limit import Limiter, Limits
 from penstock.race import RaceSettings, RaceStats, RetryBudget, race
@@ -66,7 +66,9 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
 
     patience: Literal["interactive", "batch"] = "interactive"
     deadline_s: float | None = None
-    """Interactive: from a call's arrival; batch: from its first send. None: the route's, else the default."""
+    """Interactive: from a call's arrival; batch: from its first send. None: the client's, else the route's."""
+    else_deadline_s: float | None = 120.0
+    """Where none of them has one; None for no bound."""
     timeouts: RouteTimeouts | None = None
     """Over the route's."""
 
@@ -106,7 +108,7 @@ class Engine:
         self.config = config
         self.race_stats = RaceStats()
         """Live counts of every race of this engine."""
-        self._manner = Manner(patience=patience)
+        self._manner = Manner(patience=patience, else_deadline_s=None if patience == "batch" else _DEADLINE_S)
         self._overrides = overrides
         self._given_clock = clock
         self._rng = rng or random.Random()
@@ -157,6 +159,14 @@ class Engine:
         from penstock.wire.openai.server import encode_reply
 
         return encode_reply(completion).body
+
+    def decode(self, kind: Kind, target: str, raw: bytes) -> Completion:
+        """The completion in a target's body that was kept. Raises `CallError` when it is none."""
+        plan = self.plan(target.partition("/")[0])
+        reply = WireReply(200, {}, raw)
+        return OpenAICodec(plan.vendor, "http://kept.invalid").decode_reply(
+            Call(id="", model="", body={}, kind=kind), reply
+        )
 
     def waiting(self) -> int:
         """Calls that wait at a limit or between two attempts, now."""
@@ -271,11 +281,12 @@ class Engine:
 
     def _settings(self, selection: Selection, manner: Manner) -> RaceSettings:
         route, said = selection.route, self._overrides
-        deadline_s = manner.deadline_s or said.deadline_s or (route.deadline_s if route else None)
+        own_s = route.deadline_s if route else None
+        deadline_s = manner.deadline_s or said.deadline_s or own_s or manner.else_deadline_s
         is_batch = manner.patience == "batch"
         return RaceSettings(
             patience=manner.patience,
-            deadline_after_s=None if is_batch else deadline_s or _DEADLINE_S,
+            deadline_after_s=None if is_batch else deadline_s,
             deadline_after_send_s=deadline_s if is_batch else None,
             max_attempts=said.max_attempts or (route.max_attempts if route else None),
             fallback_on=frozenset(route.fallback_on if route else ()),

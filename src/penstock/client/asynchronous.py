@@ -1,0 +1,263 @@
+"""`AsyncClient`: builds a call, awaits the handler, returns an answer. It decides nothing."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Unpack
+
+from penstock.answer import Answer, Chunk
+from penstock.call import Call, Completion, Reply
+from penstock.client.embedding import parts_of
+from penstock.client.mapping import Mapping
+from penstock.client.options import (
+    Asking,
+    ChatOptions,
+    ClientOptions,
+    CompletionOptions,
+    EmbeddingOptions,
+    client_engine,
+    read_options,
+)
+from penstock.client.request import Prompt, Row, row_of
+from penstock.client.stream import AsyncStream, StreamCallbacks
+from penstock.errors import PenstockError
+from penstock.handler import Handler
+from penstock.wiring import EngineStats, Keys, Manner, Models, estimate_tokens
+
+__all__ = ["AsyncClient"]
+
+_CONCURRENCY = 200
+_EMBEDDINGS_AT_ONCE = 8
+_BULK_DEADLINE_S = 120.0
+
+
+class AsyncClient:
+    """Sends prompts to the targets it was made for, in order of preference, from a running event loop.
+
+    `AsyncClient("openai/gpt-4o-mini", "together/...")`, or `route="default"`; with neither, the route `default`
+    unless a request names its `model`. Options are those of `ClientOptions`: `config` (a path or a dict; None
+    searches as the command does), `deadline` (120 s unless set), `timeouts`, `limits`. Times are seconds or text such
+    as "20s". Raises `ConfigError`. Use it in `async with`, or call `aclose` at the end.
+    """
+
+    def __init__(self, *targets: str, **options: Unpack[ClientOptions]) -> None:
+        self._models, self._engine, self.concurrency = client_engine(targets, options)
+        """The most requests at once that the client's limits allow; None where they say nothing."""
+        self._number = itertools.count(1)
+        self._ids = f"req-{secrets.token_hex(4)}-"
+
+    async def generate(self, prompt: Prompt, **options: Unpack[ChatOptions]) -> Answer:
+        """The answer to a prompt: text, a list of chat messages, or a `Request`.
+
+        Options are OpenAI's sampling parameters, `system`, `model`, `deadline`, `timeouts`, `tags`, and `extra` for
+        what only a provider knows. A truncated or filtered answer is an answer: its `status` says so. Raises
+        `Unanswered` or the narrow error of it, `InputError` for a prompt that is none, `ConfigError` for an unknown
+        model, `TypeError` for an unknown option.
+        """
+        return await self._ask(row_of(prompt, read_options("chat", options)))
+
+    def stream(
+        self,
+        prompt: Prompt,
+        *,
+        on_chunk: Callable[[Chunk, str], object] | None = None,
+        on_complete: Callable[[Answer], object] | None = None,
+        on_error: Callable[[PenstockError], object] | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> AsyncStream:
+        """The answer's chunks as they come: `async with client.stream(...) as stream`, or `async for chunk in` it.
+
+        `on_chunk(chunk, text_so_far)`, `on_complete(answer)` and `on_error(error)` are called as it is read; `await
+        stream.finish()` reads it all. Raises `InputError` and `TypeError` at once, `Unanswered` while it is read.
+        """
+        row = row_of(prompt, read_options("chat", options))
+
+        def begin() -> tuple[Awaitable[Reply], Call]:
+            call = self._call(row, stream=True)
+            return self._handler(row)(call), call
+
+        callbacks = StreamCallbacks(on_chunk, on_complete, on_error)
+        return AsyncStream(begin, model=_one(row.models), callbacks=callbacks)
+
+    async def complete(self, prompt: str, **options: Unpack[CompletionOptions]) -> str:
+        """How a completion-only model goes on with the text. Raises as `generate` does."""
+        return (await self._ask(row_of(prompt, read_options("completion", options), kind="completion"))).text
+
+    async def embed(
+        self, inputs: str | Sequence[str] | Sequence[Sequence[int]], **options: Unpack[EmbeddingOptions]
+    ) -> list[Sequence[float]]:
+        """A vector for each text (or list of token ids), in their order; for one text a list of one.
+
+        More than one request takes are sent as several, at most 8 at once. Raises as `generate` does.
+        """
+        asking = read_options("embedding", options)
+        vectors: list[Sequence[float]] = []
+
+        async def ask(part: Sequence[Any]) -> Answer:
+            return await self._ask(row_of(part, asking, kind="embedding"))
+
+        mapping = Mapping(parts_of(inputs), ask, concurrency=_EMBEDDINGS_AT_ONCE, ordered=True)
+        try:
+            async for _, answer in mapping:
+                vectors.extend(answer.vectors)
+        finally:
+            await mapping.aclose()
+        return vectors
+
+    def map(
+        self,
+        prompts: Iterable[Prompt] | AsyncIterable[Prompt],
+        *,
+        ordered: bool = True,
+        concurrency: int | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> AsyncIterator[Answer]:
+        """An answer for each prompt, in their order, or as they come with `ordered=False`.
+
+        Lazy: prompts are taken as answers are, at most four times `concurrency` (200 unless the client's limits say
+        another) ahead, so memory doesn't grow with the input. Never raises for an item: a failed answer has its
+        `error`. The deadline of an item counts from its first send; waits at a limit don't count. What the iterator
+        of the prompts raises is raised here, after the answers to what came before.
+        """
+        asking = read_options("chat", options)
+        return self._map(prompts, asking, ordered=ordered, concurrency=concurrency)
+
+    async def run(
+        self,
+        prompts: Iterable[Prompt] | AsyncIterable[Prompt],
+        *,
+        progress: bool = False,
+        journal: str | Path | None = None,
+        retry_failed: bool = False,
+        concurrency: int | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> list[Answer]:
+        """Every prompt's answer, in their order; a failed one has its `error`.
+
+        `progress` shows on stderr how it goes. `journal` names a file that makes the run resumable: a request that
+        it holds an answer for is not asked again, wherever it stands in the list; a failed one only with
+        `retry_failed`. Raises `InputError` for a prompt that is none before anything is sent, `JournalError`, and
+        `OSError` when the journal can't be written.
+        """
+        from penstock.client.collect import run_all
+
+        asking = read_options("chat", options)
+        given = [prompt async for prompt in prompts] if isinstance(prompts, AsyncIterable) else list(prompts)
+        return await run_all(
+            self._engine,
+            [self._placed(row_of(prompt, asking)) for prompt in given],
+            self._bulk,
+            concurrency=concurrency or self.concurrency or _CONCURRENCY,
+            progress=progress,
+            journal=None if journal is None else Path(journal),
+            retry_failed=retry_failed,
+        )
+
+    def stats(self) -> EngineStats:
+        """Requests, tokens and cost since the start, and how full each target's limits are."""
+        _ = self._engine.clock
+        return self._engine.stats()
+
+    def keys(self, provider: str) -> Keys:
+        """A provider's keys; `replace([...])` exchanges them while requests run. Raises `ConfigError`."""
+        return self._engine.keys(provider)
+
+    async def aclose(self) -> None:
+        """Close every connection. Harmless when nothing was opened."""
+        await self._engine.aclose()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        models = self._models if isinstance(self._models, tuple) else (self._models,)
+        return f"{type(self).__name__}({', '.join(map(repr, models))})"
+
+    # From a row to an answer.
+
+    def _call(self, row: Row, *, stream: bool = False, priority: int = 0, timed: bool = True) -> Call:
+        has_deadline = timed and row.deadline_s is not None
+        return Call(
+            id=f"{self._ids}{next(self._number)}",
+            model=_one(row.models) or _one(self._models) or "",
+            body=row.body,
+            kind=row.kind,
+            stream=stream,
+            deadline_s=self._engine.clock.now() + (row.deadline_s or 0.0) if has_deadline else None,
+            priority=priority,
+            estimate=estimate_tokens(row.kind, row.body),
+            tags=row.tags,
+        )
+
+    def _handler(self, row: Row) -> Handler:
+        models = self._models if row.models is None else row.models
+        return self._engine.handler(models, manner=None if row.timeouts is None else Manner(timeouts=row.timeouts))
+
+    async def _ask(self, row: Row) -> Answer:
+        handler = self._handler(row)
+        reply = await handler(self._call(row))
+        assert isinstance(reply, Completion)
+        return Answer(reply, body=row.body, model=_one(row.models))
+
+    def _placed(self, row: Row) -> Row:
+        """The row with the client's models where it names none."""
+        if row.models is not None:
+            return row
+        return Row(row.kind, row.body, self._models, row.deadline_s, row.timeouts, row.tags)
+
+    def _bulk(self, row: Row) -> tuple[Handler, Call]:
+        """How one of many is asked: patiently, its deadline counted from its first send."""
+        models = self._models if row.models is None else row.models
+        manner = Manner(
+            patience="batch", deadline_s=row.deadline_s, else_deadline_s=_BULK_DEADLINE_S, timeouts=row.timeouts
+        )
+        return self._engine.handler(models, manner=manner), self._call(row, priority=1, timed=False)
+
+    async def _map(
+        self,
+        prompts: Iterable[Prompt] | AsyncIterable[Prompt],
+        asking: Asking,
+        *,
+        ordered: bool,
+        concurrency: int | None,
+    ) -> AsyncIterator[Answer]:
+        async def settle(prompt: Prompt) -> Answer:
+            return await self._settled(prompt, asking)
+
+        most = concurrency or self.concurrency or _CONCURRENCY
+        mapping: Mapping[Prompt, Answer] = Mapping(prompts, settle, concurrency=most, ordered=ordered)
+        try:
+            async for _, answer in mapping:
+                yield answer
+        finally:
+            await mapping.aclose()
+
+    async def _settled(self, prompt: Prompt, asking: Asking) -> Answer:
+        """The answer, or what kept it from coming as one."""
+        body: dict[str, Any] = {}
+        models: Models = None
+        try:
+            row = row_of(prompt, asking)
+            body, models = row.body, row.models
+            handler, call = self._bulk(row)
+            reply = await handler(call)
+        except PenstockError as error:
+            return Answer(None, body=body, model=_one(models), error=error)
+        assert isinstance(reply, Completion)
+        return Answer(reply, body=body, model=_one(models))
+
+
+def _one(models: Models) -> str | None:
+    """The model when exactly one was named."""
+    if models is None or isinstance(models, str):
+        return models
+    return models[0] if len(models) == 1 else None

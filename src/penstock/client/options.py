@@ -1,0 +1,231 @@
+"""What may be said with a request and with a client, each by its name; and what this version can't do yet."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+import msgspec
+
+from penstock.call import Kind
+from penstock.config import RouteTimeouts, load_config, read_duration, read_limits, read_timeouts
+from penstock.config.values import Where
+from penstock.errors import ConfigError
+from penstock.wiring import Engine, Models, Overrides, build
+
+__all__ = [
+    "Asking",
+    "ChatOptions",
+    "ClientOptions",
+    "CompletionOptions",
+    "EmbeddingOptions",
+    "client_engine",
+    "read_options",
+]
+
+Seconds = float | str
+Timeouts = float | str | Mapping[str, float | str]
+"""A bound for the whole attempt, or a table of `connect`, `first_token`, `between_tokens`, `total`."""
+
+
+class CallOptions(TypedDict, total=False):
+    """What may be said with every request."""
+
+    model: Models
+    """A target, targets in order of preference, or a route; in place of the client's."""
+    deadline: Seconds | None
+    timeouts: Timeouts | None
+    cache: Any
+    tags: Mapping[str, str] | None
+    """Words of one's own for the log."""
+    extra: Mapping[str, Any] | None
+    """Fields of the body that only this provider knows."""
+    seed: int | None
+    user: str | None
+    metadata: Mapping[str, str] | None
+    store: bool | None
+
+
+class SamplingOptions(CallOptions, total=False):
+    """OpenAI's sampling parameters, for chat and for completion."""
+
+    frequency_penalty: float | None
+    logit_bias: Mapping[str, float] | None
+    logprobs: bool | int | None
+    max_tokens: int | None
+    min_p: float | None
+    n: int | None
+    presence_penalty: float | None
+    repetition_penalty: float | None
+    stop: str | Sequence[str] | None
+    temperature: float | None
+    top_k: int | None
+    top_p: float | None
+
+
+class ChatOptions(SamplingOptions, total=False):
+    """What may be said with a chat."""
+
+    system: str | None
+    """A system message, in place of the prompt's own."""
+    audio: Mapping[str, Any] | None
+    function_call: str | Mapping[str, Any] | None
+    functions: Sequence[Mapping[str, Any]] | None
+    max_completion_tokens: int | None
+    modalities: Sequence[str] | None
+    parallel_tool_calls: bool | None
+    prediction: Mapping[str, Any] | None
+    prompt_cache_key: str | None
+    reasoning_effort: str | None
+    response_format: Mapping[str, Any] | None
+    safety_identifier: str | None
+    service_tier: str | None
+    tool_choice: str | Mapping[str, Any] | None
+    tools: Sequence[Mapping[str, Any]] | None
+    top_logprobs: int | None
+    verbosity: str | None
+    web_search_options: Mapping[str, Any] | None
+
+
+class CompletionOptions(SamplingOptions, total=False):
+    """What may be said with a text to complete."""
+
+    best_of: int | None
+    echo: bool | None
+    suffix: str | None
+
+
+class EmbeddingOptions(CallOptions, total=False):
+    """What may be said with texts to embed."""
+
+    dimensions: int | None
+    encoding_format: str | None
+
+
+class ClientOptions(TypedDict, total=False):
+    """What may be said with a client."""
+
+    route: str | None
+    config: str | Path | Mapping[str, Any] | None
+    """A path or a table; None searches as the command does."""
+    deadline: Seconds | None
+    hedge: str | None
+    timeouts: Timeouts | None
+    cache: Any
+    budget: Any
+    limits: Mapping[str, int] | None
+    """`rpm` and `tpm` for each key, `concurrency` for each target."""
+
+
+_ENVELOPE = frozenset(("cache", "deadline", "extra", "model", "system", "tags", "timeouts"))
+"""Options that are no part of a body."""
+_KNOWN: dict[Kind, frozenset[str]] = {
+    "chat": frozenset(ChatOptions.__annotations__),
+    "completion": frozenset(CompletionOptions.__annotations__),
+    "embedding": frozenset(EmbeddingOptions.__annotations__),
+}
+
+
+class Asking(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of a request, read. `params` go into the body."""
+
+    model: Models = None
+    system: str | None = None
+    deadline_s: float | None = None
+    timeouts: RouteTimeouts | None = None
+    tags: dict[str, str] = {}
+    params: dict[str, Any] = {}
+
+    def under(self, own: Asking) -> Asking:
+        """These options where `own`, a single request's, say nothing."""
+        return Asking(
+            model=self.model if own.model is None else own.model,
+            system=self.system if own.system is None else own.system,
+            deadline_s=self.deadline_s if own.deadline_s is None else own.deadline_s,
+            timeouts=self.timeouts if own.timeouts is None else own.timeouts,
+            tags={**self.tags, **own.tags},
+            params={**self.params, **own.params},
+        )
+
+
+def read_options(kind: Kind, options: Mapping[str, Any]) -> Asking:
+    """The options, checked. Raises `TypeError` that names the nearest known one, `ConfigError` for a bad value."""
+    known = _KNOWN[kind]
+    for name in options:
+        if name not in known:
+            raise TypeError(_unknown(name, known))
+    params = {name: value for name, value in options.items() if value is not None and name not in _ENVELOPE}
+    params.update(options.get("extra") or {})
+    _refuse_cache(options.get("cache"))
+    deadline, timeouts = options.get("deadline"), options.get("timeouts")
+    return Asking(
+        model=options.get("model"),
+        system=options.get("system"),
+        deadline_s=None if deadline is None else read_duration(deadline, "deadline"),
+        timeouts=None if timeouts is None else _read_timeouts(timeouts),
+        tags=dict(options.get("tags") or {}),
+        params=params,
+    )
+
+
+def _unknown(name: str, known: frozenset[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f'did you mean "{near[0]}"? ' if near else ""
+    return f'unknown option "{name}"; {hint}What only a provider knows goes in extra={{"{name}": ...}}'
+
+
+def _read_timeouts(timeouts: object) -> RouteTimeouts:
+    where = Where("timeouts")
+    if isinstance(timeouts, Mapping):
+        return read_timeouts(timeouts, where)
+    return RouteTimeouts(total=read_duration(timeouts, where))
+
+
+def _refuse_cache(cache: object) -> None:
+    if cache not in (None, False, "off"):
+        raise ConfigError("cache: a response cache is not supported yet by this version of penstock; take it out")
+
+
+def client_engine(targets: tuple[str, ...], options: ClientOptions) -> tuple[Models, Engine, int | None]:
+    """What a client asks, the engine that answers, and the most requests at once, None where nothing was said.
+
+    Raises `ConfigError` for what can't be meant, `TypeError` for an unknown option.
+    """
+    for name in options:
+        if name not in ClientOptions.__annotations__:
+            near = difflib.get_close_matches(name, ClientOptions.__annotations__, n=1)
+            raise TypeError(f'unknown option "{name}"' + (f'; did you mean "{near[0]}"?' if near else ""))
+    if options.get("hedge") not in (None, "off"):
+        raise ConfigError("hedge: hedging is not supported yet by this version of penstock; take it out")
+    if options.get("budget") is not None:
+        raise ConfigError("budget: a budget is not supported yet by this version of penstock; take it out")
+    _refuse_cache(options.get("cache"))
+    route = options.get("route")
+    if targets and route is not None:
+        raise ConfigError("targets and a route exclude each other: a route brings its own targets")
+    said = read_limits(options.get("limits") or {}, Where("limits"))
+    deadline, timeouts = options.get("deadline"), options.get("timeouts")
+    engine = build(
+        load_config(options.get("config")),
+        overrides=Overrides(
+            rpm=said.rpm,
+            tpm=said.tpm,
+            concurrency=said.concurrency,
+            deadline_s=None if deadline is None else read_duration(deadline, "deadline"),
+            timeouts=None if timeouts is None else _read_timeouts(timeouts),
+        ),
+    )
+    models: Models = _route_of(engine, route) if route is not None else targets or None
+    if models is not None:
+        engine.check(models)
+    return models, engine, said.concurrency
+
+
+def _route_of(engine: Engine, route: str) -> str:
+    if route not in engine.config.routes:
+        near = difflib.get_close_matches(route, engine.config.routes, n=1)
+        hint = f'; did you mean "{near[0]}"?' if near else ""
+        raise ConfigError(f'{engine.config.source or "no configuration"}: no route "{route}"{hint}')
+    return route
