@@ -329,6 +329,18 @@ def test_failed_requests_can_be_asked_again_and_bad_lines_not() -> None:
     assert "retry-failed" not in render_summary(failed, command="penstock run x -o y")
 
 
+@pytest.mark.parametrize(
+    ("bad", "errors", "told"),
+    [
+        (2, {}, "  failed     2: invalid_input 2"),
+        (1, {"timeout": 1}, "  failed     2: invalid_input 1, timeout 1"),
+        (0, {}, "  failed     2"),
+    ],
+)
+def test_bad_lines_are_among_the_failed(bad: int, errors: dict[str, int], told: str) -> None:
+    assert told in render_summary(summary(answered=8, failed=2, skipped_bad=bad, errors=errors)).splitlines()
+
+
 def test_a_run_without_a_journal_gives_no_hint() -> None:
     stopped = summary(journal=None, stopped="SIGTERM", remaining=3, answered=7)
     assert render_summary(stopped, command="penstock run x -o -").endswith("Stopped early: SIGTERM.")

@@ -46,8 +46,12 @@ def _headline(summary: Summary) -> str:
 def _failures(summary: Summary) -> str:
     if not summary.failed:
         return ""
-    most_first = sorted(summary.errors.items(), key=lambda item: (-item[1], item[0]))
-    return f"{count(summary.failed)}: " + ", ".join(f"{legible(code, 40)} {count(n)}" for code, n in most_first)
+    errors = dict(summary.errors)
+    if summary.skipped_bad:
+        errors.setdefault("invalid_input", summary.skipped_bad)
+    most_first = sorted(errors.items(), key=lambda item: (-item[1], item[0]))
+    told = ", ".join(f"{legible(code, 40)} {count(n)}" for code, n in most_first)
+    return count(summary.failed) + (f": {told}" if told else "")
 
 
 def _endings(summary: Summary) -> str:

@@ -108,6 +108,6 @@ def _lines(out: Path, info: RunInfo, counts: Counts) -> list[str]:
     lines += [f"  {name:<18}{text}" for name, text in rows if text]
     if info.state != "running" and (left or info.state != "finished"):
         lines.append(f"To go on, with the other options it had:\n  {resume_command(info)}")
-    elif info.state == "finished" and counts.failed:
+    elif info.state == "finished" and counts.failed > counts.errors.get("invalid_input", 0):
         lines.append(f"To ask the failed ones again:\n  {resume_command(info)} --retry-failed")
     return lines
