@@ -1,0 +1,75 @@
+"""The providers that penstock knows, as data that holds together."""
+
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+import pytest
+
+from penstock.catalog import is_reasoning, providers, vendor
+
+NAMED = {
+    *("openai", "together", "groq", "mistral", "deepseek", "xai", "openrouter", "fireworks", "cerebras", "perplexity"),
+    *("huggingface", "ollama", "vllm", "llamacpp", "custom", "sim"),
+}
+
+
+def test_the_promised_providers_are_known():
+    assert NAMED <= set(providers())
+
+
+@pytest.mark.parametrize("known", providers().values(), ids=lambda known: known.name)
+def test_every_provider_holds_together(known):
+    assert known.name == known.name.lower()
+    assert "/" not in known.name
+    assert known.title
+    if known.base_url is not None:
+        url = urlsplit(known.base_url)
+        assert url.scheme == ("https" if known.needs_key else "http")
+        assert not known.base_url.endswith("/")
+    if known.needs_key:
+        assert known.key_env[0] == f"{known.name.upper()}_API_KEY"
+
+
+def test_only_what_the_caller_or_the_process_provides_has_no_url():
+    assert {known.name for known in providers().values() if known.base_url is None} == {"custom", "sim"}
+
+
+def test_a_name_is_known_in_any_case_and_an_unknown_one_is_a_key_error():
+    assert vendor("OpenAI") is vendor("openai")
+    with pytest.raises(KeyError):
+        vendor("nobody")
+
+
+def test_the_table_cannot_be_changed():
+    with pytest.raises(TypeError):
+        providers()["openai"] = vendor("groq")  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *("o1", "o3-mini", "o4-mini-2025-04-16", "openai/o3", "gpt-5", "gpt-5-nano-2025-08-07", "openai/gpt-oss-120b"),
+        *("deepseek-reasoner", "deepseek-ai/DeepSeek-R1", "qwen/qwq-32b", "magistral-medium-latest", "grok-4"),
+        *("grok-3-mini", "sonar-reasoning-pro", "qwen3-30b-a3b-thinking-2507", "zai/GLM-5.2"),
+    ],
+)
+def test_models_that_think_are_known_by_name(model):
+    assert is_reasoning(model)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *("gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-5-chat-latest", "mistral-small-latest", "deepseek-chat", "grok-3"),
+        *("grok-4-1-fast-non-reasoning", "meta-llama/Llama-3.3-70B-Instruct-Turbo", "sonar", "proto1", "foo3", ""),
+        "x" * 10_000,
+    ],
+)
+def test_models_that_answer_at_once_are_not(model):
+    assert not is_reasoning(model)
+
+
+def test_the_catalog_is_imported_only_when_used():
+    code = "import sys, penstock; sys.exit('penstock.catalog' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
