@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -21,6 +22,7 @@ from penstock.simulator.script import Script
 from penstock.simulator.server import start_server
 from penstock.wire.openai.codec import OpenAICodec
 
+T = TypeVar("T")
 KEY = "sk-test-not-a-key"
 PATIENT = Timeouts(connect=None, first_byte=None, between_bytes=None, total=None)
 CODEC = OpenAICodec(vendor("openai"), BASE_URL)
@@ -76,6 +78,15 @@ def in_memory(scenario: Scenario | str = "", **settings: Any) -> SimTransport:
 
 async def asked(transport: SimTransport, timeouts: Timeouts = PATIENT, **body: Any) -> WireReply:
     return await transport.send(wire_request(**body), timeouts)
+
+
+def on_loop(main: Coroutine[Any, Any, T]) -> T:
+    """Run on the loop that the command uses: uvloop where it exists."""
+    if sys.platform == "win32":
+        return asyncio.run(main)
+    import uvloop
+
+    return uvloop.run(main)
 
 
 @asynccontextmanager

@@ -66,6 +66,13 @@ def test_ids_differ_between_requests_and_between_simulators() -> None:
     assert len(ids) == 200
 
 
+def test_no_id_comes_again_after_a_clear() -> None:
+    ledger = Ledger("a")
+    before = ledger.id_of("chat", 0)
+    ledger.clear()
+    assert ledger.id_of("chat", 0) != before
+
+
 def test_totals_add_up_every_row() -> None:
     ledger = filled(10)
     totals = ledger.totals()

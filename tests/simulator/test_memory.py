@@ -169,6 +169,14 @@ def test_the_same_seed_gives_the_same_schedule() -> None:
     assert len({outcome for outcome, _ in schedule(1)}) > 1
 
 
+@pytest.mark.parametrize(("seed", "same"), [(7, True), (None, False)])
+def test_ids_come_again_only_with_the_same_seed(seed: int | None, same: bool) -> None:
+    async def act() -> str:
+        return CODEC.decode_reply(call(), await asked(in_memory(seed=seed))).id
+
+    assert (timed(act) == timed(act)) is same
+
+
 def test_a_closed_transport_sends_nothing() -> None:
     async def act() -> object:
         transport = in_memory()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import openai
 import pytest
-from tests.simulator.given import KEY, faulty, serving
+from tests.simulator.given import KEY, faulty, on_loop, serving
 
 from penstock.simulator.scenario import Scenario
 
@@ -22,7 +21,7 @@ def with_client(act: Callable[[openai.AsyncOpenAI], Awaitable[Any]], scenario: S
             async with openai.AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0) as client:
                 return await act(client)
 
-    return asyncio.run(main())
+    return on_loop(main())
 
 
 def test_a_chat_is_answered() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import msgspec
 import pytest
-from tests.simulator.given import Seen, chat, faulty, raw, seen, serving, unchunked
+from tests.simulator.given import Seen, chat, faulty, on_loop, raw, seen, serving, unchunked
 
+from penstock.simulator.http1 import Request
 from penstock.simulator.scenario import FAULTS, Scenario
+from penstock.simulator.script import Piece, Script
 
 
 def meet(scenario: Scenario | str, *, stream: bool = False) -> Seen:
@@ -18,7 +20,7 @@ def meet(scenario: Scenario | str, *, stream: bool = False) -> Seen:
         async with serving(scenario) as (_, port):
             return await seen(port, raw(chat(stream=stream)))
 
-    return asyncio.run(main())
+    return on_loop(main())
 
 
 def right(*, stream: bool = False) -> bytes:
@@ -126,7 +128,7 @@ def test_a_reset_comes_in_the_middle_of_the_body(stream: bool) -> None:
             finally:
                 writer.close()
 
-    head, _ = asyncio.run(main())
+    head, _ = on_loop(main())
     assert head.startswith(b"HTTP/1.1 200 OK")
 
 
@@ -212,7 +214,7 @@ def test_a_hanging_reply_leaves_the_connection_open_and_silent(scenario: Scenari
             writer.close()
             return got
 
-    assert asyncio.run(main()).startswith(first)
+    assert on_loop(main()).startswith(first)
 
 
 async def others_are_served(port: int) -> None:
@@ -235,7 +237,7 @@ def on_one_connection(scenario: Scenario | str, act: Callable[[Any, Any], Awaita
             finally:
                 writer.close()
 
-    return asyncio.run(main())
+    return on_loop(main())
 
 
 def test_pipelined_requests_are_answered_in_order() -> None:
@@ -297,7 +299,7 @@ def test_a_client_that_leaves_frees_its_concurrency_and_is_not_delivered() -> No
                 statuses.append((await seen(port, raw(chat("now")))).status)
             return statuses, any(row["delivered"] for row in served.ledger.rows() if row["fault"] == "hang")
 
-    statuses, delivered = asyncio.run(main())
+    statuses, delivered = on_loop(main())
     assert (statuses[0], statuses[-1], delivered) == (429, 200, False)
 
 
@@ -306,7 +308,7 @@ def test_a_limit_is_told_in_headers_and_enforced() -> None:
         async with serving("[models.m.limits]\nrpm = 2\ntpm = 1000") as (_, port):
             return [await seen(port, raw(chat())) for _ in range(3)]
 
-    first, _, third = asyncio.run(main())
+    first, _, third = on_loop(main())
     assert b"x-ratelimit-limit-requests: 2\r\nx-ratelimit-remaining-requests: 1\r\n" in first.head
     assert third.status == 429
     assert b"retry-after: 30" in third.head
@@ -326,4 +328,36 @@ def test_a_new_scenario_is_played_from_then_on() -> None:
             wrong = await seen(port, post % (3, b"x=1"))
             return [before.status, changed.status, after.status, wrong.status]
 
-    assert asyncio.run(main()) == [200, 200, 503, 400]
+    assert on_loop(main()) == [200, 200, 503, 400]
+
+
+def test_a_client_that_does_not_read_holds_its_reply_back() -> None:
+    async def main() -> int:
+        async with serving(faulty("oversized_body", megabytes=64)) as (served, port):
+            pulled = 0
+            script_of = served.script
+
+            def counted(asked: Request) -> Script:
+                script = script_of(asked)
+                pieces = script.pieces
+
+                def each() -> Iterator[Piece]:
+                    nonlocal pulled
+                    for piece in pieces:
+                        pulled += 1
+                        yield piece
+
+                script.pieces = each()
+                return script
+
+            served.script = counted  # type: ignore[method-assign]
+            _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+            writer.write(raw(chat()))
+            while not pulled:
+                await others_are_served(port)
+            await others_are_served(port)
+            writer.close()
+            return pulled
+
+    # Sixteen pieces are a megabyte; what the kernel takes on loopback is a few.
+    assert 0 < on_loop(main()) < 16 * 32

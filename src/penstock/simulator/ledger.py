@@ -54,15 +54,18 @@ class Ledger:
     `run` makes the answers' ids unlike those of another simulator; it has no part in any decision.
     """
 
-    __slots__ = ("_blocks", "_faults", "_keys", "_max_rows", "_models", "_run", "dropped", "served")
+    __slots__ = ("_blocks", "_clears", "_faults", "_keys", "_max_rows", "_models", "_name", "_run", "dropped", "served")
 
     def __init__(self, run: str = "0", *, max_rows: int = MAX_ROWS) -> None:
         self._run = run
         self._max_rows = max_rows
+        self._clears = -1
         self.clear()
 
     def clear(self) -> None:
-        """Forget every row and count from zero."""
+        """Forget every row and count from zero; no id comes twice."""
+        self._clears += 1
+        self._name = f"{self._run}.{self._clears}" if self._clears else self._run
         self.served = 0
         """Requests since the start; the next one's `seq`."""
         self.dropped = 0
@@ -73,7 +76,7 @@ class Ledger:
 
     def id_of(self, kind: RowKind, seq: int) -> str:
         """The id in the answer to request `seq`."""
-        return f"{_PREFIXES[kind]}-{self._run}-{seq}"
+        return f"{_PREFIXES[kind]}-{self._name}-{seq}"
 
     def add(
         self,

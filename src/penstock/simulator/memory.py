@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import secrets
 from collections.abc import Iterator
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from penstock.errors import CallError
 from penstock.http import Headers, Pool, Timeouts, WireReply, WireRequest
 from penstock.simulator.answering import Simulator
 from penstock.simulator.http1 import Head, Request
+from penstock.simulator.ledger import Ledger
 from penstock.simulator.scenario import Scenario
 from penstock.simulator.script import End, Piece, Script
 
@@ -46,7 +48,8 @@ _BROKEN: Final[dict[tuple[End, bool], tuple[str, str]]] = {
 class SimTransport:
     """A `penstock.http.Transport` that plays a scenario on `clock`. Nothing is bounded but the body's size.
 
-    `rng` gives the seed where `seed` doesn't; the same seed gives the same schedule. `simulator` shares a simulator
+    `rng` gives the seed where `seed` doesn't; the same seed gives the same schedule and the same ids, without one the
+    ids are unlike those of any other process. `simulator` shares a simulator
     (its ledger, limits and time) with another transport or a server.
     """
 
@@ -56,7 +59,7 @@ class SimTransport:
         clock: Clock,
         *,
         rng: random.Random | None = None,
-        seed: int = 0,
+        seed: int | None = None,
         simulator: Simulator | None = None,
         max_body_bytes: int = Pool().max_body_bytes,
     ) -> None:
@@ -64,8 +67,10 @@ class SimTransport:
         self._max_body_bytes = max_body_bytes
         self._closed = False
         self._paths: dict[str, tuple[str, str]] = {}
-        drawn = seed if rng is None else rng.getrandbits(64)
-        self.simulator = simulator or Simulator(scenario or Scenario(), clock.now, seed=drawn)
+        if rng is not None:
+            seed = rng.getrandbits(64)
+        run = secrets.token_hex(4) if seed is None else f"{seed:x}"
+        self.simulator = simulator or Simulator(scenario or Scenario(), clock.now, seed=seed or 0, ledger=Ledger(run))
         self.ledger = self.simulator.ledger
 
     async def send(self, request: WireRequest, timeouts: Timeouts) -> WireReply:

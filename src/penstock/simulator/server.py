@@ -18,6 +18,7 @@ __all__ = ["Connection", "start_server"]
 
 _BACKLOG: Final = 16_384
 _MAX_PIPELINED_BYTES: Final = 1024 * 1024
+_RESET_CHECK_S: Final = 0.005
 _LONGEST_HANG_S: Final = 3600.0
 _WRITE_BYTES: Final = 65_536
 _LAST: Final[Piece] = (0.0, b"")
@@ -226,7 +227,12 @@ class Connection(asyncio.Protocol):
         self._transport.close()
 
     def _reset(self) -> None:
+        if self._transport.get_write_buffer_size():
+            # What came before the reset has to leave first: an abort throws it away.
+            self._timer = self._loop.call_later(_RESET_CHECK_S, self._reset)
+            return
         self._stopped = True
+        self._timer = None
         peer: socket.socket = self._transport.get_extra_info("socket")
         # A linger of zero seconds makes the close an RST.
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
