@@ -45,7 +45,6 @@ def _seconds(text: str | None) -> float | None:
 
 
 def _go(text: str | None) -> float | None:
-    # A bare number has an unknown unit (Azure sends one), so it says nothing.
     return go_duration_s(text) if text else None
 
 
@@ -60,18 +59,20 @@ def _openai(window_s: float) -> _Reader:
         get = headers.get
         requests, tokens = get("x-ratelimit-limit-requests"), get("x-ratelimit-limit-tokens")
         if requests is None and tokens is None and get("x-ratelimit-remaining-requests") is None:
-            return None
+            return _usage_based(headers)
         limit, left = _count(requests), _count(get("x-ratelimit-remaining-requests"))
-        reset = _go(get("x-ratelimit-reset-requests"))
+        # A bare number has an unknown unit (Azure sends one) and is no Go duration, so it says nothing.
+        reset = go_duration_s(get("x-ratelimit-reset-requests") or "")
         window = _window(limit, left, reset, window_s)
+        tokens_reset = go_duration_s(get("x-ratelimit-reset-tokens") or "")
         return RateLimits(
             limit,
             left,
-            _clamped(reset, window),
+            None if reset is None else min(reset, max(window, MAX_WAIT_S)),
             window,
             _count(tokens),
             _count(get("x-ratelimit-remaining-tokens")),
-            _clamped(_go(get("x-ratelimit-reset-tokens")), 60.0),
+            None if tokens_reset is None else min(tokens_reset, MAX_WAIT_S),
         )
 
     return read
@@ -196,7 +197,7 @@ class _Upstream(Mapping[str, str]):
 
 def _any(window_s: float) -> _Reader:
     openai = _openai(window_s)
-    known = _first(openai, _usage_based, _cerebras, _mistral, _fireworks)
+    known = _first(openai, _cerebras, _mistral, _fireworks)
 
     def read(headers: Headers) -> RateLimits | None:
         return known(headers) or openai(_Upstream(headers))
@@ -209,7 +210,7 @@ def _nothing(headers: Headers) -> RateLimits | None:  # noqa: ARG001
 
 
 _DIALECTS: Final[dict[str, Callable[[float], _Reader]]] = {
-    "openai": lambda window_s: _first(_openai(window_s), _usage_based),
+    "openai": _openai,
     "mistral": lambda _: _mistral,
     "cerebras": lambda _: _cerebras,
     "together": lambda _: _together,
