@@ -51,7 +51,7 @@ def test_a_route_brings_its_settings_and_targets_bring_none():
     [
         (PLAIN, None, "no model: name one"),
         (PLAIN, "opnai/gpt-4o", 'unknown provider "opnai" in "opnai/gpt-4o"; did you mean openai?'),
-        (PLAIN, "meta-llama/Llama-3", "known providers: ollama, openai, sim, together.*default_provider"),
+        (PLAIN, "meta-llama/Llama-3", "known: ollama, openai, sim, together.*default_provider"),
         (PLAIN, "anthropic/claude-x", "anthropic is not supported yet"),
         (PLAIN, "openai/", '"openai/" names no model'),
         (PLAIN, "", "a model is text"),

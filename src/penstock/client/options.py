@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 import msgspec
 
 from penstock.call import Kind
-from penstock.config import RouteTimeouts, load_config, read_duration, read_limits, read_timeouts
+from penstock.config import Config, RouteTimeouts, load_config, read_duration, read_limits, read_timeouts
 from penstock.config.values import Where
 from penstock.errors import ConfigError
 from penstock.wiring import Engine, Models, Overrides, build
@@ -108,8 +108,10 @@ class ClientOptions(TypedDict, total=False):
     """What may be said with a client."""
 
     route: str | None
-    config: str | Path | Mapping[str, Any] | None
-    """A path or a table; None searches as the command does."""
+    config: str | Path | Mapping[str, Any] | Config | None
+    """A path, a table or what `load_config` read; None searches as the command does."""
+    base_url: str | None
+    """Every request goes there, whatever its provider."""
     deadline: Seconds | None
     hedge: str | None
     timeouts: Timeouts | None
@@ -210,6 +212,7 @@ def client_engine(targets: tuple[str, ...], options: ClientOptions) -> tuple[Mod
     engine = build(
         load_config(options.get("config")),
         overrides=Overrides(
+            base_url=options.get("base_url"),
             rpm=said.rpm,
             tpm=said.tpm,
             concurrency=said.concurrency,

@@ -88,12 +88,9 @@ def _unknown(config: Config, name: str, provider: str, known: Collection[str]) -
     if provider in known or provider in config.providers:
         return f'"{name}" names no model: write "{provider}/MODEL"'
     near = nearest(provider, {*known, *config.providers, *config.routes})
-    hint = (
-        f"did you mean {' or '.join(near)}?"
-        if near
-        else f"known providers: {', '.join(sorted({*known, *config.providers}))}."
-    )
+    if near:
+        return f'unknown provider "{provider}" in "{name}"; did you mean {" or ".join(near)}?'
     return (
-        f'unknown provider "{provider}" in "{name}"; {hint} '
-        f"A server of your own needs [providers.{provider}] with its base_url; default_provider takes such names whole"
+        f'unknown provider "{provider}" in "{name}"; known: {", ".join(sorted({*known, *config.providers}))}. A server '
+        f"of your own needs [providers.{provider}] with its base_url; a default_provider takes such names whole"
     )

@@ -31,6 +31,7 @@ from penstock.wiring.running import (
     TokenCount,
     copied_pool,
     key_pool,
+    list_models,
     open_codec,
     open_provider_transport,
 )
@@ -206,6 +207,14 @@ class Engine:
         selection = self.check(models)
         timeouts = self._timeouts_of(selection, None)
         return tuple(self._target(name, timeouts) for name in selection.targets)
+
+    async def list_models(self, provider: str) -> list[str]:
+        """The model ids that the provider lists. Raises `ConfigError`, or `CallError` when it refuses or is silent."""
+        plan = self.plan(provider)
+        plan.check()
+        _ = self.clock
+        codec, transport = self._connection(provider)
+        return await list_models(plan, codec, transport, self._pool(provider))
 
     async def aclose(self) -> None:
         """Close every connection. Cancel what runs first."""

@@ -5,19 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from penstock.call import Call, Completion, Reply, Usage
 from penstock.clock import Clock
 from penstock.credentials import KeyPool, Secret
-from penstock.endpoint import Endpoint
-from penstock.errors import ConfigError
+from penstock.endpoint import Bearer, Endpoint
+from penstock.errors import CallError, ConfigError
 from penstock.handler import OpenStream
-from penstock.http import Pool, Transport
+from penstock.http import Pool, Timeouts, Transport, WireRequest
 from penstock.observers.logging import never_show
 from penstock.policies.limit import Limiter, Permit
 from penstock.wire.openai import OpenAICodec
 from penstock.wiring.providers import ProviderPlan
 
-__all__ = ["Keys", "LimitedTarget", "TokenCount", "copied_pool", "key_pool", "open_codec", "open_provider_transport"]
+_LIST_S = 30.0
+
+__all__ = [
+    "Keys",
+    "LimitedTarget",
+    "TokenCount",
+    "copied_pool",
+    "key_pool",
+    "list_models",
+    "open_codec",
+    "open_provider_transport",
+]
 
 
 class Keys:
@@ -76,6 +89,35 @@ def open_provider_transport(plan: ProviderPlan, clock: Clock, *, concurrency: in
     if pool is None:
         pool = Pool(max_connections=max(Pool().max_connections, concurrency or 0))
     return open_transport(plan.config.transport or "wreq", pool)
+
+
+async def list_models(plan: ProviderPlan, codec: OpenAICodec, transport: Transport, pool: KeyPool) -> list[str]:
+    """The ids in the provider's list of models. Raises `CallError`, `target` filled in."""
+    base_url = plan.base_url
+    if base_url is None:
+        from penstock.simulator.memory import BASE_URL as base_url  # noqa: N811
+    request = WireRequest("GET", f"{base_url}/models", {name.lower(): text for name, text in plan.headers.items()})
+    secret = pool.keys[0].secret
+    if secret is not None:
+        request = Bearer()(request, secret.reveal())
+    try:
+        reply = await transport.send(request, Timeouts(total=_LIST_S))
+        if not 200 <= reply.status < 300:
+            raise codec.classify(reply)
+        return [model.id for model in msgspec.json.decode(reply.body, type=_ModelList).data]
+    except CallError as error:
+        error.target = plan.name
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CallError("transport", f"no list of models at {base_url}/models", target=plan.name) from error
+
+
+class _ModelId(msgspec.Struct):
+    id: str
+
+
+class _ModelList(msgspec.Struct):
+    data: list[_ModelId]
 
 
 class TokenCount:
