@@ -27,21 +27,20 @@ class RateFinder:
     """
 
     __slots__ = (
-        "_admitted_s",
+        "_admitted",
         "_delay_s",
         "_event_s",
+        "_last_event_s",
         "_ledger",
         "_mean_refusals",
         "_next_s",
         "_plateau",
         "_probe_at_s",
         "_probe_sent_s",
+        "_rate_at_event",
         "_refusals",
-        "_resumed_s",
         "_rng",
         "_round_trip_s",
-        "_sent_at_event",
-        "_sent_at_resume",
         "_tau_s",
         "_window_rate",
         "is_refused",
@@ -52,9 +51,9 @@ class RateFinder:
         self._rng = rng
         self._plateau: float | None = None
         self._event_s = -math.inf
-        self._resumed_s = -math.inf
-        self._sent_at_event = 0
-        self._sent_at_resume = 0
+        self._last_event_s = -math.inf
+        self._rate_at_event = math.inf
+        self._admitted = 0
         self._refusals = 0
         self._mean_refusals = 1.0
         self._round_trip_s = 0.05
@@ -83,10 +82,8 @@ class RateFinder:
 
     def _begin_event(self, now_s: float) -> None:
         self.is_refused = True
-        if self._plateau is not None and self._ledger.sent - self._sent_at_resume - 1 >= 25:
-            self._plateau = self.rate(now_s)
-        self._event_s = now_s
-        self._sent_at_event = self._ledger.sent
+        self._rate_at_event = self.rate(now_s)
+        self._last_event_s, self._event_s = self._event_s, now_s
         self._refusals = 1
         self._delay_s = self._rng.uniform(0.1, 1.0)
         self._probe_at_s = now_s
@@ -122,22 +119,26 @@ class RateFinder:
         return wait_s if wait_s > 1e-9 else 0.0
 
     def settle(self, now_s: float) -> None:
-        """Draw the conclusion when a probe has gone unrefused for long enough; call before `sent`."""
+        """Draw the conclusion when a probe has gone unrefused for long enough; call before asking for a wait."""
         if self.is_refused and self._probe_sent_s is not None and self.wait_s(now_s) <= 0.0:
             self._resume(now_s)
 
     def _resume(self, now_s: float) -> None:
         """Something got through: the event is over, and its refusals are all counted."""
         ledger = self._ledger
+        # All that was ever admitted up to the event: what was sent after it were probes, all refused but the last.
+        admitted = ledger.sent - ledger.refused - 1
         minute = ledger.accepted_within(Ledger.WINDOW_S, self._event_s) / Ledger.WINDOW_S
         if self._plateau is None:
             self._plateau = 0.9 * ledger.accepted_within(3.0 + now_s - self._event_s, now_s) / 3.0
         else:
-            admitted = self._sent_at_event - self._sent_at_resume - self._refusals
-            elapsed_s = max(1e-3, self._event_s - self._resumed_s)
-            if admitted < 25:
-                self._plateau = min(self._plateau, max(0.5 * self._plateau, admitted / elapsed_s))
+            found = (admitted - self._admitted) / max(1e-3, self._event_s - self._last_event_s)
+            if admitted - self._admitted < 25:
+                self._plateau = min(self._plateau, max(0.5 * self._plateau, found))
+            else:
+                self._plateau = self._rate_at_event
             self._mean_refusals += 0.3 * (self._refusals - self._mean_refusals)
+        self._admitted = admitted
         self._window_rate = None
         if now_s - self._event_s > _WINDOW_REFUSED_S and minute > 0:
             self._plateau = min(max(self._plateau, 0.97 * minute), 1.02 * minute)
@@ -145,10 +146,9 @@ class RateFinder:
         self._plateau = max(self._plateau, _LEAST_RATE)
         self._tau_s = max(10.0, 0.7 * self._mean_refusals / (0.01 * self._plateau))
         self.is_refused = False
+        # The probe was the first at the new rate.
+        self._next_s = now_s if self._probe_sent_s is None else self._probe_sent_s
         self._probe_sent_s = None
-        self._resumed_s = now_s
-        self._sent_at_resume = ledger.sent
-        self._next_s = now_s
 
     def rate(self, now_s: float) -> float:
         """Requests per second that it would let through now."""

@@ -78,6 +78,11 @@ class Lane:
             (self._output, need.output_tokens),
         )
 
+    def settle(self, now_s: float) -> None:
+        """Draw conclusions from the time that has passed; call before a `wait_s` that decides."""
+        if self.finder is not None:
+            self.finder.settle(now_s)
+
     def wait_s(self, now_s: float, need: Need | None) -> float:
         """Seconds until a request of this need may be sent; it changes nothing."""
         wait_s = max(0.0, self.frozen_until_s - now_s)
@@ -114,7 +119,6 @@ class Lane:
                 if bucket is not None:
                     bucket.take(now_s, amount)
         if self.finder is not None:
-            self.finder.settle(now_s)
             if self.finder.is_forgotten(now_s) or self.finder.rate(now_s) > self._ceiling():
                 self.finder = None
             else:

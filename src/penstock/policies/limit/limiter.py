@@ -277,6 +277,8 @@ class Limiter:
         lanes = self._usable(now_s)
         if not lanes:
             raise self._pool.refusal(self.name)
+        for lane in lanes:
+            lane.settle(now_s)
         if need is not None and not any(lane.can_hold(need) for lane in lanes):
             most = max(lane.capacity() for lane in lanes)
             tokens = need.input_tokens + need.output_tokens
