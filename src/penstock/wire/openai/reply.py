@@ -17,7 +17,7 @@ from penstock.http import WireReply
 from penstock.wire.openai.errors import in_band, kept, request_id_of
 from penstock.wire.openai.fault import fault_in, read_fault
 from penstock.wire.openai.shapes import Embeddings, Reply, ReplyChoice, Vector, decode_embeddings, decode_reply, repair
-from penstock.wire.openai.words import finish_of, mend_message, says_something, usage_of
+from penstock.wire.openai.words import FINISH, finish_of, mend_message, says_something, usage_of
 
 __all__ = ["completion_in", "embeddings_in"]
 
@@ -28,14 +28,20 @@ def completion_in(kind: Kind, reply: WireReply, vendor: Vendor) -> Completion:
     Raises `CallError`: `transport` for what is no JSON object or no completion, `empty` for one without an answer,
     the error's own class when the body holds one, `server_error` when generation ended in an error.
     """
-    said, raw = _decoded(reply)
-    if not said.choices or said.error:
+    raw = reply.body
+    try:
+        said = decode_reply(_checked(raw))
+    except ValueError as error:
+        said, raw = _repaired(reply, error)
+    found = said.choices
+    if not found or said.error:
         raise _no_choices(reply)
-    choices = tuple([_choice(one, kind) for one in said.choices])
-    if len(choices) > 1:
-        choices = tuple(sorted(choices, key=_index))
+    if len(found) == 1:
+        choices: tuple[Choice, ...] = (_choice(found[0], kind),)
+    else:
+        choices = tuple(sorted((_choice(one, kind) for one in found), key=_index))
     first = choices[0]
-    if first.finish == "error" or not says_something(first.message):
+    if not first.message["content"] or first.finish == "error":
         _check_answered(choices, reply)
     usage = said.usage
     if usage is None and said.x_groq is not None:
@@ -75,17 +81,13 @@ def embeddings_in(reply: WireReply, inputs: int | None) -> Completion:
     )
 
 
-def _decoded(reply: WireReply) -> tuple[Reply, bytes]:
-    """The reply and its body: the provider's own bytes, or what `repair` made of them."""
-    body = reply.body
+def _repaired(reply: WireReply, cause: ValueError) -> tuple[Reply, bytes]:
+    """The reply and what `repair` made of its body. Raises `CallError` when there was nothing to repair."""
     try:
-        return decode_reply(_checked(body)), body
-    except ValueError as error:
-        try:
-            body = repair(body)
-            return decode_reply(body), body
-        except ValueError:
-            raise _no_json(reply, error) from error
+        body = repair(reply.body)
+        return decode_reply(body), body
+    except ValueError:
+        raise _no_json(reply, cause) from cause
 
 
 def _checked(body: bytes) -> bytes:
@@ -115,7 +117,8 @@ def _choice(said: ReplyChoice, kind: Kind) -> Choice:
         mend_message(message)
         has_tool_calls = bool(message.get("tool_calls") or message.get("function_call"))
         return Choice(message, finish_of(raw, has_tool_calls=has_tool_calls), raw, said.index, said.logprobs)
-    return Choice(message, finish_of(raw), raw, said.index, said.logprobs)
+    # The common case, without a call: no tool was called.
+    return Choice(message, FINISH.get(raw, "unknown") if raw else "unknown", raw, said.index, said.logprobs)
 
 
 def _check_answered(choices: Sequence[Choice], reply: WireReply) -> None:
