@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from wreq import HeaderMap
 
@@ -27,6 +28,13 @@ class LazyHeaders(Mapping[str, str]):
         if len(values) == 1:
             return str(values[0], "latin-1")
         return ", ".join(str(value, "latin-1") for value in values)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        # The mapping's own raises and catches for each field that isn't there, and most aren't.
+        values = self._fields.get_all(name)
+        if not values:
+            return default
+        return str(values[0], "latin-1") if len(values) == 1 else self[name]
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._fields.contains_key(name)

@@ -200,7 +200,10 @@ def _any(window_s: float) -> _Reader:
     known = _first(openai, _cerebras, _mistral, _fireworks)
 
     def read(headers: Headers) -> RateLimits | None:
-        return known(headers) or openai(_Upstream(headers))
+        # Most servers say nothing, and asking for each dialect's names costs as much as the rest of the reply.
+        if any("ratelimit" in name for name in headers):
+            return known(headers) or openai(_Upstream(headers))
+        return None
 
     return read
 
