@@ -136,7 +136,8 @@ class RateFinder:
             if admitted - self._admitted < 25:
                 self._plateau = min(self._plateau, max(0.5 * self._plateau, found))
             else:
-                self._plateau = self._rate_at_event
+                # A sliding window lends what was not used; what a whole minute admitted is nearer to the truth.
+                self._plateau = min(self._rate_at_event, max(0.5 * self._rate_at_event, 1.02 * minute))
             self._mean_refusals += 0.3 * (self._refusals - self._mean_refusals)
         self._admitted = admitted
         self._window_rate = None
