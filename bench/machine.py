@@ -44,12 +44,19 @@ def _pinned(command: Sequence[str | Path], core: set[int]) -> list[str]:
     return [sys.executable, "-S", "-c", code, repr(core), *map(str, command)]
 
 
+def _environ() -> dict[str, str]:
+    """Python as it is for a user: compiled files are kept, nothing is traced or developed."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return {**inherited, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "NO_PROXY": "127.0.0.1"}
+
+
 def measured(command: Sequence[str | Path], *, core: set[int], log: Path) -> Cost:
     """Run `command` from the repository on `core` to its end; what it says on stderr goes to `log`."""
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1", "PYTHONWARNINGS": "ignore"}
     with log.open("ab") as stderr:
         started = time.perf_counter()
-        process = subprocess.Popen(_pinned(command, core), stdout=subprocess.PIPE, stderr=stderr, cwd=ROOT, env=environ)
+        process = subprocess.Popen(
+            _pinned(command, core), stdout=subprocess.PIPE, stderr=stderr, cwd=ROOT, env=_environ()
+        )
         assert process.stdout is not None
         with process.stdout:
             stdout = process.stdout.read().decode()
@@ -65,7 +72,7 @@ def simulator(core: set[int], scenario: Path, log: Path) -> Iterator[str]:
     """`penstock sim` on `core`; gives OpenAI's base URL."""
     command = [Path(sys.executable).with_name("penstock"), "sim", "--port", "0", "--scenario", scenario]
     with log.open("ab") as stderr:
-        process = subprocess.Popen(_pinned(command, core), stdout=subprocess.PIPE, stderr=stderr)
+        process = subprocess.Popen(_pinned(command, core), stdout=subprocess.PIPE, stderr=stderr, env=_environ())
     assert process.stdout is not None
     try:
         ready, _, _ = select.select([process.stdout], [], [], START_S)
