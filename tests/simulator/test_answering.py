@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.simulator.given import chat, faulty, request, simulator
+from tests.simulator.given import body_of, chat, faulty, request, simulator
 
 
 def test_a_reset_empties_the_ledger_and_keeps_the_scenario() -> None:
@@ -20,6 +20,7 @@ def test_a_reset_empties_the_ledger_and_keeps_the_scenario() -> None:
     ("path", "method", "status"),
     [
         ("/anthropic/v1/messages", "POST", 404),
+        ("/azure/v1/chat/completions", "POST", 404),
         ("/nothing", "GET", 404),
         ("/sim/nothing", "GET", 404),
         ("/sim/ledger", "POST", 405),
@@ -92,3 +93,10 @@ def test_another_seed_gives_another_schedule() -> None:
         served = simulator(scenario, seed=seed)
         schedules.append([served.script(request(chat(str(number)))).status for number in range(40)])
     assert schedules[0] == schedules[1] != schedules[2]
+
+
+@pytest.mark.parametrize(("settings", "tokens"), [("", 16), ("tokens_per_s = 50", 155)])
+def test_a_paced_stream_has_an_event_a_token_and_others_a_few(settings: str, tokens: int) -> None:
+    served = simulator(f"[models.m]\noutput_tokens = 155\n{settings}")
+    events = body_of(served.script(request(chat(stream=True)))).count(b'"delta":{"content":')
+    assert events == tokens

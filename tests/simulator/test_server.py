@@ -257,6 +257,17 @@ def test_pipelined_requests_are_answered_in_order() -> None:
     assert got.count(b"HTTP/1.1 200 OK") == 5
 
 
+def test_more_than_is_buffered_can_be_pipelined() -> None:
+    async def act(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        for number in range(4):
+            writer.write(raw(chat("x" * 900_000 + f"question {number}"), close=number == 3))
+        async with asyncio.timeout(30):
+            return await reader.read(-1)
+
+    got = on_one_connection("[models.m]\nttft_s = 0.001", act)
+    assert [got.count(f"question {number}".encode()) for number in range(4)] == [1] * 4
+
+
 def test_a_continue_is_answered_before_the_body_is_sent() -> None:
     data = raw(chat())
     head, _, body = data.partition(b"\r\n\r\n")
@@ -331,8 +342,8 @@ def test_a_new_scenario_is_played_from_then_on() -> None:
     assert on_loop(main()) == [200, 200, 503, 400]
 
 
-def test_a_client_that_does_not_read_holds_its_reply_back() -> None:
-    async def main() -> int:
+def test_a_client_that_does_not_read_holds_its_reply_back_until_it_does() -> None:
+    async def main() -> tuple[int, int]:
         async with serving(faulty("oversized_body", megabytes=64)) as (served, port):
             pulled = 0
             script_of = served.script
@@ -351,13 +362,18 @@ def test_a_client_that_does_not_read_holds_its_reply_back() -> None:
                 return script
 
             served.script = counted  # type: ignore[method-assign]
-            _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
             writer.write(raw(chat()))
             while not pulled:
                 await others_are_served(port)
             await others_are_served(port)
+            held = pulled
+            async with asyncio.timeout(30):
+                size = len(await reader.read(-1))
             writer.close()
-            return pulled
+            return held, size
 
+    held, size = on_loop(main())
     # Sixteen pieces are a megabyte; what the kernel takes on loopback is a few.
-    assert 0 < on_loop(main()) < 16 * 32
+    assert 0 < held < 16 * 32
+    assert size > 64 * 1024 * 1024
