@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import signal
-import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 
@@ -189,8 +188,7 @@ class _Job:
 
     def _cannot_write(self, error: Exception) -> None:
         assert self._runner is not None
-        failure = OSError(f"{self._opened.journal.path if self._opened.journal else ''}: {error}")
-        self._runner.fail(failure if isinstance(error, sqlite3.Error) else error)
+        self._runner.fail(error)
 
     def _write(self) -> int:
         """OUT and the errors file, from what is committed."""

@@ -130,6 +130,7 @@ class Journal:
         """The writer for this session. Until it is closed the connection is its own."""
         return GroupWriter(
             self._connection,
+            name=str(self.path),
             session=self._session,
             in_flight=in_flight,
             on_commit=on_commit,

@@ -33,14 +33,16 @@ class GroupWriter:
         self,
         connection: sqlite3.Connection,
         *,
+        name: str,
         session: int,
         in_flight: Callable[[], int],
         on_commit: Callable[[Sequence[Written]], None] | None = None,
         on_error: Callable[[Exception], None] | None = None,
         bound: int = 4096,
     ) -> None:
-        """`on_commit` runs in the writer's thread after each commit; `on_error` on the loop, once."""
+        """`name` is the file's, for errors. `on_commit` runs in the writer's thread after each commit; `on_error` on the loop, once."""
         self._connection = connection
+        self._name = name
         self._session = session
         self._in_flight = in_flight
         self._on_commit = on_commit
@@ -54,7 +56,7 @@ class GroupWriter:
         self._full = threading.Event()
         self._closing = False
         self._waiters: list[asyncio.Future[None]] = []
-        self.error: Exception | None = None
+        self.error: OSError | None = None
         self._thread = threading.Thread(target=self._run, name="penstock-journal", daemon=True)
         self._thread.start()
 
@@ -76,7 +78,7 @@ class GroupWriter:
             self._full.set()
 
     async def room(self) -> None:
-        """Wait while as much as the bound is uncommitted. Raises what the writer failed with."""
+        """Wait while as much as the bound is uncommitted. Raises `OSError` when nothing can be written any more."""
         while self.is_full and self.error is None:
             waiter = self._loop.create_future()
             self._waiters.append(waiter)
@@ -86,7 +88,7 @@ class GroupWriter:
             raise self.error
 
     async def close(self) -> None:
-        """Commit what is left and end the thread. Raises what the writer failed with."""
+        """Commit what is left and end the thread. Raises `OSError` when it can't be written."""
         self._closing = True
         self._some.set()
         self._full.set()
@@ -112,8 +114,8 @@ class GroupWriter:
                 if self._on_commit is not None:
                     self._on_commit(group)
             except (sqlite3.Error, OSError) as error:
-                self.error = error
-                self._loop.call_soon_threadsafe(self._failed, error)
+                self.error = error if isinstance(error, OSError) else OSError(f"{self._name}: {error}")
+                self._loop.call_soon_threadsafe(self._failed, self.error)
                 return
             self._committed += len(group)
             if self._waiters:
