@@ -43,5 +43,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     limits: LimitDialect = "any"
     requests_window_s: float = 60.0
     """What the request limit in the headers counts over."""
+    request_id: str = "x-request-id"
+    """The header that names an answer for the vendor's support; errors look for others too."""
     charges_max_tokens: bool = False
     """The token limit is charged with `max_tokens` before the answer, not with what it came to."""

@@ -40,7 +40,7 @@ class OpenAICodec:
         if call.kind == "embedding":
             asked = call.body.get("input")
             inputs = len(asked) if isinstance(asked, list) and not (asked and isinstance(asked[0], int)) else 1
-            completion = embeddings_in(reply, inputs if asked is not None else None)
+            completion = embeddings_in(reply, self.vendor, inputs=inputs if asked is not None else None)
         else:
             completion = completion_in(call.kind, reply, self.vendor)
         completion.rate_limits = self.rate_limits(reply.headers)

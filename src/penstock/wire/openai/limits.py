@@ -59,7 +59,7 @@ def _openai(window_s: float) -> _Reader:
         get = headers.get
         requests, tokens = get("x-ratelimit-limit-requests"), get("x-ratelimit-limit-tokens")
         if requests is None and tokens is None and get("x-ratelimit-remaining-requests") is None:
-            return _usage_based(headers)
+            return None if get(_USAGE_BASED) is None else _usage_based(headers)
         limit, left = _count(requests), _count(get("x-ratelimit-remaining-requests"))
         # A bare number has an unknown unit (Azure sends one) and is no Go duration, so it says nothing.
         reset = go_duration_s(get("x-ratelimit-reset-requests") or "")
@@ -140,9 +140,10 @@ _together = _table(
     ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", 1.0),
     ("x-tokenlimit-limit", "x-tokenlimit-remaining", "x-tokenlimit-reset", 1.0),
 )
+_USAGE_BASED: Final = f"{_X}limit-tokens_usage_based"
 _usage_based = _table(
     ("", "", "", 60.0),
-    (f"{_X}limit-tokens_usage_based", f"{_X}remaining-tokens_usage_based", f"{_X}reset-tokens_usage_based", 60.0),
+    (_USAGE_BASED, f"{_X}remaining-tokens_usage_based", f"{_X}reset-tokens_usage_based", 60.0),
     seconds=_go,
 )
 

@@ -54,11 +54,11 @@ def completion_in(kind: Kind, reply: WireReply, vendor: Vendor) -> Completion:
         id=said.id or "",
         created=said.created or 0,
         raw=raw,
-        request_id=request_id_of(reply.headers),
+        request_id=reply.headers.get(vendor.request_id),
     )
 
 
-def embeddings_in(reply: WireReply, inputs: int | None) -> Completion:
+def embeddings_in(reply: WireReply, vendor: Vendor, *, inputs: int | None) -> Completion:
     """The vectors in a 2xx, in the order of the inputs. Raises `CallError` as `completion_in` does."""
     try:
         said = decode_embeddings(_checked(reply.body))
@@ -77,7 +77,7 @@ def embeddings_in(reply: WireReply, inputs: int | None) -> Completion:
         id=said.id or "",
         created=said.created or 0,
         raw=reply.body,
-        request_id=request_id_of(reply.headers),
+        request_id=reply.headers.get(vendor.request_id),
     )
 
 
