@@ -167,11 +167,11 @@ def test_a_permit_ends_once() -> None:
     run(main)
 
 
-def test_a_hundred_thousand_waiters_cost_no_wake_ups_but_their_own() -> None:
+def test_a_long_line_of_waiters_costs_no_wake_ups_but_their_own() -> None:
     async def main() -> int:
         loop = asyncio.get_running_loop()
         limiter = a_limiter(rpm=60)
-        tasks = [asyncio.create_task(admitted(limiter)) for _ in range(100_000)]
+        tasks = [asyncio.create_task(admitted(limiter)) for _ in range(20_000)]
         await asyncio.sleep(0)
         turns = 0
         before = loop._run_once  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 
 from penstock.call import RateLimits, Usage
 from penstock.credentials.keys import Key
@@ -23,8 +24,6 @@ class Lane:
     __slots__ = (
         "_config",
         "_heard",
-        "_input",
-        "_output",
         "_requests",
         "_rng",
         "_tokens",
@@ -44,10 +43,9 @@ class Lane:
         self._config = config
         self._heard: tuple[object, ...] | None = None
         self._rng = rng
-        self._requests = _bucket(config.rpm)
-        self._tokens = _bucket(config.tpm)
-        self._input = _bucket(config.input_tpm)
-        self._output = _bucket(config.output_tpm)
+        self._requests = None if config.rpm is None else Bucket(config.rpm, 60.0)
+        own = {"total": config.tpm, "input": config.input_tpm, "output": config.output_tpm}
+        self._tokens = {name: Bucket(limit, 60.0) for name, limit in own.items() if limit is not None}
 
     def is_free(self, now_s: float) -> bool:
         """Nothing restrains it, and nothing is to be counted."""
@@ -61,22 +59,15 @@ class Lane:
 
     @property
     def counts_tokens(self) -> bool:
-        return self._tokens is not None or self._input is not None or self._output is not None
+        return bool(self._tokens)
 
     def can_hold(self, need: Need) -> bool:
         """False when a request is larger than a whole bucket, so that it can never pass."""
-        return all(bucket is None or amount <= bucket.capacity for bucket, amount in self._amounts(need))
+        return all(_AMOUNT[name](need) <= bucket.capacity for name, bucket in self._tokens.items())
 
     def capacity(self) -> float:
         """Tokens that one request may need at most."""
-        return min((b.capacity for b in (self._tokens, self._input, self._output) if b is not None), default=math.inf)
-
-    def _amounts(self, need: Need) -> tuple[tuple[Bucket | None, float], ...]:
-        return (
-            (self._tokens, need.input_tokens + need.output_tokens),
-            (self._input, need.input_tokens),
-            (self._output, need.output_tokens),
-        )
+        return min((bucket.capacity for bucket in self._tokens.values()), default=math.inf)
 
     def settle(self, now_s: float) -> None:
         """Draw conclusions from the time that has passed; call before a `wait_s` that decides."""
@@ -91,16 +82,14 @@ class Lane:
         if self._requests is not None:
             wait_s = max(wait_s, self._requests.wait_s(now_s, 1.0))
         if need is not None:
-            for bucket, amount in self._amounts(need):
-                if bucket is not None:
-                    wait_s = max(wait_s, bucket.wait_s(now_s, amount))
+            for name, bucket in self._tokens.items():
+                wait_s = max(wait_s, bucket.wait_s(now_s, _AMOUNT[name](need)))
         return wait_s
 
     def line_s(self, requests: int, tokens: int, now_s: float) -> float:
         """Seconds that so many requests before one in the line take."""
         rates = [(requests, self.rate_per_s(now_s))]
-        if self._tokens is not None:
-            rates.append((tokens, self._tokens.rate_per_s))
+        rates += [(tokens, bucket.rate_per_s) for name, bucket in self._tokens.items() if name == "total"]
         return max(amount / rate for amount, rate in rates)
 
     def rate_per_s(self, now_s: float) -> float:
@@ -115,9 +104,8 @@ class Lane:
         if self._requests is not None:
             self._requests.take(now_s, 1.0)
         if need is not None:
-            for bucket, amount in self._amounts(need):
-                if bucket is not None:
-                    bucket.take(now_s, amount)
+            for name, bucket in self._tokens.items():
+                bucket.take(now_s, _AMOUNT[name](need))
         if self.finder is not None:
             if self.finder.is_forgotten(now_s) or self.finder.rate(now_s) > self._ceiling():
                 self.finder = None
@@ -132,10 +120,9 @@ class Lane:
         if self.finder is not None:
             self.finder.accepted(now_s, sent_s)
         if need is not None and usage is not None:
-            used = Need(usage.input_tokens, usage.output_tokens)
-            for (bucket, reserved), (_, spent) in zip(self._amounts(need), self._amounts(used), strict=True):
-                if bucket is not None:
-                    bucket.refund(reserved - spent)
+            for name, bucket in self._tokens.items():
+                amount = _AMOUNT[name]
+                bucket.refund(amount(need) - amount(usage))
 
     def unsent(self, now_s: float, need: Need | None) -> None:
         """What was taken is given back whole: the request was never sent."""
@@ -149,9 +136,8 @@ class Lane:
 
     def _refund(self, need: Need | None) -> None:
         if need is not None:
-            for bucket, amount in self._amounts(need):
-                if bucket is not None:
-                    bucket.refund(amount)
+            for name, bucket in self._tokens.items():
+                bucket.refund(_AMOUNT[name](need))
 
     def refused(self, error: CallError, now_s: float, sent_s: float, need: Need | None) -> None:
         """A 429: nobody else on this key has to find out alone."""
@@ -183,9 +169,15 @@ class Lane:
             self._heard = heard
             config = self._config
             self._requests = _tuned(self._requests, config.rpm, heard[0], limits.requests_window_s, now_s)
-            self._tokens = _tuned(self._tokens, config.tpm, heard[2], limits.tokens_window_s, now_s)
-            self._input = _tuned(self._input, config.input_tpm, heard[4], limits.tokens_window_s, now_s)
-            self._output = _tuned(self._output, config.output_tpm, heard[5], limits.tokens_window_s, now_s)
+            told = {
+                "total": (config.tpm, limits.tokens_limit),
+                "input": (config.input_tpm, limits.input_tokens_limit),
+                "output": (config.output_tpm, limits.output_tokens_limit),
+            }
+            for name, (own, limit) in told.items():
+                bucket = _tuned(self._tokens.get(name), own, limit, limits.tokens_window_s, now_s)
+                if bucket is not None:
+                    self._tokens[name] = bucket
         used_up = limits.requests_remaining == 0 and limits.requests_window_s > _LONGEST_PACED_S
         if used_up and limits.requests_reset_s is not None:
             self.frozen_until_s = max(self.frozen_until_s, now_s + limits.requests_reset_s)
@@ -193,8 +185,12 @@ class Lane:
         return changed
 
 
-def _bucket(per_minute: float | None) -> Bucket | None:
-    return None if per_minute is None else Bucket(per_minute, 60.0)
+_AMOUNT: dict[str, Callable[[Need | Usage], int]] = {
+    "total": lambda need: need.input_tokens + need.output_tokens,
+    "input": lambda need: need.input_tokens,
+    "output": lambda need: need.output_tokens,
+}
+"""What each bucket of tokens takes for a request, and what it is charged in the end."""
 
 
 def _tuned(bucket: Bucket | None, own: float | None, heard: int | None, window_s: float, now_s: float) -> Bucket | None:

@@ -129,6 +129,9 @@ class Limiter:
         self._lanes: dict[Key, Lane] = {}
         # The one lane to use without a look at anything; None when something restrains.
         self._fast: Lane | None = None
+        # The one lane of a pool with one key.
+        self._only: list[Lane] = []
+        self._counts_tokens = False
         pool.on_change(self._keys_changed)
         self._keys_changed()
 
@@ -138,12 +141,12 @@ class Limiter:
         """Seconds until a new call of `estimate` tokens would be admitted, `inf` when no key is usable."""
         if self._fast is not None:
             return 0.0
-        need = Need(estimate, 0) if self._counts_tokens() else None
+        need = Need(estimate, 0) if self._counts_tokens else None
         waits = [lane.wait_s(now_s, need) for lane in self._usable(now_s)]
         if not waits:
             return math.inf
         wait_s = min(waits)
-        if not self._concurrency.has_room(self._in_flight()):
+        if self._is_full():
             wait_s = max(wait_s, 1.0)
         if self._waiting:
             lanes = self._usable(now_s)
@@ -261,31 +264,35 @@ class Limiter:
     # Room.
 
     def _usable(self, now_s: float) -> list[Lane]:
+        lanes = self._only
+        if lanes and now_s >= lanes[0].key.aside_until_s:
+            return lanes
         return [lane for key, lane in self._lanes.items() if now_s >= key.aside_until_s]
 
     def _in_flight(self) -> int:
         return sum(lane.in_flight for lane in self._lanes.values())
 
-    def _counts_tokens(self) -> bool:
-        return any(lane.counts_tokens for lane in self._lanes.values())
+    def _is_full(self) -> bool:
+        """Only an answer can make room: as many are in flight as the server, or the user, bears."""
+        return self._concurrency.most < math.inf and not self._concurrency.has_room(self._in_flight())
 
     def _need(self, call: Call) -> Need | None:
-        return need_of(call, self._limits, self._mean_output) if self._counts_tokens() else None
+        return need_of(call, self._limits, self._mean_output) if self._counts_tokens else None
 
     def _room(self, need: Need | None, now_s: float) -> tuple[Lane, float]:
         """The key with the most head room and the wait there, `inf` while only an answer can make room."""
         lanes = self._usable(now_s)
         if not lanes:
             raise self._pool.refusal(self.name)
-        for lane in lanes:
-            lane.settle(now_s)
         if need is not None and not any(lane.can_hold(need) for lane in lanes):
             most = max(lane.capacity() for lane in lanes)
             tokens = need.input_tokens + need.output_tokens
             message = f"the request needs about {tokens} tokens, the limit lets {most:g} through at most"
             raise CallError("too_big_for_limit", message, target=self.name, sent=False)
-        if not self._concurrency.has_room(self._in_flight()):
+        if self._is_full():
             return lanes[0], math.inf
+        for lane in lanes:
+            lane.settle(now_s)
         if len(lanes) == 1:
             return lanes[0], lanes[0].wait_s(now_s, need)
         fitting = lanes if need is None else [lane for lane in lanes if lane.can_hold(need)]
@@ -297,12 +304,11 @@ class Limiter:
 
     def _quicken(self, now_s: float) -> None:
         """Take the short way from here on when nothing restrains: one key, no limit known, nobody in line."""
-        lane = next(iter(self._lanes.values()))
         self._fast = (
-            lane
-            if len(self._lanes) == 1
+            self._only[0]
+            if self._only
             and not self._waiting
-            and lane.is_free(now_s)
+            and self._only[0].is_free(now_s)
             and self._concurrency.most == math.inf
             and not self._pool.watches_files
             else None
@@ -315,14 +321,13 @@ class Limiter:
             lane.in_flight -= 1
             return
         now_s = self._clock.now()
-        in_flight = self._in_flight()
+        if sent_s < math.inf and self._concurrency.most < math.inf:
+            self._concurrency.accepted(self._in_flight(), self._ceiling)
         lane.answered(now_s, sent_s if sent_s < math.inf else -math.inf, need, usage)
         if usage is not None:
             mean = self._mean_output
             grown = usage.output_tokens if mean is None else mean + _MEAN_OUTPUT_WEIGHT * (usage.output_tokens - mean)
             self._mean_output = grown
-        if sent_s < math.inf and self._concurrency.most < math.inf:
-            self._concurrency.accepted(in_flight, self._ceiling)
         if self._waiting:
             self._pump(now_s)
 
@@ -348,11 +353,14 @@ class Limiter:
         now_s = self._clock.now()
         if lane.learn(limits, now_s):
             self._fast = None
+            self._counts_tokens = any(lane.counts_tokens for lane in self._lanes.values())
             self._pump(now_s)
 
     def _keys_changed(self) -> None:
         old = self._lanes
         self._lanes = {key: old.get(key) or Lane(key, self._limits, self._rng) for key in self._pool.keys}
+        self._only = list(self._lanes.values()) if len(self._lanes) == 1 else []
+        self._counts_tokens = any(lane.counts_tokens for lane in self._lanes.values())
         self._pump(self._clock.now())
 
     # For displays.
