@@ -113,7 +113,8 @@ class Engine:
         self._overrides = overrides
         self._given_clock = clock
         self._rng = rng or random.Random()
-        self._known = known_providers(config)
+        # "custom" has no address of its own: it is for those who give one with the command.
+        self._known = [*known_providers(config), "custom"]
         self._plans: dict[str, ProviderPlan] = {}
         self._pools: dict[str, KeyPool] = {}
         self._tokens: dict[str, TokenCount] = {}
@@ -149,7 +150,7 @@ class Engine:
         """The provider's keys, to be replaced while running. Call `replace` on the engine's loop."""
         if provider not in self._known:
             raise ConfigError(f'unknown provider "{provider}"')
-        return Keys(self._pool(provider))
+        return Keys(provider, lambda: self._pool(provider))
 
     def estimator(self) -> Callable[[Asked], int]:
         """From what is asked to the tokens that it may cost at a limiter."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -36,11 +36,13 @@ __all__ = [
 class Keys:
     """A provider's keys while it runs: how many there are, and a way to exchange them. Never shows one."""
 
-    def __init__(self, pool: KeyPool) -> None:
+    def __init__(self, provider: str, pool: Callable[[], KeyPool]) -> None:
+        self.provider = provider
+        # Asked each time: an engine that moves to another loop has another pool.
         self._pool = pool
 
     def __len__(self) -> int:
-        return sum(key.secret is not None for key in self._pool.keys)
+        return sum(key.secret is not None for key in self._pool().keys)
 
     def replace(self, keys: Iterable[str]) -> None:
         """Use these keys from the next request on; what is in flight ends with its own. Raises `ConfigError`."""
@@ -49,10 +51,10 @@ class Keys:
             if not isinstance(value, str) or not value.isascii() or not value or any(map(str.isspace, value)):
                 raise ConfigError("a key is printable ASCII without spaces")
             never_show(value)
-        self._pool.replace([Secret(value) for value in values])
+        self._pool().replace([Secret(value) for value in values])
 
     def __repr__(self) -> str:
-        return f"Keys({self._pool.name!r}, {len(self)})"
+        return f"Keys({self.provider!r}, {len(self)})"
 
 
 def key_pool(plan: ProviderPlan) -> KeyPool:

@@ -1,0 +1,148 @@
+"""What a caller writes becomes a body; what can't be meant is said in the caller's words."""
+
+import json
+
+import pytest
+
+from penstock import Batch, ConfigError, InputError, Request, request_hash
+from penstock.client.embedding import MAX_INPUTS, MAX_TOKENS, parts_of
+from penstock.client.options import read_options
+from penstock.client.request import row_of
+from penstock.wiring import estimate_tokens
+
+MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}]
+
+
+def body(prompt, kind="chat", **options):
+    return row_of(prompt, read_options(kind, options), kind=kind).body
+
+
+def test_text_is_one_user_message():
+    assert body("hi") == {"messages": [{"role": "user", "content": "hi"}]}
+
+
+def test_parameters_go_into_the_body_and_none_leaves_one_out():
+    sent = body(MESSAGES, temperature=0, max_tokens=None, tools=[], extra={"top_a": 1})
+    assert sent == {"messages": MESSAGES, "temperature": 0, "tools": [], "top_a": 1}
+
+
+def test_a_system_message_takes_the_place_of_the_prompts_own():
+    assert body(MESSAGES, system="Be long.")["messages"] == [{"role": "system", "content": "Be long."}, MESSAGES[1]]
+    assert body("hi", system="Be long.")["messages"][0] == {"role": "system", "content": "Be long."}
+
+
+def test_what_a_request_says_wins_over_what_the_call_says():
+    request = Request("hi", temperature=1, model="sim/a", tags={"a": "own"}, deadline="2s")
+    row = row_of(
+        request, read_options("chat", {"temperature": 0, "top_p": 0.5, "model": "sim/b", "tags": {"a": "1", "b": "2"}})
+    )
+    assert row.body == {"messages": [{"role": "user", "content": "hi"}], "temperature": 1, "top_p": 0.5}
+    assert (row.models, row.deadline_s, row.tags) == ("sim/a", 2.0, {"a": "own", "b": "2"})
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ("", "the prompt is empty"),
+        ("  \n", "the prompt is empty"),
+        ([], "the list of messages is empty"),
+        (None, "a prompt is text, a list of chat messages or a Request, got NoneType"),
+        (3, "got int"),
+        ({"messages": []}, "got a dict with the keys messages"),
+        (["a", "b"], 'message 0: expected {"role": "user", "content": "..."}, got str'),
+        ([{"content": "x"}], "got a dict with the keys content"),
+    ],
+)
+def test_a_prompt_that_is_none_is_refused(prompt, message):
+    with pytest.raises(InputError) as caught:
+        body(prompt)
+    assert message in str(caught.value)
+
+
+def test_an_unknown_option_names_the_nearest_one():
+    with pytest.raises(TypeError, match='unknown option "temprature"; did you mean "temperature"'):
+        read_options("chat", {"temprature": 1})
+    with pytest.raises(TypeError, match="extra="):
+        read_options("embedding", {"temperature": 1})
+
+
+@pytest.mark.parametrize("options", [{"deadline": "soon"}, {"timeouts": {"conect": 1}}, {"cache": "sqlite"}])
+def test_an_option_that_cant_be_meant_is_a_config_error(options):
+    with pytest.raises(ConfigError):
+        read_options("chat", options)
+
+
+def test_a_batch_gives_each_request_its_hash_and_keeps_the_order(tmp_path):
+    batch = Batch()
+    ids = [
+        batch.chat.completions.create(model="sim/fast", messages=MESSAGES, temperature=number) for number in range(3)
+    ]
+    ids.append(batch.embeddings.create(model="sim/fast", input=["a"]))
+    ids.append(batch.completions.create(model="sim/fast", prompt="Once"))
+    assert ids[0] == request_hash({"model": "sim/fast", "messages": MESSAGES, "temperature": 0})
+    batch.write(tmp_path / "in.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "in.jsonl").read_text().splitlines()]
+    assert [line["custom_id"] for line in lines] == ids
+    assert [line["url"] for line in lines[2:]] == ["/v1/chat/completions", "/v1/embeddings", "/v1/completions"]
+    assert len(batch) == 5
+
+
+def test_equal_requests_of_a_batch_get_ids_of_their_own_in_the_file(tmp_path):
+    batch = Batch()
+    first = batch.chat.completions.create(messages=MESSAGES)
+    assert batch.chat.completions.create(messages=MESSAGES) == first
+    assert [line["custom_id"] for line in batch.lines()] == [first, f"{first}-2"]
+
+
+def test_batches_merge_in_their_order_and_stay_as_they_were():
+    one, other = Batch(), Batch()
+    one.chat.completions.create(messages=MESSAGES)
+    other.completions.create(prompt="Once")
+    for merged in (Batch.merge(one, other), one.merge(other), Batch.merge([one, other])):
+        assert [request.kind for request in merged] == ["chat", "completion"]
+    assert (len(one), len(other)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda b: b.chat.completions.create(model="x"), lambda b: b.embeddings.create(input=[])]
+)
+def test_a_batch_refuses_a_request_that_asks_nothing(make):
+    with pytest.raises(InputError, match="expected"):
+        make(Batch())
+
+
+def test_texts_to_embed_are_cut_at_the_providers_bounds():
+    assert [len(part) for part in parts_of(["x"] * (2 * MAX_INPUTS + 1))] == [MAX_INPUTS, MAX_INPUTS, 1]
+    assert [len(part) for part in parts_of(["x" * 4 * (MAX_TOKENS // 2)] * 3)] == [1, 1, 1]
+    assert list(parts_of("one")) == [["one"]]
+    assert list(parts_of([[1, 2], [3]])) == [[[1, 2], [3]]]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"), [(3, "expected a text"), ([""], "input 0 is empty"), (["a", 3], "input 1: expected")]
+)
+def test_what_cant_be_embedded_is_refused(inputs, message):
+    with pytest.raises(InputError, match=message):
+        list(parts_of(inputs))
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "least", "most"),
+    [
+        ("chat", {"messages": [{"role": "user", "content": "x" * 400}]}, 100, 110),
+        ("chat", {"messages": [{"role": "user", "content": "x" * 400}], "max_tokens": 50, "n": 2}, 200, 210),
+        ("chat", {"messages": [{"role": "user", "content": [{"type": "text", "text": "x" * 400}]}]}, 100, 115),
+        (
+            "chat",
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x" * 10**6}}]}]},
+            900,
+            1100,
+        ),
+        ("completion", {"prompt": "x" * 400, "max_tokens": 7}, 107, 110),
+        ("embedding", {"input": ["x" * 400, "x" * 400]}, 200, 210),
+        ("embedding", {"input": [1] * 50}, 50, 60),
+        ("chat", {"messages": "nonsense", "max_tokens": "many"}, 0, 0),
+    ],
+)
+def test_tokens_are_estimated_from_text(kind, asked, least, most):
+    assert least <= estimate_tokens(kind, asked) <= most
