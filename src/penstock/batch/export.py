@@ -6,15 +6,16 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 from penstock.batch.record import Stored, answer_line, error_line, outcome_of
 from penstock.batch.schema import ANSWERED
 from penstock.batch.sinks import write_table
+from penstock.batch.sinks_file import whole_file
 from penstock.batch.sources import Source
 from penstock.batch.writer import Written
 
-__all__ = ["GrowingOutput", "errors_path", "replacing", "write_errors", "write_lines", "write_outputs"]
+__all__ = ["GrowingOutput", "errors_path", "write_errors", "write_lines", "write_outputs"]
 
 _BLOCK = 256 * 1024
 
@@ -50,7 +51,7 @@ def write_errors(out: Path, items: Iterable[Stored]) -> int:
 
 def write_lines(out: Path, items: Iterable[Stored], run_id: str) -> None:
     """The answered ones of `items`, a line each."""
-    with replacing(out) as file:
+    with whole_file(out) as file:
         block: list[bytes] = []
         size = 0
         for item in items:
@@ -80,7 +81,7 @@ class _Lines:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._stack = contextlib.ExitStack()
-        self._file: IO[bytes] | None = None
+        self._file: BinaryIO | None = None
         self.count = 0
 
     def __enter__(self) -> _Lines:
@@ -91,7 +92,7 @@ class _Lines:
 
     def write(self, line: bytes) -> None:
         if self._file is None:
-            self._file = self._stack.enter_context(replacing(self._path))
+            self._file = self._stack.enter_context(whole_file(self._path))
         self._file.write(line)
         self.count += 1
 
@@ -100,22 +101,6 @@ class _Lines:
         if self._file is None:
             self._path.unlink(missing_ok=True)
         self._stack.close()
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes `path`'s place only when it is complete and on disk; an error leaves `path` as it was."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
 
 
 class GrowingOutput:

@@ -138,6 +138,8 @@ class Runner:
             await self._sink.close()
         if self.error is not None:
             raise self.error
+        if self.stopped is None and not self._exhausted:
+            raise RuntimeError("every worker left before the end of the input")
 
     def stop(self, why: str, *, now: bool = False, drain_s: float | None = None) -> None:
         """No new work. What is in flight finishes, within `drain_s` seconds; with `now` it is cancelled."""
