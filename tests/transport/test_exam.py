@@ -18,7 +18,7 @@ _NO_GOOD_BYE = "an unsized body over TLS may end without close_notify; codecs se
 
 KNOWN: dict[str, dict[str, str]] = {
     "wreq": {"cut_without_good_bye_is_no_end": _NO_GOOD_BYE},
-    "aiohttp": {},
+    "aiohttp": {"cut_without_good_bye_is_no_end": _NO_GOOD_BYE},
 }
 """Points that an adapter fails, and why that is bearable."""
 

@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 
 from penstock.errors import CallError
+from penstock.transport.faults import closed
 
 __all__ = ["Permits"]
 
@@ -43,7 +44,7 @@ class Permits:
     async def wait(self, limit_s: float | None = None) -> None:
         """A permit in its turn. Raises `CallError` timeout (`total`, unsent) after `limit_s` seconds."""
         if self._closed:
-            raise _closed()
+            raise closed(sent=False)
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
         self._waiters[waiter] = None
@@ -74,14 +75,10 @@ class Permits:
         while self._waiters:
             waiter, _ = self._waiters.popitem(last=False)
             if not waiter.done():
-                waiter.set_exception(_closed())
+                waiter.set_exception(closed(sent=False))
 
     def _expire(self, waiter: asyncio.Future[None]) -> None:
         if not waiter.done():
             waiter.set_exception(
                 CallError("timeout", "no connection became free before the total timeout", code="total", sent=False)
             )
-
-
-def _closed() -> CallError:
-    return CallError("transport", "the transport is closed", code="closed", sent=False)

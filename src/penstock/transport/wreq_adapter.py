@@ -21,10 +21,11 @@ from penstock import __version__
 from penstock.errors import CallError, ConfigError
 from penstock.http import Pool, Timeouts, WireReply, WireRequest
 from penstock.transport.environment import proxy_rules, trusted_pem
+from penstock.transport.faults import closed, too_slow
 from penstock.transport.headers import LazyHeaders
 from penstock.transport.patrol import Patrol, Wait
 from penstock.transport.permits import Permits
-from penstock.transport.wreq_errors import call_error, cancelled_by_close, closed, too_slow
+from penstock.transport.wreq_errors import call_error, cancelled_by_close
 from penstock.transport.wreq_stream import WreqStream
 from penstock.transport.wreq_upload import HeadWait, Upload
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from wreq import exceptions as wreq_exceptions
 
 from penstock.errors import CallError, ErrorKind
+from penstock.transport.faults import origin_of
 
-__all__ = ["call_error", "cancelled_by_close", "closed", "origin_of", "too_large", "too_slow"]
+__all__ = ["call_error", "cancelled_by_close"]
 
 
 class _Case(NamedTuple):
@@ -75,14 +75,6 @@ _OTHERWISE = (_Case("", "transport", "unknown", sent=True, text="the request fai
 _REASON = re.compile(r'(?:message|reason): "([^"]{1,120})"')
 
 
-def origin_of(url: str) -> str:
-    """`host:port` as messages name it: never the path, the query or a user."""
-    try:
-        return urlsplit(url).netloc.rpartition("@")[2] or "an address without a host"
-    except ValueError:
-        return "an address that is none"
-
-
 def call_error(error: Exception, url: str) -> CallError:
     """What happened, with `sent` False only when it is certain."""
     text = str(error)
@@ -93,29 +85,7 @@ def call_error(error: Exception, url: str) -> CallError:
     return CallError(case.kind, f"{origin_of(url)}: {case.text}{reason}", code=case.code, sent=case.sent)
 
 
-def closed(*, sent: bool) -> CallError:
-    return CallError("transport", "the transport is closed", code="closed", sent=sent)
-
-
 def cancelled_by_close(error: asyncio.CancelledError) -> bool:
     """wreq cancels what waits on a client that closes; nobody asked this task to stop."""
     task = asyncio.current_task()
     return bool(error.args) and "closed" in str(error.args[0]) and (task is None or not task.cancelling())
-
-
-def too_large(url: str, limit: int) -> CallError:
-    text = f"{origin_of(url)}: the body is larger than {limit} bytes"
-    return CallError("transport", text, code="body_too_large")
-
-
-def too_slow(url: str, code: str, *, sent: bool = True) -> CallError:
-    """A phase that took too long; `code` is its name."""
-    return CallError("timeout", f"{origin_of(url)}: {_SLOW[code]}", code=code, sent=sent)
-
-
-_SLOW = {
-    "connect": "no connection in time",
-    "first_byte": "the first byte of the answer didn't come in time",
-    "between_bytes": "the answer stalled between two pieces",
-    "total": "no whole answer in time",
-}

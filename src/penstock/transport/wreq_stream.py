@@ -12,9 +12,10 @@ import wreq
 
 from penstock.errors import CallError
 from penstock.http import Headers
+from penstock.transport.faults import closed, too_large, too_slow
 from penstock.transport.headers import LazyHeaders
 from penstock.transport.patrol import Patrol, Wait
-from penstock.transport.wreq_errors import call_error, cancelled_by_close, closed, too_large, too_slow
+from penstock.transport.wreq_errors import call_error, cancelled_by_close
 
 __all__ = ["WreqStream"]
 
