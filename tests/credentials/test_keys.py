@@ -61,14 +61,6 @@ def test_a_server_that_says_when_its_quota_is_back_is_believed() -> None:
     assert pool.usable(30.0) == list(pool.keys)
 
 
-def test_the_key_with_the_most_head_room_is_the_best() -> None:
-    pool = KeyPool(secrets("a", "b", "c"))
-    room = dict(zip(pool.keys, [1.0, 3.0, 2.0], strict=True))
-    assert pool.best(0.0, room.__getitem__) is pool.keys[1]
-    pool.set_aside(pool.keys[1], refusal(), 0.0)
-    assert pool.best(0.0, room.__getitem__) is pool.keys[2]
-
-
 def test_when_no_key_is_left_the_error_says_what_the_provider_said() -> None:
     pool = KeyPool(secrets("a", "b"), name="openai")
     for key in pool.keys:

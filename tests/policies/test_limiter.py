@@ -284,3 +284,28 @@ def test_a_key_set_aside_fails_everyone_in_line_at_once() -> None:
         assert now() == 1
 
     run(main)
+
+
+def test_a_key_at_its_limit_gives_way_to_the_next_at_once() -> None:
+    async def main() -> None:
+        limiter = a_limiter(keys=2)
+        first = await admitted(limiter)
+        first.refused(an_error("rate_limited", retry_after_s=60), now())
+        second = await admitted(limiter)
+        assert second.key != first.key
+        assert now() == 0
+        assert limiter.wait_s(now(), 0) == 0
+
+    run(main)
+
+
+def test_what_never_left_costs_nothing_and_what_was_refused_no_tokens() -> None:
+    async def main() -> None:
+        limiter = a_limiter(rpm=60, tpm=60_000)
+        for error in (an_error("transport", sent=False), an_error("bad_request", status=400)):
+            began_s = now()
+            permit = await admitted(limiter, estimate=50_000)
+            permit.refused(error, now())
+            assert now() - began_s < 1.1
+
+    run(main)

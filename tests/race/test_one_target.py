@@ -127,6 +127,12 @@ def test_a_target_whose_limit_forgets_its_refusals_is_not_hammered() -> None:
     assert error.requests_sent < 40
 
 
+def test_a_refused_key_s_wait_is_not_the_next_key_s() -> None:
+    target = ScriptedTarget("sim/fast", [an_error("rate_limited", retry_after_s=60), an_answer()])
+    target.refuse = lambda error, now_s: None  # type: ignore[method-assign]
+    assert answered(target).latency_s == 0
+
+
 def test_a_bad_key_gives_way_to_the_next_at_once() -> None:
     target = ScriptedTarget("sim/fast", [an_error("auth"), an_error("quota_exhausted"), an_answer()], keys=3)
     answer = answered(target, settings=RaceSettings(max_attempts=1))

@@ -93,10 +93,6 @@ class KeyPool:
         """The keys that may be used now."""
         return [key for key in self.keys if now_s >= key.aside_until_s]
 
-    def best(self, now_s: float, head_room: Callable[[Key], float]) -> Key | None:
-        """The usable key with the most head room, the earlier one of equals; None when no key is usable."""
-        return max(self.usable(now_s), key=head_room, default=None)
-
     def set_aside(self, key: Key, error: CallError, now_s: float) -> None:
         """Don't use `key` any more: for good, or for a while when its account is out of credit.
 

@@ -278,8 +278,9 @@ class Plan:
         standing.not_before_s = now_s
         wait_s = self._targets[target].wait_s(now_s, self._call.estimate)
         if wait_s <= 0.0:
-            # The limit doesn't hold calls back, so the call does it itself.
-            standing.not_before_s += max(error.retry_after_s or 0.0, self._backoff_s(standing.refusals))
+            # Another key may be free; a limit that goes on not to hold the call back is replaced by its own waits.
+            if standing.refusals > 1:
+                standing.not_before_s += self._backoff_s(standing.refusals - 1)
         elif self._is_too_late(now_s + min(wait_s, error.retry_after_s or 0.0)):
             standing.ended = error
 

@@ -124,6 +124,15 @@ class Lane:
                 amount = _AMOUNT[name]
                 bucket.refund(amount(need) - amount(usage))
 
+    def failed(self, error: CallError, now_s: float, need: Need | None) -> None:
+        """No answer, and no 429. The provider charges tokens for what it began to answer, not for what it refused."""
+        if not error.sent:
+            self.unsent(now_s, need)
+            return
+        self.in_flight -= 1
+        if error.status is not None and 400 <= error.status < 500:
+            self._refund(need)
+
     def unsent(self, now_s: float, need: Need | None) -> None:
         """What was taken is given back whole: the request was never sent."""
         self.in_flight -= 1

@@ -337,7 +337,7 @@ class Limiter:
         if error.kind == "rate_limited":
             lane.refused(error, now_s, sent_s, need)
         else:
-            lane.in_flight -= 1
+            lane.failed(error, now_s, need)
             if error.kind == "overloaded":
                 self._concurrency.refused(now_s, sent_s, in_flight)
             if error.verdict.key_is_bad and lane.key in self._lanes and lane.key.is_usable(now_s):
