@@ -62,6 +62,7 @@ IMPORTS: dict[str, Rule] = {
         (*INNER, *MIDDLE, "endpoint", "simulator", "config", "wiring", "batch", "answer", "portal", "client"),
         "one file per verb; outermost, so nothing imports it",
     ),
+    "__main__": Rule(("cli",), "`python -m penstock` is the command"),
 }
 
 APART: dict[str, tuple[str, ...]] = {
