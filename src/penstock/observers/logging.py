@@ -21,9 +21,11 @@ LEVELS = ("debug", "info", "warning", "error")
 _MASK = "[key]"
 _LEAST_SECRET = 6
 _LOOKS_LIKE_A_KEY = re.compile(
-    r"(?i)(bearer\s+|api[-_]?key['\"]?\s*[:=]\s*['\"]?)[^\s'\",;)}]{6,}|\bsk-[A-Za-z0-9_-]{6,}"
+    r"""(bearer\s+|api[-_]?key['"]?\s*[:=]\s*['"]?)(?!env:|file:)[^\s'",;)}]{6,}|\bsk-[A-Za-z0-9_-]{6,}""",
+    re.IGNORECASE,
 )
-_secrets: set[str] = set()
+_MOST_SECRETS = 10_000
+_secrets: dict[str, None] = {}
 
 _root = logging.getLogger("penstock")
 # Without this, Python prints warnings of a library that nobody configured.
@@ -34,12 +36,14 @@ _prompts = logging.getLogger("penstock.prompts")
 def never_show(secret: str) -> None:
     """Take `secret` out of every line that is logged from now on, wherever it stands."""
     if len(secret) >= _LEAST_SECRET:
-        _secrets.add(secret)
+        _secrets[secret] = None
+        if len(_secrets) > _MOST_SECRETS:
+            del _secrets[next(iter(_secrets))]
 
 
 def masked(text: str) -> str:
     """The text without known keys, and without what looks like one."""
-    for secret in _secrets:
+    for secret in tuple(_secrets):
         if secret in text:
             text = text.replace(secret, _MASK)
     return _LOOKS_LIKE_A_KEY.sub(lambda match: (match.group(1) or "") + _MASK, text)
