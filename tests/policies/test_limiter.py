@@ -309,3 +309,16 @@ def test_what_never_left_costs_nothing_and_what_was_refused_no_tokens() -> None:
             assert now() - began_s < 1.1
 
     run(main)
+
+
+def test_a_small_request_doesn_t_overtake_a_big_one_that_waits() -> None:
+    async def main() -> None:
+        limiter = a_limiter(tpm=60_000)
+        (await admitted(limiter, estimate=10_000)).settle(None)
+        big = asyncio.create_task(admitted(limiter, estimate=30_000))
+        await asyncio.sleep(1)
+        assert limiter.try_admit(a_call(estimate=10), now()) is None
+        assert limiter.try_admit(a_call(estimate=10, priority=0), now()) is not None
+        await big
+
+    run(main)
