@@ -8,7 +8,7 @@ import pytest
 from tests.batch.given import item
 
 from penstock.batch.items import BadItem, Item
-from penstock.batch.runner import Limits, Runner, Tally
+from penstock.batch.runner import Latencies, Limits, Runner, Tally
 from penstock.batch.window import Window
 from penstock.call import Call, Choice, Completion, Reply, Usage
 from penstock.clock import LoopClock
@@ -321,3 +321,14 @@ def test_a_window_that_narrows_keeps_workers_for_what_is_left() -> None:
 
     run(main())
     assert len(sink.answers) == 100
+
+
+def test_quantiles_of_latencies_are_within_their_buckets() -> None:
+    latencies = Latencies()
+    assert latencies.quantile(0.5) is None
+    for n in range(1, 1001):
+        latencies.add(n / 100)
+    assert latencies.quantile(0.5) == pytest.approx(5, rel=0.04)
+    assert latencies.quantile(0.99) == pytest.approx(9.9, rel=0.04)
+    latencies.add(0.0)
+    assert (latencies.quantile(0.0) or 0) < 0.02
