@@ -55,7 +55,7 @@ class MemorySink:
 def answer(call: Call) -> Completion:
     text = call.body["messages"][0]["content"]
     message = {"role": "assistant", "content": text}
-    return Completion(choices=(Choice(message, "stop"),), usage=Usage(3, 2), target="t", latency_s=0.1)
+    return Completion(choices=(Choice(message, "stop"),), usage=Usage(3, 2), target="t", latency_s=0.1, requests_sent=1)
 
 
 class Target:
@@ -132,7 +132,8 @@ def test_every_item_is_asked_once_and_answered() -> None:
     assert sorted(target.asked) == sorted(f"id-{n}" for n in range(50))
     assert sorted(result.sink.answers) == sorted((f"id-{n}", f"question {n}") for n in range(50))
     assert result.sink.closed
-    assert (result.tally.answered, result.tally.input_tokens, result.tally.in_flight) == (50, 150, 0)
+    tally = result.tally
+    assert (tally.answered, tally.attempts, tally.input_tokens, tally.in_flight) == (50, 50, 150, 0)
 
 
 def test_no_more_than_the_window_is_in_flight() -> None:

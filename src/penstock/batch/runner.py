@@ -245,7 +245,7 @@ class Runner:
             return error
         tally = self.tally
         tally.failed += 1
-        tally.attempts += len(error.attempts)
+        tally.attempts += error.requests_sent
         tally.errors[error.kind] += 1
         if error.last is not None and error.last.status is not None:
             self._last_answer_s = self._clock.now()  # a refusal is an answer too: the target is there
@@ -255,7 +255,7 @@ class Runner:
     def _count(self, reply: Completion) -> None:
         tally = self.tally
         tally.answered += 1
-        tally.attempts += len(reply.attempts)
+        tally.attempts += reply.requests_sent
         tally.latency.add(reply.latency_s)
         usage = reply.usage
         if usage is not None:

@@ -59,7 +59,7 @@ class _Recorder:
             raw = raw.strip()
         meta = Meta(
             target=completion.target,
-            attempts=len(completion.attempts),
+            attempts=completion.requests_sent,
             latency_s=round(completion.latency_s, 4),
             cost_usd=None,
             cached=completion.cached,
@@ -78,7 +78,7 @@ class _Recorder:
         ended_s = (error.attempts[-1].ended_s or first_s) if error.attempts else 0.0
         meta = Meta(
             target=last.target if last is not None else "",
-            attempts=len(error.attempts),
+            attempts=error.requests_sent,
             latency_s=round(ended_s - first_s, 4),
             cost_usd=None,
             cached=False,
