@@ -7,7 +7,7 @@ from tests.client.given import KEY
 
 from penstock.call import Call
 from penstock.config import RouteTimeouts, parse_config
-from penstock.errors import ConfigError, DeadlineExceeded, Unanswered
+from penstock.errors import ConfigError, DeadlineExceeded, PenstockError, Unanswered
 from penstock.observers.logging import masked
 from penstock.testing import run
 from penstock.wiring import Manner, Overrides, build
@@ -232,3 +232,26 @@ def test_timeouts_come_from_the_call_then_the_overrides_then_the_route():
     made = engine(raw, overrides=Overrides(timeouts=RouteTimeouts(total=3)))
     selection = made.check("r")
     assert made._timeouts_of(selection, RouteTimeouts(first_token=4)) == RouteTimeouts(1, 4, None, 3)
+
+
+def test_what_runs_while_an_engine_closes_ends_with_an_error_at_once():
+    async def main():
+        made = engine()
+        task = asyncio.get_running_loop().create_task(made.handler("sim/down")(call()))
+        await asyncio.sleep(0)
+        await made.aclose()
+        with pytest.raises(PenstockError, match="closed while the request was running"):
+            await task
+        return asyncio.get_running_loop().time()
+
+    assert run(main()) < 30
+
+
+def test_an_engine_that_was_closed_opens_anew():
+    async def main():
+        made = engine()
+        await made.handler("sim/fast")(call())
+        await made.aclose()
+        return (await made.handler("sim/fast")(call())).target
+
+    assert run(main()) == "sim/fast"

@@ -146,6 +146,7 @@ class AsyncClient:
         from penstock.client.collect import run_all
 
         asking = read_options("chat", options)
+        self._engine.widen(concurrency or 0)
         given = [prompt async for prompt in prompts] if isinstance(prompts, AsyncIterable) else list(prompts)
         return await run_all(
             self._engine,
@@ -234,6 +235,7 @@ class AsyncClient:
             return await self._settled(prompt, asking)
 
         most = concurrency or self.concurrency or _CONCURRENCY
+        self._engine.widen(most)
         mapping: Mapping[Prompt, Answer] = Mapping(prompts, settle, concurrency=most, ordered=ordered)
         try:
             async for _, answer in mapping:

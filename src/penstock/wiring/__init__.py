@@ -1,10 +1,11 @@
 """From settings to the running tree: the one place that may know every part."""
 
-from penstock.wiring.engine import Engine, Manner, Models, Overrides, build
+from penstock.wiring.engine import Engine, build
 from penstock.wiring.estimate import Asked, estimate, estimate_tokens
 from penstock.wiring.providers import ProviderPlan, known_providers, plan_provider
 from penstock.wiring.reports import EngineStats, TargetReport
 from penstock.wiring.running import Keys, LimitedTarget
+from penstock.wiring.settings import Manner, Models, Overrides
 
 __all__ = [
     "Asked",

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal
-
-import msgspec
 
 from penstock.call import Call, Completion, Kind, Usage
 from penstock.catalog import is_reasoning
@@ -35,43 +33,15 @@ from penstock.wiring.running import (
     open_codec,
     open_provider_transport,
 )
+from penstock.wiring.settings import Manner, Models, Overrides
 
-__all__ = ["Engine", "Manner", "Models", "Overrides", "build"]
-
-Models = str | Sequence[str] | None
-"""A target, targets in order of preference, a route's name, or None for the route `default`."""
+__all__ = ["Engine", "build"]
 
 _FIRST_TOKEN_S = 120.0
 _FIRST_TOKEN_OF_REASONING_S = 300.0
 _DEADLINE_S = 120.0
 _MOST_HANDLERS = 10_000
 _MOST_TARGETS = 10_000
-
-
-class Overrides(msgspec.Struct, frozen=True, kw_only=True):
-    """What a command or a client says over the configuration; None where it says nothing. Times are seconds."""
-
-    base_url: str | None = None
-    """Every request goes there, whatever its provider."""
-    rpm: int | None = None
-    tpm: int | None = None
-    concurrency: int | None = None
-    """Requests at once: widens the connection pool, and bounds each target of an interactive engine."""
-    deadline_s: float | None = None
-    max_attempts: int | None = None
-    timeouts: RouteTimeouts | None = None
-
-
-class Manner(msgspec.Struct, frozen=True, kw_only=True):
-    """How one group of calls is answered, where it differs from the engine's own way."""
-
-    patience: Literal["interactive", "batch"] = "interactive"
-    deadline_s: float | None = None
-    """Interactive: from a call's arrival; batch: from its first send. None: the client's, else the route's."""
-    else_deadline_s: float | None = 120.0
-    """Where none of them has one; None for no bound."""
-    timeouts: RouteTimeouts | None = None
-    """Over the route's."""
 
 
 def build(
@@ -111,6 +81,7 @@ class Engine:
         """Live counts of every race of this engine."""
         self._manner = Manner(patience=patience, else_deadline_s=None if patience == "batch" else _DEADLINE_S)
         self._overrides = overrides
+        self._concurrency = overrides.concurrency or 0
         self._given_clock = clock
         self._rng = rng or random.Random()
         # "custom" has no address of its own: it is for those who give one with the command.
@@ -218,14 +189,20 @@ class Engine:
         return await list_models(plan, codec, transport, self._pool(provider))
 
     async def aclose(self) -> None:
-        """Close every connection. Cancel what runs first."""
+        """Close every connection; what still runs ends with an error. An engine that is asked again opens anew."""
         if asyncio.get_running_loop() is not self._loop:
             return
+        for target in self._targets.values():
+            target.close()
         transports = [transport for _, transport in self._transports.values()]
         self._forget()
         self._loop = None
         for transport in transports:
             await transport.aclose()
+
+    def widen(self, concurrency: int) -> None:
+        """Make pools whose size nobody set big enough for so many requests; those that are open stay as they are."""
+        self._concurrency = max(self._concurrency, concurrency)
 
     # For people.
 
@@ -366,7 +343,7 @@ class Engine:
         if connection is None:
             plan = self.plan(provider)
             try:
-                transport = open_provider_transport(plan, self.clock, concurrency=self._overrides.concurrency)
+                transport = open_provider_transport(plan, self.clock, concurrency=self._concurrency)
             except CallError as error:
                 raise ConfigError(f"{provider}: {error.message}") from error
             connection = self._transports[provider] = (open_codec(plan), transport)

@@ -11,7 +11,7 @@ from penstock.call import Call, Completion, Reply, Usage
 from penstock.clock import Clock
 from penstock.credentials import KeyPool, Secret
 from penstock.endpoint import Bearer, Endpoint
-from penstock.errors import CallError, ConfigError
+from penstock.errors import CallError, ConfigError, PenstockError
 from penstock.handler import OpenStream
 from penstock.http import Pool, Timeouts, Transport, WireRequest
 from penstock.observers.logging import never_show
@@ -79,7 +79,7 @@ def open_codec(plan: ProviderPlan) -> OpenAICodec:
     return OpenAICodec(plan.vendor, plan.base_url, headers=plan.headers)
 
 
-def open_provider_transport(plan: ProviderPlan, clock: Clock, *, concurrency: int | None) -> Transport:
+def open_provider_transport(plan: ProviderPlan, clock: Clock, *, concurrency: int) -> Transport:
     """The provider's connections; the simulator itself where there is no address. Opens nothing yet."""
     if plan.base_url is None:
         from penstock.simulator.memory import SimTransport
@@ -89,7 +89,7 @@ def open_provider_transport(plan: ProviderPlan, clock: Clock, *, concurrency: in
 
     pool = plan.config.pool
     if pool is None:
-        pool = Pool(max_connections=max(Pool().max_connections, concurrency or 0))
+        pool = Pool(max_connections=max(Pool().max_connections, concurrency))
     return open_transport(plan.config.transport or "wreq", pool)
 
 
@@ -143,7 +143,7 @@ class LimitedTarget:
     def __init__(self, limiter: Limiter, endpoint: Endpoint, tokens: TokenCount) -> None:
         self.name = endpoint.name
         self.limiter = limiter
-        self._endpoint = endpoint
+        self._endpoint: Endpoint | _Closed = endpoint
         self._tokens = tokens
         # Bound once: the race asks for each of them on every call.
         self.wait_s = limiter.wait_s
@@ -163,5 +163,14 @@ class LimitedTarget:
             stream.on_close(lambda: self._tokens.add(stream.usage))
         return reply
 
+    def close(self) -> None:
+        """Refuse what is sent from now on, so that nobody retries on connections that are gone."""
+        self._endpoint = _Closed()
+
     def __repr__(self) -> str:
         return f"LimitedTarget({self.name!r})"
+
+
+class _Closed:
+    async def send(self, *_: object, **__: object) -> Reply:
+        raise PenstockError("the client was closed while the request was running")

@@ -1,0 +1,41 @@
+"""What is said over a configuration: by a command or a client for all its calls, and for one group of calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from penstock.config import RouteTimeouts
+
+__all__ = ["Manner", "Models", "Overrides"]
+
+Models = str | Sequence[str] | None
+"""A target, targets in order of preference, a route's name, or None for the route `default`."""
+
+
+class Overrides(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command or a client says over the configuration; None where it says nothing. Times are seconds."""
+
+    base_url: str | None = None
+    """Every request goes there, whatever its provider."""
+    rpm: int | None = None
+    tpm: int | None = None
+    concurrency: int | None = None
+    """Requests at once: widens the connection pool, and bounds each target of an interactive engine."""
+    deadline_s: float | None = None
+    max_attempts: int | None = None
+    timeouts: RouteTimeouts | None = None
+
+
+class Manner(msgspec.Struct, frozen=True, kw_only=True):
+    """How one group of calls is answered, where it differs from the engine's own way."""
+
+    patience: Literal["interactive", "batch"] = "interactive"
+    deadline_s: float | None = None
+    """Interactive: from a call's arrival; batch: from its first send. None: the client's, else the route's."""
+    else_deadline_s: float | None = 120.0
+    """Where none of them has one; None for no bound."""
+    timeouts: RouteTimeouts | None = None
+    """Over the route's."""
