@@ -25,12 +25,17 @@ class LazyHeaders(Mapping[str, str]):
         values = self._fields.get_all(name)
         if not values:
             raise KeyError(name)
-        if len(values) == 1:
-            return str(values[0], "latin-1")
         return ", ".join(str(value, "latin-1") for value in values)
 
     def get(self, name: str, default: Any = None) -> Any:
         # The mapping's own raises and catches for each field that isn't there, and most aren't.
+        values = self._fields.get_all(name)
+        if not values:
+            return default
+        return str(values[0], "latin-1") if len(values) == 1 else self[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        # Most names that a codec asks for aren't there: no exception for those.
         values = self._fields.get_all(name)
         if not values:
             return default

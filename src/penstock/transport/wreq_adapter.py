@@ -29,7 +29,7 @@ from penstock.transport.wreq_errors import call_error, cancelled_by_close
 from penstock.transport.wreq_stream import WreqStream
 from penstock.transport.wreq_upload import HeadWait, Upload
 
-__all__ = ["WreqTransport"]
+__all__ = ["WreqTransport", "client_options"]
 
 _METHODS = {name: getattr(wreq.Method, name) for name in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")}
 _MAX_CACHED = 64
@@ -251,43 +251,15 @@ class WreqTransport:
         """
         if self._client is None:
             self._connect = timeouts.connect
-            self._client = self._new_client(timeouts.connect)
+            self._client = wreq.Client(**client_options(self.pool, self._trust, timeouts.connect))
         is_patient = self._connect is not None and (timeouts.connect is None or timeouts.connect > self._connect)
         if is_patient and self._patient is None:
-            self._patient = self._new_client(None)
+            self._patient = wreq.Client(**client_options(self.pool, self._trust, None))
         total = _FOREVER if timeouts.total is None else timedelta(seconds=timeouts.total)
         # A total that ends first would hide whether the request was still connecting.
         connects_first = timeouts.total is None or timeouts.connect is None or timeouts.connect < timeouts.total
         is_plain = timeouts.connect == self._connect and timeouts.first_byte is None and connects_first
         return _Limits(total, is_plain, is_patient)
-
-    def _new_client(self, connect: float | None) -> wreq.Client:
-        pool = self.pool
-        # wreq accepts unknown options in silence: the type checker reads these names against its `ClientConfig`.
-        options: wreq.ClientConfig = {
-            "runtime": _runtime(),
-            "user_agent": f"penstock/{__version__}",
-            # A short answer isn't worth its decompression; who asks for gzip, or gets it unasked, has it decoded.
-            "headers": {"accept-encoding": "identity"},
-            "gzip": True,
-            "brotli": True,
-            "deflate": True,
-            "zstd": True,
-            "http1_only": True,
-            "http1_options": wreq.Http1Options(max_buf_size=max(pool.max_header_bytes, 8192)),
-            "redirect": wreq.redirect.Policy.none(),
-            "cookie_store": False,
-            "referer": False,
-            "no_proxy": True,
-            "tls_verify": self._trust,
-            "pool_idle_timeout": timedelta(seconds=pool.idle_s),
-            "pool_max_idle_per_host": pool.max_connections,
-            # Asking for both families at once waits 15 s for a name server that drops AAAA.
-            "dns_options": wreq.DnsOptions(lookup_ip_strategy=wreq.LookupIpStrategy.IPV4_THEN_IPV6),
-        }
-        if connect is not None:
-            options["connect_timeout"] = timedelta(seconds=connect)
-        return wreq.Client(**options)
 
     def _proxy(self, url: str) -> wreq.Proxy | None:
         if url in self._proxies:
@@ -297,6 +269,35 @@ class WreqTransport:
             self._proxies.clear()
         proxy = self._proxies[url] = None if address is None else wreq.Proxy.all(address)
         return proxy
+
+
+def client_options(pool: Pool, trust: wreq.CertStore | bool, connect: float | None) -> wreq.ClientConfig:
+    """How a client of `pool` is made."""
+    # wreq accepts unknown options in silence: the type checker reads these names against its `ClientConfig`.
+    options: wreq.ClientConfig = {
+        "runtime": _runtime(),
+        "user_agent": f"penstock/{__version__}",
+        # A short answer isn't worth its decompression; who asks for gzip, or gets it unasked, has it decoded.
+        "headers": {"accept-encoding": "identity"},
+        "gzip": True,
+        "brotli": True,
+        "deflate": True,
+        "zstd": True,
+        "http1_only": True,
+        "http1_options": wreq.Http1Options(max_buf_size=max(pool.max_header_bytes, 8192)),
+        "redirect": wreq.redirect.Policy.none(),
+        "cookie_store": False,
+        "referer": False,
+        "no_proxy": True,
+        "tls_verify": trust,
+        "pool_idle_timeout": timedelta(seconds=pool.idle_s),
+        "pool_max_idle_per_host": pool.max_connections,
+        # Asking for both families at once waits 15 s for a name server that drops AAAA.
+        "dns_options": wreq.DnsOptions(lookup_ip_strategy=wreq.LookupIpStrategy.IPV4_THEN_IPV6),
+    }
+    if connect is not None:
+        options["connect_timeout"] = timedelta(seconds=connect)
+    return options
 
 
 def _left(total: timedelta, started_s: float) -> timedelta:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from penstock.http import Pool, Timeouts, Transport
-from penstock.testing.exam_transport.rules import QUICK, Opener, ok, point, post, read_all
+from penstock.testing.exam_transport.rules import BOTH, QUICK, Opener, ok, point, post
 from penstock.testing.exam_transport.server import Peer, Script, Server, black_hole, reply, serve
 
 __all__: list[str] = []
@@ -60,15 +60,12 @@ async def _freed(transport: Transport, server: Server) -> None:
         await asyncio.wait_for(ok(transport, other.url), 3)
 
 
-async def _examine(open_transport: Opener, data: bytes = b"", *, stream_only: bool = False) -> None:
+async def _examine(open_transport: Opener, data: bytes = b"") -> None:
     for limits in (_PATIENT, _WATCHED):
-        for work in (read_all,) if stream_only else (read_all, Transport.send):
+        for ask in BOTH:
             there = asyncio.Event()
             async with serve(_until_gone(there, data)) as server, open_transport(_ONE) as transport:
-                request = post(server.url)
-                await _cancel(
-                    work(transport, request, limits) if work is read_all else transport.send(request, limits), there
-                )
+                await _cancel(ask(transport, post(server.url), limits), there)
                 await _freed(transport, server)
 
 

@@ -6,7 +6,7 @@ import zlib
 from contextlib import suppress
 
 from penstock.http import Pool, Timeouts
-from penstock.testing.exam_transport.rules import QUICK, Opener, failing, ok, point, post, read_all
+from penstock.testing.exam_transport.rules import BOTH, QUICK, Opener, failing, ok, point, post, read_all
 from penstock.testing.exam_transport.server import Peer, Script, reply, serve
 
 __all__: list[str] = []
@@ -38,8 +38,8 @@ def _pouring(head: bytes, piece: bytes = b"", times: int = 0) -> Script:
 
 async def _refuses_body(open_transport: Opener, script: Script) -> None:
     async with serve(script) as server, open_transport(_POOL) as transport:
-        for work in (transport.send(post(server.url), QUICK), read_all(transport, post(server.url), QUICK)):
-            error = await failing(work)
+        for ask in BOTH:
+            error = await failing(ask(transport, post(server.url), QUICK))
             assert (error.kind, error.code, error.sent) == ("transport", "body_too_large", True), error
         await ok(transport, server.url + "/ok")
         await server.until(lambda server: server.open <= 1)
@@ -109,8 +109,8 @@ async def header_within_the_limit_passes(open_transport: Opener) -> None:
 
 async def _refuses_header(open_transport: Opener, head: bytes, piece: bytes = b"", times: int = 0) -> None:
     async with serve(_pouring(head, piece, times)) as server, open_transport(_POOL) as transport:
-        for work in (transport.send(post(server.url), QUICK), transport.stream(post(server.url), QUICK)):
-            error = await failing(work)
+        for ask in BOTH:
+            error = await failing(ask(transport, post(server.url), QUICK))
             assert (error.kind, error.code, error.sent) == ("transport", "header_too_large", True), error
         await server.until(lambda server: server.open == 0)
         await ok(transport, server.url + "/ok")

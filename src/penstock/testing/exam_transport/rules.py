@@ -10,7 +10,20 @@ from typing import Any
 from penstock.errors import CallError
 from penstock.http import Pool, Timeouts, Transport, WireReply, WireRequest
 
-__all__ = ["POINTS", "QUICK", "Factory", "Opener", "failing", "ok", "outcome", "point", "post", "read_all"]
+__all__ = [
+    "BOTH",
+    "POINTS",
+    "QUICK",
+    "Factory",
+    "Opener",
+    "failing",
+    "ok",
+    "outcome",
+    "point",
+    "post",
+    "read_all",
+    "send",
+]
 
 Factory = Callable[[Pool], Transport]
 """Makes the transport under test; it may raise `ConfigError`."""
@@ -79,6 +92,14 @@ async def read_all(transport: Transport, request: WireRequest, timeouts: Timeout
         return WireReply(stream.status, dict(stream.headers), body)
     finally:
         await stream.aclose()
+
+
+async def send(transport: Transport, request: WireRequest, timeouts: Timeouts) -> WireReply:
+    return await transport.send(request, timeouts)
+
+
+BOTH = (send, read_all)
+"""The two ways to ask."""
 
 
 async def ok(transport: Transport, url: str) -> None:

@@ -8,8 +8,8 @@ from itertools import count
 
 from penstock.errors import CallError
 from penstock.http import Pool, Timeouts, Transport
-from penstock.testing.exam_transport.rules import Opener, point, post, read_all
-from penstock.testing.exam_transport.server import Peer, reply, serve
+from penstock.testing.exam_transport.rules import BOTH, Opener, point, post
+from penstock.testing.exam_transport.server import Peer, Script, reply, serve
 
 __all__: list[str] = []
 
@@ -19,7 +19,7 @@ _CANCELLED = 0.05
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def _script(rng: random.Random) -> object:
+def _script(rng: random.Random) -> Script:
     async def script(peer: Peer) -> None:
         while True:
             arrived = await peer.request()
@@ -43,14 +43,11 @@ def _script(rng: random.Random) -> object:
 async def _one(transport: Transport, url: str, number: int, rng: random.Random) -> None:
     body = b'{"number": %d, "pad": "%s"}' % (number, b"x" * rng.choice((10, 1000, 20_000)))
     limits = Timeouts(connect=10, first_byte=rng.choice((None, 10.0)), between_bytes=10, total=20)
-    work = read_all if number % 2 else Transport.send
-    request = post(url, body)
+    call = BOTH[number % 2](transport, post(url, body), limits)
     if rng.random() >= _CANCELLED:
-        call = read_all(transport, request, limits) if work is read_all else transport.send(request, limits)
         got = await call
         assert got.body == body, f"request {number} got another's answer, or half of it"
         return
-    call = read_all(transport, request, limits) if work is read_all else transport.send(request, limits)
     task = asyncio.ensure_future(call)
     await asyncio.sleep(rng.choice((0, rng.uniform(0, 0.004))))
     task.cancel()
@@ -73,7 +70,7 @@ async def soak_leaves_nothing_behind(open_transport: Opener) -> None:
                 failures.append(error)
 
     pool = Pool(max_connections=_CONNECTIONS)
-    async with serve(_script(rng)) as server, open_transport(pool) as transport:  # type: ignore[arg-type]
+    async with serve(_script(rng)) as server, open_transport(pool) as transport:
         await asyncio.gather(*(worker(transport, server.url) for _ in range(_WORKERS)))
         assert failures == [], f"{len(failures)} failed, first: {failures[0]}"
         assert server.most_open <= _CONNECTIONS + _WORKERS

@@ -9,7 +9,7 @@ from pathlib import Path
 from penstock.errors import ConfigError
 from penstock.http import Pool
 from penstock.testing.exam_transport.proxies import environment
-from penstock.testing.exam_transport.rules import QUICK, Opener, failing, ok, point, post, read_all
+from penstock.testing.exam_transport.rules import BOTH, QUICK, Opener, failing, ok, point, post, read_all
 from penstock.testing.exam_transport.server import CA_FILE, Peer, reply, serve
 
 __all__: list[str] = []
@@ -124,7 +124,7 @@ async def sized_body_cut_over_tls_is_an_error(open_transport: Opener) -> None:
         peer.cut()
 
     async with serve(script, tls=True) as server, open_transport(_OURS) as transport:
-        for work in (transport.send(post(server.url), QUICK), read_all(transport, post(server.url), QUICK)):
-            error = await failing(work)
+        for ask in BOTH:
+            error = await failing(ask(transport, post(server.url), QUICK))
             assert error.kind == "transport"
             assert error.code in ("cut", "reset", "tls"), error
