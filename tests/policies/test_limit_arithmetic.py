@@ -160,13 +160,19 @@ def test_capacity_is_cut_once_for_all_that_was_in_flight() -> None:
     for _ in range(5):
         finder.refused(10.0, 9.0, 100)
     assert finder.most == pytest.approx(70)
-    finder.refused(12.0, 11.0, 70)
+    for _ in range(5):
+        finder.refused(12.0, 11.0, 70)
     assert finder.most == pytest.approx(49)
+
+
+def refuse(finder: ConcurrencyFinder, *, in_flight: int) -> None:
+    for _ in range(3):
+        finder.refused(1.0, 0.0, in_flight)
 
 
 def test_capacity_grows_by_one_a_round_trip_up_to_the_user_s_ceiling() -> None:
     finder = ConcurrencyFinder()
-    finder.refused(1.0, 0.0, 20)
+    refuse(finder, in_flight=20)
     for _ in range(14):
         finder.accepted(14, math.inf)
     assert finder.most == pytest.approx(15, abs=0.1)
@@ -175,9 +181,34 @@ def test_capacity_grows_by_one_a_round_trip_up_to_the_user_s_ceiling() -> None:
     assert finder.most == 20.0
 
 
+def test_a_server_that_fails_now_and_then_keeps_its_capacity() -> None:
+    rng = random.Random(4)
+    finder = ConcurrencyFinder()
+    for step in range(20_000):
+        most = int(min(finder.most, 300))
+        if rng.random() < 0.04:
+            finder.refused(step / most + 1.0, step / most, most)
+        else:
+            finder.accepted(most, 300.0)
+    assert finder.most >= 200
+
+
+def test_a_full_server_is_asked_for_what_it_takes() -> None:
+    finder = ConcurrencyFinder()
+    most = 300
+    for trip in range(400):
+        most = int(min(finder.most, 300))
+        for place in range(most):
+            if place < 50:
+                finder.accepted(most, 300.0)
+            else:
+                finder.refused(trip + 1.0, trip + 0.5, most)
+    assert 35 <= most <= 65
+
+
 def test_capacity_that_isn_t_used_doesn_t_grow() -> None:
     finder = ConcurrencyFinder()
-    finder.refused(1.0, 0.0, 20)
+    refuse(finder, in_flight=20)
     finder.accepted(3, math.inf)
     assert finder.most == pytest.approx(14)
 
