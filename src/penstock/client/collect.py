@@ -44,26 +44,49 @@ async def run_all(
     retry_failed: bool,
 ) -> list[Answer]:
     """An answer for each row, in their order. Raises what `AsyncClient.run` says."""
-    answers: list[Answer | None] = [None] * len(rows)
+    answers = _Answers(len(rows))
     if journal is None:
-        async with _shown(engine, answers, progress=progress, resumed=0):
+        async with _shown(engine, answers, progress=progress):
             await _ask_all(rows, range(len(rows)), ask, answers, concurrency=concurrency)
-        return [answer for answer in answers if answer is not None]
+        return answers.all()
     # The journal is SQLite, on a local disk: what it does before and after the run is quick enough for the loop.
     with Journal(journal) as opened:
         run = _Journalled(opened, engine, rows, retry_failed=retry_failed)
         run.read(answers)
-        left = [place for place, answer in enumerate(answers) if answer is None]
-        async with _shown(engine, answers, progress=progress, resumed=len(rows) - len(left)):
-            await run.ask(left, ask, answers, concurrency=concurrency)
-    return [answer for answer in answers if answer is not None]
+        async with _shown(engine, answers, progress=progress):
+            await run.ask(answers.missing(), ask, answers, concurrency=concurrency)
+    return answers.all()
+
+
+class _Answers:
+    """The answers so far, each at its place, and their counts for a display."""
+
+    def __init__(self, total: int) -> None:
+        self._places: list[Answer | None] = [None] * total
+        self.done = 0
+        self.failed = 0
+        self.resumed = 0
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def put(self, place: int, answer: Answer) -> None:
+        self._places[place] = answer
+        self.done += 1
+        self.failed += answer.error is not None
+
+    def missing(self) -> list[int]:
+        return [place for place, answer in enumerate(self._places) if answer is None]
+
+    def all(self) -> list[Answer]:
+        return [answer for answer in self._places if answer is not None]
 
 
 async def _ask_all(
     rows: Sequence[Row],
     places: Sequence[int],
     ask: Ask,
-    answers: list[Answer | None],
+    answers: _Answers,
     *,
     concurrency: int,
     record: Callable[[int, Completion | Unanswered], Awaitable[None]] | None = None,
@@ -77,12 +100,12 @@ async def _ask_all(
         except PenstockError as error:
             if record is not None and isinstance(error, Unanswered):
                 await record(place, error)
-            answers[place] = Answer(None, body=row.body, model=model, error=error)
+            answers.put(place, Answer(None, body=row.body, model=model, error=error))
             return
         assert isinstance(reply, Completion)
         if record is not None:
             await record(place, reply)
-        answers[place] = Answer(reply, body=row.body, model=model)
+        answers.put(place, Answer(reply, body=row.body, model=model))
 
     mapping = Mapping(places, one, concurrency=concurrency, ordered=False)
     try:
@@ -130,11 +153,12 @@ class _Journalled:
         custom_id = f"{digest[:32]}-{seen[digest]}"
         return Item(place, custom_id, bytes.fromhex(digest)[:16], row.kind, None, row.body, None)
 
-    def read(self, answers: list[Answer | None]) -> None:
+    def read(self, answers: _Answers) -> None:
         """Fill in what the journal knows."""
         for stored in self._journal.items():
             if stored.state == ANSWERED or (stored.state == FAILED and not self._retry_failed):
-                answers[stored.idx] = self._answer(stored)
+                answers.put(stored.idx, self._answer(stored))
+        answers.resumed = answers.done
 
     def _answer(self, stored: Stored) -> Answer:
         row = self._rows[stored.idx]
@@ -154,7 +178,7 @@ class _Journalled:
         )
         return Answer(completion, body=row.body, model=model)
 
-    async def ask(self, left: Sequence[int], ask: Ask, answers: list[Answer | None], *, concurrency: int) -> None:
+    async def ask(self, left: Sequence[int], ask: Ask, answers: _Answers, *, concurrency: int) -> None:
         """Ask what is left and commit each outcome. Raises `OSError` when the journal can't be written."""
         sink = JournalSink(
             self._journal,
@@ -196,9 +220,7 @@ class _Journalled:
 
 
 @contextlib.asynccontextmanager
-async def _shown(
-    engine: Engine, answers: Sequence[Answer | None], *, progress: bool, resumed: int
-) -> AsyncIterator[None]:
+async def _shown(engine: Engine, answers: _Answers, *, progress: bool) -> AsyncIterator[None]:
     """A display on stderr while the body runs."""
     if not progress:
         yield
@@ -209,15 +231,14 @@ async def _shown(
     display: Display = open_display(quiet=False)
 
     def show() -> None:
-        done = [answer for answer in answers if answer is not None]
         stats = engine.stats()
         display.update(
             Snapshot(
                 elapsed_s=clock.now() - began_s,
                 total=len(answers),
-                done=len(done),
-                failed=sum(answer.error is not None for answer in done),
-                resumed=resumed,
+                done=answers.done,
+                failed=answers.failed,
+                resumed=answers.resumed,
                 in_flight=sum(target.saturation.in_flight for target in stats.targets.values()),
                 input_tokens=stats.usage.input_tokens - before.input_tokens,
                 output_tokens=stats.usage.output_tokens - before.output_tokens,
