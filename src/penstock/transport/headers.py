@@ -34,13 +34,6 @@ class LazyHeaders(Mapping[str, str]):
             return default
         return str(values[0], "latin-1") if len(values) == 1 else self[name]
 
-    def get(self, name: str, default: Any = None) -> Any:
-        # Most names that a codec asks for aren't there: no exception for those.
-        values = self._fields.get_all(name)
-        if not values:
-            return default
-        return str(values[0], "latin-1") if len(values) == 1 else self[name]
-
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._fields.contains_key(name)
 
