@@ -72,6 +72,23 @@ def test_repeated_and_bad_lines_become_bad_items_under_their_line(tmp_path: Path
     assert isinstance(made[2], BadItem)
 
 
+def test_a_bad_line_goes_by_its_own_id_when_it_is_its_alone(tmp_path: Path) -> None:
+    bad = {"url": "/v1/nowhere", "body": {}}
+    source = open_source(
+        write(
+            tmp_path / "in.jsonl",
+            {"custom_id": "mine", **bad},
+            {"custom_id": "shared", **bad},
+            chat("a", custom_id="shared"),
+            {"custom_id": "twice", **bad},
+            {"custom_id": "twice", **bad},
+        )
+    )
+    scan = prescan(source, find_equals=False)
+    made = list(items(source, Shape(), scan=scan, equals=None, wanted=lambda _: True))
+    assert [item.custom_id for item in made] == ["mine", "line-2", "shared", "twice", "line-5"]
+
+
 def test_options_lie_over_every_body(tmp_path: Path) -> None:
     own = {"messages": [{"role": "system", "content": "old"}, {"role": "user", "content": "q"}], "temperature": 1}
     source = open_source(write(tmp_path / "in.jsonl", own, chat("q")))

@@ -78,9 +78,12 @@ def items(
             return any(wanted(index * samples + number) for number in range(samples))
 
     for row in source.rows(wanted=row_wanted):
-        if isinstance(row, BadRow) or row.index in repeated:
-            message = row.message if isinstance(row, BadRow) else repeated[row.index]
-            yield BadItem(row.index * samples, f"line-{row.line}", message)
+        if isinstance(row, BadRow):
+            is_named = row.custom_id is not None and scan is not None and row.index not in scan.unnamed
+            yield BadItem(row.index * samples, (is_named and row.custom_id) or f"line-{row.line}", row.message)
+            continue
+        if row.index in repeated:
+            yield BadItem(row.index * samples, f"line-{row.line}", repeated[row.index])
             continue
         encoded = canonical(row.body)
         digest = digest_of(row.kind, encoded)

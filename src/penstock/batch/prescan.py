@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
 from hashlib import sha256
 
 import msgspec
 
-from penstock.batch.sources import BadRow, Row, Source
+from penstock.batch.sources import BadRow, Source
 from penstock.call import Kind
-from penstock.errors import InputError
 
 __all__ = ["Equals", "Scan", "canonical", "digest_of", "prescan", "share_key"]
 
@@ -54,6 +52,8 @@ class Scan(msgspec.Struct, kw_only=True):
     equals: Equals
     repeated: dict[int, str]
     """By index: rows whose custom_id an earlier row has, and the message that says so."""
+    unnamed: frozenset[int] = frozenset()
+    """By index: bad rows whose custom_id another row has, so that they go by their line."""
     models: frozenset[str | None]
     """What the bodies name, None when one names none."""
 
@@ -87,6 +87,9 @@ def prescan(source: Source, *, find_equals: bool) -> Scan:
             bad += 1
             if len(first_bad) < _MOST_SHOWN:
                 first_bad.append(row.message)
+            if row.custom_id is not None:
+                hashed = hash(row.custom_id)
+                ids[hashed & 255].append(hashed)
             continue
         models.add(row.model)
         hashed = hash(row.custom_id)
@@ -94,13 +97,14 @@ def prescan(source: Source, *, find_equals: bool) -> Scan:
         if find_equals:
             hashed = hash(canonical(row.body))
             digests[hashed & 255].append(hashed)
-    repeated = _confirm(source, _repeats(ids))
+    repeated, unnamed = _confirm(source, _repeats(ids))
     return Scan(
         rows=rows,
         bad=bad,
         first_bad=first_bad,
         equals=Equals(array("q", sorted(_repeats(digests)))),
         repeated=repeated,
+        unnamed=unnamed,
         models=frozenset(models),
     )
 
@@ -117,15 +121,18 @@ def _repeats(buckets: list[array[int]]) -> set[int]:
     return found
 
 
-def _confirm(source: Source, suspects: set[int]) -> dict[int, str]:
+def _confirm(source: Source, suspects: set[int]) -> tuple[dict[int, str], frozenset[int]]:
+    """Good rows that repeat a good one's id, with what to say of them; and bad rows whose id isn't theirs alone."""
     if not suspects:
-        return {}
-    if not source.replayable:
-        raise InputError(f"{source.name}: a pipe can't be read twice")
+        return {}, frozenset()
     first: dict[str, int] = {}
     repeated: dict[int, str] = {}
-    for row in _good(source):
-        if hash(row.custom_id) not in suspects:
+    bad: list[tuple[int, str]] = []
+    for row in source.rows():
+        if row.custom_id is None or hash(row.custom_id) not in suspects:
+            continue
+        if isinstance(row, BadRow):
+            bad.append((row.index, row.custom_id))
             continue
         line = first.setdefault(row.custom_id, row.line)
         if line != row.line:
@@ -133,8 +140,8 @@ def _confirm(source: Source, suspects: set[int]) -> dict[int, str]:
                 f"{source.name}:{row.line}: duplicate custom_id {row.custom_id!r}, first used on line {line}; "
                 "expected every custom_id once"
             )
-    return repeated
-
-
-def _good(source: Source) -> Iterator[Row]:
-    return (row for row in source.rows() if isinstance(row, Row))
+    unnamed: set[int] = set()
+    for index, custom_id in bad:
+        if first.setdefault(custom_id, -1 - index) != -1 - index:
+            unnamed.add(index)
+    return repeated, frozenset(unnamed)

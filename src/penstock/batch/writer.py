@@ -40,8 +40,8 @@ class GroupWriter:
         on_error: Callable[[Exception], None] | None = None,
         bound: int = 4096,
     ) -> None:
-        """`name` is the file's, for errors. `on_commit` runs in the writer's thread after each commit, `on_error` on the
-        loop, once."""
+        """`name` is the file's, for errors. `on_commit` runs in the writer's thread after each commit, `on_error` once,
+        on the loop."""
         self._connection = connection
         self._name = name
         self._session = session
