@@ -81,6 +81,7 @@ class WreqTransport:
         self._permits = Permits(pool.max_connections)
         self._small_body = min(_SMALL_BODY, pool.max_body_bytes)
         self._connect: float | None = None
+        self._asked: float | None = 0.0
         self._client: wreq.Client | None = None
         self._patient: wreq.Client | None = None
         self._limits_of: dict[Timeouts, _Limits] = {}
@@ -238,27 +239,35 @@ class WreqTransport:
             raise closed(sent=False)
         limits = self._limits_of.get(timeouts)
         if limits is None:
+            limits = self._new_limits(timeouts)
+            if limits.is_patient:
+                return limits
             if len(self._limits_of) >= _MAX_CACHED:
                 self._limits_of.clear()
-            limits = self._limits_of[timeouts] = self._new_limits(timeouts)
+            self._limits_of[timeouts] = limits
         self._last = (timeouts, limits)
         return limits
 
     def _new_limits(self, timeouts: Timeouts) -> _Limits:
-        """Everyone shares the client that bounds connecting as the first caller did.
+        """Everyone shares one client, whose bound on connecting is the longest that was asked for twice in a row.
 
-        Who waits longer than it takes one that waits for ever, who waits less is watched.
+        wreq bounds connecting by client and not by request. Who waits less is watched; who waits longer, as happens
+        when the first call was near its deadline, takes a client that waits for ever and is watched.
         """
-        if self._client is None:
-            self._connect = timeouts.connect
-            self._client = wreq.Client(**client_options(self.pool, self._trust, timeouts.connect))
-        is_patient = self._connect is not None and (timeouts.connect is None or timeouts.connect > self._connect)
-        if is_patient and self._patient is None:
+        connect = timeouts.connect
+        is_patient = self._client is not None and _longer(connect, self._connect)
+        if self._client is None or (is_patient and connect == self._asked):
+            self._client = wreq.Client(**client_options(self.pool, self._trust, connect))
+            self._connect = connect
+            self._limits_of.clear()
+            is_patient = False
+        elif is_patient and self._patient is None:
             self._patient = wreq.Client(**client_options(self.pool, self._trust, None))
+        self._asked = connect
         total = _FOREVER if timeouts.total is None else timedelta(seconds=timeouts.total)
         # A total that ends first would hide whether the request was still connecting.
-        connects_first = timeouts.total is None or timeouts.connect is None or timeouts.connect < timeouts.total
-        is_plain = timeouts.connect == self._connect and timeouts.first_byte is None and connects_first
+        connects_first = timeouts.total is None or connect is None or connect < timeouts.total
+        is_plain = connect == self._connect and timeouts.first_byte is None and connects_first
         return _Limits(total, is_plain, is_patient)
 
     def _proxy(self, url: str) -> wreq.Proxy | None:
@@ -298,6 +307,10 @@ def client_options(pool: Pool, trust: wreq.CertStore | bool, connect: float | No
     if connect is not None:
         options["connect_timeout"] = timedelta(seconds=connect)
     return options
+
+
+def _longer(connect: float | None, than: float | None) -> bool:
+    return than is not None and (connect is None or connect > than)
 
 
 def _left(total: timedelta, started_s: float) -> timedelta:

@@ -65,7 +65,11 @@ class Peer:
         return Arrived(method, target, [(name.lower(), value.strip()) for name, _, value in pairs], b"")
 
     async def send(self, data: bytes) -> None:
-        self.writer.write(data)
+        try:
+            self.writer.write(data)
+        except RuntimeError as error:
+            # uvloop's word for a connection that the client has closed.
+            raise ConnectionResetError(str(error)) from error
         await self.writer.drain()
 
     def half_close(self) -> None:
