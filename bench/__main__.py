@@ -39,6 +39,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--long", action="store_true", help="memory and resume with --many requests")
     parser.add_argument("--many", type=int, default=1_000_000)
+    parser.add_argument("--readme", action="store_true", help="put the tables into README.md")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample")
     given = parser.parse_args()
     if given.quick:
@@ -148,6 +149,14 @@ class Bench:
         }
 
 
+def into_readme(report: str) -> None:
+    """The report between the README's two marks."""
+    readme = ROOT / "README.md"
+    before, start, rest = readme.read_text(encoding="utf-8").partition("<!-- bench -->\n")
+    _, end, after = rest.partition("<!-- /bench -->")
+    readme.write_text(f"{before}{start}\n{report}\n\n{end}{after}", encoding="utf-8")
+
+
 def main() -> int:
     given = _arguments()
     # On the repository's disk: the usual temporary folder may be memory, where a journal's syncs cost nothing.
@@ -160,6 +169,8 @@ def main() -> int:
             sys.stderr.write(f"{error}\n")
             return 1
         sys.stdout.write(bench.report() + "\n")
+        if given.readme:
+            into_readme(bench.report())
         if given.json:
             given.json.write_text(json.dumps(bench.found(), indent=1))
         missed = [one.what for one in bench.figures if not one.is_reached]
