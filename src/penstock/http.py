@@ -82,7 +82,7 @@ class WireStream(Protocol):
 class Transport(Protocol):
     """Moves bytes and nothing else. Raises only `CallError` and `CancelledError`.
 
-    The kinds are `transport`, `timeout`, and `bad_request` for what HTTP can't carry (no URL, a line break in a header).
+    The kinds are `transport`, `timeout`, and `bad_request` for what HTTP can't carry: no URL, a line break in a header.
 
     `CallError.sent` is False when it is certain that the server never saw the request. A cancelled call closes its
     connection at once and gives its permit back. `penstock.testing.exercise_transport` is the exam.
