@@ -8,7 +8,9 @@ handed over by a generator, which wreq starts when the connection stands, so tha
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
+import sys
 import time
 from collections.abc import Coroutine
 from datetime import timedelta
@@ -41,6 +43,7 @@ _FOREVER = timedelta(days=3650)
 _SOON = timedelta(milliseconds=1)
 
 _runtimes: dict[int, wreq.Runtime] = {}
+_transports: WeakSet[WreqTransport] = WeakSet()
 
 
 def _runtime() -> wreq.Runtime:
@@ -49,6 +52,17 @@ def _runtime() -> wreq.Runtime:
     if pid not in _runtimes:
         _runtimes[pid] = wreq.Runtime(thread_name="penstock-wreq")
     return _runtimes[pid]
+
+
+@atexit.register
+def _abandon() -> None:
+    for transport in list(_transports):
+        transport.abandon()
+
+
+if sys.platform != "win32":
+    # What a forked child has of them belongs to threads that it doesn't have.
+    os.register_at_fork(after_in_child=_transports.clear)
 
 
 class _Limits(NamedTuple):
@@ -90,6 +104,7 @@ class WreqTransport:
         self._patrol = Patrol()
         self._streams: WeakSet[WreqStream] = WeakSet()
         self._is_closed = False
+        _transports.add(self)
 
     async def send(self, request: WireRequest, timeouts: Timeouts) -> WireReply:
         last, limits = self._last
@@ -133,13 +148,17 @@ class WreqTransport:
         self._patrol.close()
         for stream in list(self._streams):
             stream.close()
-        for client in (self._client, self._patient):
-            if client is not None:
-                client.close()
+        self.abandon()
         # wreq closes a client's idle connections when the last reference to it goes.
         self._client = self._patient = None
         self._limits_of.clear()
         self._last = (None, None)
+
+    def abandon(self) -> None:
+        """Let wreq drop what is under way; for a process that ends without closing."""
+        for client in (self._client, self._patient):
+            if client is not None:
+                client.close()
 
     def _request(
         self, request: WireRequest, limits: _Limits, total: timedelta, upload: Upload | None = None
