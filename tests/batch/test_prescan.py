@@ -108,7 +108,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(st.text(max_size=4), values, max_size=5), st.randoms())
 def test_the_canonical_form_is_blind_to_key_order_and_to_nothing_else(body: dict[str, Any], random: Any) -> None:
     def shuffled(value: Any) -> Any:

@@ -66,7 +66,7 @@ def test_a_lone_answer_is_the_first_sample(journal: Journal, before: int, now: i
     assert ids(journal) == [(4, new_id)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.permutations(list("abcdef")).flatmap(lambda p: st.integers(0, 6).map(lambda n: p[:n])), max_size=4))
 def test_no_answer_is_ever_lost_by_any_change_of_the_input(
     tmp_path_factory: pytest.TempPathFactory, inputs: list[list[str]]

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.call import Call
@@ -18,7 +18,6 @@ from penstock.policies.limit.finders import ConcurrencyFinder, RateFinder
 amounts = st.lists(st.tuples(st.floats(0, 5), st.integers(1, 1000)), min_size=1, max_size=50)
 
 
-@settings(deadline=None)
 @given(amounts)
 def test_a_bucket_never_lets_more_through_than_its_rate_and_one_request(steps: list[tuple[float, int]]) -> None:
     bucket, now_s, taken = Bucket(6000, 60.0), 0.0, 0
@@ -33,7 +32,6 @@ def test_a_bucket_never_lets_more_through_than_its_rate_and_one_request(steps: l
         assert taken <= first + bucket.rate_per_s * (now_s + 0.05) + 1e-6
 
 
-@settings(deadline=None)
 @given(st.integers(1, 1000), st.integers(0, 1000))
 def test_what_is_refunded_can_be_taken_again(spent: int, unused: int) -> None:
     bucket = Bucket(6000, 60.0)

@@ -9,7 +9,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.race.given import a_call, an_answer, an_error, build, now
 
@@ -22,7 +22,6 @@ from penstock.race.backoff import full_jitter_s
 from penstock.testing import ScriptedTarget, run
 
 
-@settings(deadline=None)
 @given(st.integers(1, 10**9), st.integers())
 def test_backoff_stays_below_its_cap_however_often_it_failed(failures: int, seed: int) -> None:
     wait_s = full_jitter_s(failures, random.Random(seed))
@@ -36,7 +35,6 @@ def test_backoff_spreads_over_the_whole_interval() -> None:
     assert max(waits) > 3.9
 
 
-@settings(deadline=None)
 @given(st.lists(st.booleans()))
 def test_a_budget_never_grants_more_than_it_was_filled_with(successes: list[bool]) -> None:
     budget, granted = RetryBudget(), 0
@@ -49,7 +47,6 @@ def test_a_budget_never_grants_more_than_it_was_filled_with(successes: list[bool
     assert granted <= 10 + 0.5 * sum(successes)
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0.001, 10), min_size=1, max_size=30))
 def test_alarms_ring_once_within_a_tick_and_never_early(times: list[float]) -> None:
     rang: list[tuple[float, float]] = []

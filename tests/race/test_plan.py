@@ -147,7 +147,7 @@ def played(world: dict[str, Any]) -> tuple[Story, Plan]:
 
 
 @given(worlds)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_it_ends_once_and_never_later_than_the_deadline_and_one_tick(world: dict[str, Any]) -> None:
     story, plan = played(world)
     assert story.end is not None
@@ -156,7 +156,7 @@ def test_it_ends_once_and_never_later_than_the_deadline_and_one_tick(world: dict
 
 
 @given(worlds)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_it_gives_up_only_when_nothing_is_left_to_try(world: dict[str, Any]) -> None:
     story, plan = played(world)
     if not isinstance(story.end, GiveUp):
@@ -185,7 +185,7 @@ def _all_ended(story: Story, plan: Plan, targets: int) -> bool:
 
 
 @given(worlds)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_permanent_error_is_never_tried_again_on_the_same_target(world: dict[str, Any]) -> None:
     story, _ = played(world)
     permanent = {
@@ -197,7 +197,7 @@ def test_a_permanent_error_is_never_tried_again_on_the_same_target(world: dict[s
 
 
 @given(worlds)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_retries_of_an_interactive_call_never_exceed_the_budget(world: dict[str, Any]) -> None:
     story, plan = played(world)
     route = world["route"]
@@ -207,7 +207,7 @@ def test_retries_of_an_interactive_call_never_exceed_the_budget(world: dict[str,
 
 
 @given(worlds)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_every_attempt_is_told_and_has_ended(world: dict[str, Any]) -> None:
     story, plan = played(world)
     assert plan.requests_sent == len(story.starts)
@@ -220,7 +220,7 @@ def test_every_attempt_is_told_and_has_ended(world: dict[str, Any]) -> None:
 
 
 @given(worlds)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_same_seed_decides_the_same(world: dict[str, Any]) -> None:
     first, _ = played(copy.deepcopy(world))
     second, _ = played(copy.deepcopy(world))

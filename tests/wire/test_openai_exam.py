@@ -4,7 +4,7 @@ import random
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.call import Call, Completion, Event, TextDelta
@@ -60,7 +60,6 @@ def test_a_codec_that_breaks_a_promise_fails(codec, error):
         exercise_codec(codec(vendor("openai")), rounds=4)
 
 
-@settings(deadline=None)
 @given(seed=st.integers(), kind=st.sampled_from(["chat", "completion", "embedding"]))
 def test_any_answer_survives_the_wire_whole_and_streamed(seed, kind):
     codec, call = OpenAICodec(vendor("openai")), Call(id="1", model="m", body={}, kind=kind)
@@ -70,7 +69,6 @@ def test_any_answer_survives_the_wire_whole_and_streamed(seed, kind):
         check_stream(codec, call, completion)
 
 
-@settings(deadline=None)
 @given(data=st.binary(max_size=200), kind=st.sampled_from(["chat", "completion", "embedding"]))
 def test_noise_raises_nothing_but_call_errors(data, kind):
     check_mutated(OpenAICodec(vendor("xai")), Call(id="1", model="m", body={}, kind=kind), data)
@@ -88,7 +86,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(value=JSON, kind=st.sampled_from(["chat", "completion", "embedding"]))
 def test_json_of_any_shape_raises_nothing_but_call_errors(value, kind):
     codec, call = OpenAICodec(vendor("mistral")), Call(id="1", model="m", body={}, kind=kind)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.call import Call, RateLimits
@@ -33,7 +33,6 @@ def test_headers_become_limits(case):
 VALUES = st.text() | st.from_regex(r"-?[0-9.]{1,9}(ms|s|m|h)?", fullmatch=True)
 
 
-@settings(deadline=None)
 @given(headers=st.dictionaries(st.sampled_from(NAMES), VALUES), codec=st.sampled_from(CODECS))
 def test_no_header_raises_and_no_number_is_wild(headers, codec):
     limits = codec.rate_limits(headers)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.call import (
@@ -76,14 +76,12 @@ def test_line_ends_make_no_difference(case):
     assert crlf[0] == plain[0]
 
 
-@settings(deadline=None)
 @given(case=st.sampled_from(CASES), data=st.data())
 def test_a_stream_cut_anywhere_is_the_same_stream(case, data):
     codec, call, stream = given_stream(case)
     check_chunking(codec, call, stream, data.draw(st.sets(st.integers(0, len(stream)), max_size=12)))
 
 
-@settings(deadline=None)
 @given(case=st.sampled_from(CASES), data=st.data())
 def test_damage_raises_nothing_but_call_errors(case, data):
     codec, call, stream = given_stream(case)

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import CallError
@@ -121,7 +121,6 @@ LINES = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(lines=LINES, ends=st.lists(st.sampled_from([b"\n", b"\r\n", b"\r"]), min_size=12, max_size=12), data=st.data())
 def test_events_do_not_depend_on_how_the_network_cuts_them(lines, ends, data):
     stream = b"".join(line + end for line, end in zip(lines, ends, strict=False))
@@ -132,7 +131,6 @@ def test_events_do_not_depend_on_how_the_network_cuts_them(lines, ends, data):
     assert read(*(stream[at : at + 1] for at in range(len(stream)))) == read(stream)
 
 
-@settings(deadline=None)
 @given(lines=LINES)
 def test_line_ends_are_all_alike(lines):
     assert datas(b"\r\n".join(lines)) == datas(b"\n".join(lines)) == datas(b"\r".join(lines))
