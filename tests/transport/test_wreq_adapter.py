@@ -55,6 +55,22 @@ def test_usual_bound_takes_wreqs_own_timeouts_after_a_call_near_its_deadline() -
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_localhost_is_either_family(host: str) -> None:
+    async def main() -> None:
+        transport = WreqTransport(Pool())
+        try:
+            async with serve(_answer, host=host) as server:
+                url = f"http://localhost:{server.port}/"
+                assert (await transport.send(post(url), Timeouts())).body == b"ok"
+        except OSError:
+            pytest.skip(f"this machine has no {host}")
+        finally:
+            await transport.aclose()
+
+    asyncio.run(main())
+
+
 def test_stream_dropped_unclosed_gives_back_what_it_took() -> None:
     async def main() -> None:
         transport = WreqTransport(Pool(max_connections=1))

@@ -1,6 +1,6 @@
 """The fallback transport: aiohttp, with our own bounds, timeouts and decoding. Needs the `aiohttp` extra.
 
-It costs about two and a half times wreq's CPU per request, has wheels everywhere and five maintainers.
+It costs about three times wreq's CPU per request, has wheels everywhere and five maintainers.
 """
 
 from __future__ import annotations

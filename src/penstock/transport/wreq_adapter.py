@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Coroutine
 from datetime import timedelta
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
@@ -301,6 +302,10 @@ class WreqTransport:
 
 def client_options(pool: Pool, trust: wreq.CertStore | bool, connect: float | None) -> wreq.ClientConfig:
     """How a client of `pool` is made."""
+    # Asking for both families at once waits 15 s for a name server that drops AAAA.
+    names = wreq.DnsOptions(lookup_ip_strategy=wreq.LookupIpStrategy.IPV4_THEN_IPV6)
+    # No name server is asked here, and a local server may listen on either.
+    names.add_resolve("localhost", [IPv4Address("127.0.0.1"), IPv6Address("::1")])
     # wreq accepts unknown options in silence: the type checker reads these names against its `ClientConfig`.
     options: wreq.ClientConfig = {
         "runtime": _runtime(),
@@ -320,8 +325,7 @@ def client_options(pool: Pool, trust: wreq.CertStore | bool, connect: float | No
         "tls_verify": trust,
         "pool_idle_timeout": timedelta(seconds=pool.idle_s),
         "pool_max_idle_per_host": pool.max_connections,
-        # Asking for both families at once waits 15 s for a name server that drops AAAA.
-        "dns_options": wreq.DnsOptions(lookup_ip_strategy=wreq.LookupIpStrategy.IPV4_THEN_IPV6),
+        "dns_options": names,
     }
     if connect is not None:
         options["connect_timeout"] = timedelta(seconds=connect)
