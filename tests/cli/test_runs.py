@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.batch.given import meta, record, write
 
+import penstock
 from penstock.batch.journal import Journal
 from penstock.batch.record import Record
 from penstock.batch.schema import FAILED
@@ -41,6 +42,40 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
         return Path(out)
 
     return made
+
+
+@pytest.fixture
+def python_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The journal of a list that was answered by `Client.run`."""
+    monkeypatch.chdir(tmp_path)
+    with penstock.Client("sim/fast") as client:
+        client.run(["one", "two"], journal="numbers.penstock")
+    return Path("numbers.penstock")
+
+
+def test_a_list_in_python_is_a_run_like_others(python_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert [run(["runs"]), run(["status", "numbers"]), run(["report", "numbers"])] == [0, 0, 0]
+    told = capsys.readouterr().out
+    assert "numbers  finished   2/2" in told
+    assert "answered          2 of 2 (100 %)" in told
+    assert "penstock run" not in told
+    assert Path("numbers.report.html").exists()
+
+
+def test_a_list_in_python_is_exported_under_a_name_that_is_given(
+    python_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["export", "numbers.penstock"]) == 2
+    assert run(["export", "numbers.penstock", "-o", "out.csv"]) == 2
+    assert "this was a list in Python; name a .jsonl" in capsys.readouterr().err
+    assert run(["export", "numbers.penstock", "-o", "out.jsonl"]) == 0
+    assert len(Path("out.jsonl").read_text().splitlines()) == 2
+
+
+def test_the_command_leaves_a_programs_journal_alone(python_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("in.txt").write_text("one\n")
+    assert run(["run", "in.txt", "-o", "out.jsonl", "-m", "sim/fast", "--journal", "numbers.penstock"]) == 2
+    assert "name another file with --journal" in capsys.readouterr().err
 
 
 def test_runs_lists_what_is_below_newest_first(make: Make, capsys: pytest.CaptureFixture[str]) -> None:

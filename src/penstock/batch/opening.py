@@ -149,15 +149,22 @@ _OPTION = {"models": "-m", "prompt": "--prompt", "system": "--system", "params":
 
 
 def _check_lasting(settings: JobSettings, info: dict[str, Any]) -> None:
+    if "made_by" in info:
+        raise InputError(f"{settings.journal_file}: a program's journal (Client.run); name another file with --journal")
     before, now = info.get("settings"), settings.lasting()
     if before is None or settings.keep_answered:
         return
-    changed = [_OPTION[key] for key in now if before.get(key) != now[key]]
+    changed = [_OPTION[key] + _was(before, key) for key in now if before.get(key) != now[key]]
     if changed:
         raise InputError(
             f"{', '.join(changed)}: not what this run began with. Go on with --keep-answered (new settings for what "
             "is left), or start anew with --fresh (the old journal is kept as .bak)"
         )
+
+
+def _was(before: dict[str, Any], key: str) -> str:
+    """What to write again; prompts are long, and the rest is many."""
+    return f" (it was {', '.join(before['models'])})" if key == "models" and before.get("models") else ""
 
 
 def _scan(settings: JobSettings, source: Source, info: dict[str, Any]) -> Scan | None:

@@ -36,11 +36,14 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     created_s: float
     input: str
     output: str
+    """A list in Python has none: then the journal's name without its ending."""
     total: int | None
     """Items of the input; None for a pipe that has not ended."""
     settings: dict[str, Any]
     samples: int = 1
     id_column: str | None = None
+    is_command: bool = True
+    """Whether `penstock run` made it, and goes on with it; otherwise a program did, with `Client.run`."""
     sessions: tuple[Session, ...]
     state: Literal["running", "finished", "stopped", "interrupted"]
 
@@ -84,11 +87,12 @@ class Run:
             id=values["id"],
             created_s=values["created_s"],
             input=values["input"],
-            output=values["output"],
+            output=values.get("output") or str(self.journal.with_suffix("")),
             total=values.get("total"),
-            settings=values["settings"],
+            settings=values.get("settings") or {},
             samples=values.get("samples", 1),
             id_column=values.get("id_column"),
+            is_command="made_by" not in values,
             sessions=sessions,
             state=self._state(sessions),
         )

@@ -47,6 +47,10 @@ def _source(path: Path, info: RunInfo) -> Source | None:
         return None
     if path.suffix not in (".csv", ".parquet"):
         raise click.UsageError(f"{path}: expected a name that ends in .jsonl, .csv or .parquet")
+    if not info.is_command:
+        raise click.UsageError(
+            f"{path}: a table repeats an input file's rows, and this was {info.input}; name a .jsonl"
+        )
     if info.samples > 1:
         raise click.UsageError(f"{path}: the run has {info.samples} answers a row and a table one; name a .jsonl")
     from penstock.batch.sources import open_source

@@ -84,7 +84,7 @@ def _told(out: Path, info: RunInfo, counts: Counts) -> dict[str, Any]:
         "sessions": len(info.sessions),
         "stopped": last.stopped if last is not None else None,
         "exit_code": last.exit_code if last is not None else None,
-        "resume": resume_command(info),
+        "resume": resume_command(info) if info.is_command else None,
     }
 
 
@@ -106,6 +106,8 @@ def _lines(out: Path, info: RunInfo, counts: Counts) -> list[str]:
         ("input", legible(info.input, 1000)),
     ]
     lines += [f"  {name:<18}{text}" for name, text in rows if text]
+    if not info.is_command:
+        return lines
     if info.state != "running" and (left or info.state != "finished"):
         lines.append(f"To go on, with the other options it had:\n  {resume_command(info)}")
     elif info.state == "finished" and counts.failed > counts.errors.get("invalid_input", 0):
