@@ -15,18 +15,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from penstock.batch.sources_rows import json_name
+import msgspec
+
+from penstock.batch.sources_rows import MAX_ID_CHARS, json_name
 from penstock.call import Kind
 
-__all__ = ["URLS", "BadForm", "chat_of", "request_of"]
+__all__ = ["URLS", "BadForm", "BatchLine", "chat_of", "fast_request_of", "request_of"]
 
 URLS: dict[str, Kind] = {
     "/v1/chat/completions": "chat",
     "/v1/completions": "completion",
     "/v1/embeddings": "embedding",
 }
+
+
+class BatchLine(msgspec.Struct, gc=False):
+    """The common form, decoded and checked in one go; whatever doesn't fit it goes the long way and is told why."""
+
+    custom_id: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARS)]
+    url: str
+    body: dict[str, Any]
+    method: Literal["POST"] = "POST"
+
+
 _FORMS = '"messages", "prompt" or "input"'
 _ENDS: dict[str, Kind] = {"chat/completions": "chat", "completions": "completion", "embeddings": "embedding"}
 # A host with any base path, OpenAI-compatible vendors' own prefixes, Azure's deployments; a query is ignored.
@@ -64,6 +77,18 @@ def request_of(line: dict[str, Any]) -> tuple[Kind, str | None, dict[str, Any]]:
         kind = _kind_of(body) if url is None else _kind_of_url(url)
         if line.get("method", "POST") != "POST":
             raise BadForm(f'"method": expected "POST", got {str(line["method"])[:20]!r}')
+    return kind, *_model_apart(kind, body)
+
+
+def fast_request_of(line: BatchLine) -> tuple[Kind, str | None, dict[str, Any]] | None:
+    """The same as `request_of` for a line of the common form; None when the url isn't one of the plain ones."""
+    kind = URLS.get(line.url)
+    if kind is None:
+        return None
+    return kind, *_model_apart(kind, line.body)
+
+
+def _model_apart(kind: Kind, body: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
     model = body.pop("model", None)
     if type(model) is not str and model is not None:
         raise BadForm(f'"model": expected a string, got {json_name(model)}')
@@ -71,7 +96,7 @@ def request_of(line: dict[str, Any]) -> tuple[Kind, str | None, dict[str, Any]]:
         body.pop("stream", None)
         body.pop("stream_options", None)
     _CHECKS[kind](body)
-    return kind, model or None, body
+    return model or None, body
 
 
 def _kind_of(body: dict[str, Any]) -> Kind:

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import msgspec
 
-from penstock.batch.sources_form import BadForm, chat_of, request_of
+from penstock.batch.sources_form import BadForm, BatchLine, chat_of, fast_request_of, request_of
 from penstock.batch.sources_rows import BadRow, Row, Wanted, fingerprint_of, id_of, json_name
 from penstock.batch.template import PromptTemplate, TemplateFailed
 from penstock.errors import InputError
@@ -29,6 +29,7 @@ _READ_BYTES = 256 * 1024
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 _decode = msgspec.json.Decoder().decode
+_decode_common = msgspec.json.Decoder(BatchLine).decode
 
 
 @contextmanager
@@ -160,11 +161,24 @@ class JsonlSource(_Lines):
         self._template = template
         self._id_key = id_column or "custom_id"
         self._needs_id = id_column is not None
+        self._may_be_common = template is None and self._id_key == "custom_id"
+        self._is_common = self._may_be_common
 
     def _row(self, line: bytes, index: int, number: int) -> Row | BadRow:
+        if self._is_common:
+            try:
+                common = _decode_common(line)
+                request = fast_request_of(common)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadForm):
+                request = None
+            if request is not None and len(line) <= MAX_LINE_BYTES:
+                return Row(index, number, common.custom_id, *request)
+            self._is_common = False
         custom_id: str | None = None
         try:
             value = self._object(line)
+            # A file has mostly one form: the next line is tried as what this one was.
+            self._is_common = self._may_be_common and "url" in value and "body" in value
             found = value.pop(self._id_key, None)
             custom_id = id_of(found, self._id_key) if found is not None else self._line_id(number)
             if self._template is None:
