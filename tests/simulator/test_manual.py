@@ -38,6 +38,11 @@ def test_its_keys_are_the_accepted_ones(key: str, status: int) -> None:
     assert at(0, 1).script(asking(key=key)).status == status
 
 
+@pytest.mark.parametrize(("key", "status"), [("sk-test-first", 200), ("sk-test-poor", 200), ("sk-else", 401)])
+def test_its_models_are_listed_for_the_accepted_ones(key: str, status: int) -> None:
+    assert at(0, 1).script(request(None, "/v1/models", method="GET", key=key)).status == status
+
+
 def test_its_outage_begins_and_ends() -> None:
     served = at(0, 59, 60, 89, 90)
     statuses = [served.script(asking(text)).status for text in "abcd"]

@@ -142,7 +142,7 @@ class Simulator:
             return problem(404, f"nothing is served at {head.method} {head.path}; the wires spoken here: {wires}")
         front = self._fronts.get(route.wire) or self._fronts.setdefault(route.wire, make())
         if route.endpoint == "models":
-            return self._models(front, route)
+            return self._models(front, route, _key_of(head.headers))
         return self._ask(front, route, request)
 
     # -- what is known
@@ -302,7 +302,10 @@ class Simulator:
             return None
         return BadKey(key) if key else NoKey()
 
-    def _models(self, front: Front, route: Route) -> Script:
+    def _models(self, front: Front, route: Route, key: str) -> Script:
+        why = self._key_trouble(key)
+        if why is not None and not isinstance(why, OutOfQuota):
+            return self._refuse(front, None, front.refused(why, ""), key=key, at_s=self._now() - self._started_s)
         names = [
             pattern
             for models in (self.scenario.models, builtin_models())
