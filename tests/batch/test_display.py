@@ -293,6 +293,30 @@ def test_a_whole_run_is_told_in_a_few_lines() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("ended", "told"),
+    [
+        (
+            summary(resumed=10),
+            "All 10 were answered before; nothing was asked\n  requests   10 sent\n  answers in a.jsonl",
+        ),
+        (
+            summary(total=0, answered=0, attempts=0),
+            "Nothing to answer: the input has no requests\n  answers in a.jsonl",
+        ),
+        (summary(output="-"), "Answered all 10 in 5 s, 2 a second\n  requests   10 sent"),
+    ],
+    ids=["all before", "empty input", "stdout"],
+)
+def test_nothing_new_is_told_as_that(ended: Summary, told: str) -> None:
+    assert render_summary(ended) == told
+
+
+def test_the_hint_says_retry_failed_once() -> None:
+    failed = summary(answered=9, failed=1, errors={"timeout": 1})
+    assert render_summary(failed, command="penstock run x -o y --retry-failed").count("--retry-failed") == 1
+
+
 def test_a_run_with_everything_in_it() -> None:
     told = render_summary(
         summary(

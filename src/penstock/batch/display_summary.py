@@ -18,13 +18,13 @@ def render_summary(summary: Summary, *, command: str | None = None) -> str:
     rows = [
         ("failed", _failures(summary)),
         ("not asked", count(summary.remaining) if summary.remaining else ""),
-        ("before", f"{count(summary.resumed)} done by earlier runs" if summary.resumed else ""),
+        ("before", f"{count(summary.resumed)} done by earlier runs" if 0 < summary.resumed < summary.total else ""),
         ("equal rows", f"{count(summary.joined)} answered by another's answer" if summary.joined else ""),
         ("answers", _endings(summary)),
         ("requests", _requests(summary)),
         ("tokens", _tokens(summary)),
         ("latency", _latency(summary)),
-        ("answers in", legible(summary.output, 1000)),
+        ("answers in", legible(summary.output, 1000) if summary.output != "-" else ""),
         ("errors in", legible(summary.errors_file, 1000) if summary.errors_file else ""),
     ]
     lines += [f"  {name:<11}{text}" for name, text in rows if text]
@@ -33,11 +33,16 @@ def render_summary(summary: Summary, *, command: str | None = None) -> str:
         if resume is not None:
             lines.append(f"What was answered is kept. To go on:\n  {resume}")
     elif summary.failed and resume is not None and summary.failed > summary.skipped_bad:
-        lines.append(f"To ask the failed ones again:\n  {resume} --retry-failed")
+        again = resume if "--retry-failed" in resume.split() else f"{resume} --retry-failed"
+        lines.append(f"To ask the failed ones again:\n  {again}")
     return "\n".join(lines)
 
 
 def _headline(summary: Summary) -> str:
+    if summary.total == 0 and summary.stopped is None:
+        return "Nothing to answer: the input has no requests"
+    if summary.total == summary.answered == summary.resumed:
+        return f"All {count(summary.total)} were answered before; nothing was asked"
     whole = "all" if summary.answered == summary.total else f"{count(summary.answered)} of"
     rate = f", {number(summary.requests_per_s)} a second" if summary.requests_per_s else ""
     return f"Answered {whole} {count(summary.total)} in {span(summary.elapsed_s)}{rate}"
