@@ -57,9 +57,15 @@ def test_nothing_to_check_is_exit_2(tmp_path):
 
 
 def test_the_tree_is_drawn_without_asking_anything(tmp_path):
-    (tmp_path / "penstock.toml").write_text('[routes.r]\ntargets = ["sim/fast", "openai/x"]\ndeadline = "30s"\n')
+    (tmp_path / "penstock.toml").write_text(
+        '[routes.r]\ntargets = ["sim/fast", "openai/x"]\ndeadline = "9s"\nmax_attempts = 6\n'
+    )
     ended = penstock("doctor", "--tree", cwd=tmp_path, OPENAI_API_KEY=KEY, OPENAI_BASE_URL="http://127.0.0.1:9/v1")
     assert (ended.code, ended.err) == (0, "")
-    for part in ("race, interactive (route r): deadline 30 s", "endpoint(sim/fast)", "http://127.0.0.1:9/v1"):
+    for part in (
+        "race, interactive (route r): deadline 9 s, at most 6 attempts",
+        "endpoint(sim/fast)",
+        "http://127.0.0.1:9/v1",
+    ):
         assert part in ended.out
     assert KEY not in ended.out

@@ -54,6 +54,8 @@ def test_a_route_brings_its_settings_and_targets_bring_none():
         (PLAIN, "meta-llama/Llama-3", "known: ollama, openai, sim, together.*default_provider"),
         (PLAIN, "anthropic/claude-x", "anthropic is not supported yet"),
         (PLAIN, "openai/", '"openai/" names no model'),
+        (PLAIN, "together", '"together" names no model: write "together/MODEL"'),
+        (PLAIN, "anthropic", "anthropic is not supported yet"),
         (PLAIN, "", "a model is text"),
         (ROUTED, ["fast", "openai/a"], '"fast" is a route: name it alone'),
         (

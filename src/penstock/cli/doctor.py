@@ -35,7 +35,8 @@ def command(
     from penstock.wiring import Overrides, build
 
     loaded = load_config(config, for_command=True)
-    overrides = Overrides(base_url=base_url, deadline_s=_DEADLINE_S, max_attempts=1)
+    once = Overrides(base_url=base_url, deadline_s=_DEADLINE_S, max_attempts=1)
+    overrides = Overrides(base_url=base_url) if tree else once
     engine = build(loaded, overrides=overrides)
     selections = [*models, *(() if models else loaded.routes)]
     if tree:

@@ -52,7 +52,9 @@ def _param(text: str) -> tuple[str, Any]:
 @click.option("--deadline", type=_Seconds(), help="For each request, from its first send.")
 @click.option("--max-elapsed", type=_Seconds(), help="Stop after this time; resumable.")
 @click.option("--max-attempts", type=click.IntRange(min=1), help="For each request.")
-@click.option("--give-up-after", type=_Seconds(), default="15m", help="Stop when nothing answers for so long.")
+@click.option(
+    "--give-up-after", type=_Seconds(), default="15m", help="Stop when nothing answers for so long. Default: 15m."
+)
 @click.option("--concurrency", type=click.IntRange(min=1), help="Most requests in flight; by default it adapts.")
 @click.option("--rpm", type=click.IntRange(min=1), help="Requests a minute, for each key.")
 @click.option("--tpm", type=click.IntRange(min=1), help="Tokens a minute, for each key.")

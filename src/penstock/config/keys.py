@@ -111,7 +111,7 @@ def _first_set(names: Sequence[str], config: Config) -> tuple[str, str] | None:
 def _follow(ref: KeyRef, config: Config, provider: str) -> tuple[str, str, Path | None]:
     if ref.kind == "literal":
         return ref.value, ref.origin, None
-    place = f"[providers.{provider}] api_key"
+    place = f"[providers.{provider}] {'api_key' if len(config.provider(provider).keys) == 1 else 'api_keys'}"
     if ref.kind == "env":
         if hit := _first_set((ref.value,), config):
             return *hit, None

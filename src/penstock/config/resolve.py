@@ -68,7 +68,7 @@ def _target(config: Config, name: str, known: Collection[str]) -> TargetName:
         return TargetName(provider, model)
     if config.default_provider is not None:
         return TargetName(_default_provider(config, known), name)
-    if not slash:
+    if not slash and not {name} & {*known, *config.providers, *OTHER_WIRES}:
         return TargetName("openai", name)
     raise ConfigError(_unknown(config, name, provider, known))
 

@@ -43,7 +43,7 @@ def race_text(settings: RaceSettings) -> str:
     deadline_s = settings.deadline_after_s or settings.deadline_after_send_s
     parts = [f"deadline {deadline_s:g} s" if deadline_s else "no deadline"]
     if settings.max_attempts:
-        parts.append(f"at most {settings.max_attempts} attempts")
+        parts.append(f"at most {settings.max_attempts} attempt{'s' if settings.max_attempts > 1 else ''}")
     if settings.fallback_on:
         parts.append(f"falls back on {', '.join(sorted(settings.fallback_on))}")
     return ", ".join(parts)
