@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from penstock.transport.aiohttp_adapter import AiohttpTransport
-
 from bench.adapters import ask_through, requests
 from bench.work import Work
+from penstock.transport.aiohttp_adapter import AiohttpTransport
 
 __all__ = ["ask", "prepare"]
 
