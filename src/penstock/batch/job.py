@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -51,7 +52,7 @@ def run_job(settings: JobSettings) -> Summary:
     )
     opened = open_job(settings, lambda model: engine.check(_asked(settings, model)))
     try:
-        with _quiet_collector(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with _throughput(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_Job(settings, opened, engine).run())
     finally:
         if opened.journal is not None:
@@ -71,17 +72,35 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 @contextlib.contextmanager
-def _quiet_collector() -> Iterator[None]:
-    """What is alive now lives to the end: with thousands in flight, looking through it again and again costs 10 %."""
+def _throughput() -> Iterator[None]:
+    """The process is for many requests rather than for a quick reaction to each, and says so to whom it concerns.
+
+    The collector: what is alive now lives to the end, and with thousands in flight looking through it again and again
+    costs 10 %. The scheduler (Linux): a thread that is woken waits until the one that works is done, instead of
+    taking its place at every answer; that saves a switch of threads per request, 10 to 40 % of the CPU time.
+    """
     before = gc.get_threshold()
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+    restore = _batch_scheduling()
     try:
         yield
     finally:
+        restore()
         gc.set_threshold(*before)
         gc.unfreeze()
+
+
+def _batch_scheduling() -> Callable[[], None]:
+    """For this thread and those it starts; returns what ends it for this thread."""
+    if sys.platform != "linux" or os.sched_getscheduler(0) != os.SCHED_OTHER:
+        return lambda: None
+    try:
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    except OSError:  # a sandbox may forbid it
+        return lambda: None
+    return lambda: os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 class _Job:

@@ -151,10 +151,16 @@ class JournalSink:
     def answered(self, item: Item, completion: Completion) -> None:
         body = self._next_body
         self._next_body = body + 1
+        if item.key is None:
+            self._writer.put_later(self._written, (item, completion, body))
+            return
         record, raw = self._recorder.answer(item, completion, body)
-        if item.key is not None:
-            self._recent[item.key] = (body, record.request_id, record.meta)
+        self._recent[item.key] = (body, record.request_id, record.meta)
         self._writer.put(record, raw, item.key)
+
+    def _written(self, answered: tuple[Item, Completion, int]) -> Written:
+        record, raw = self._recorder.answer(*answered)
+        return record, raw, None
 
     def failed(self, item: Item, error: Unanswered) -> None:
         body = self._next_body
