@@ -119,7 +119,6 @@ class Completion(msgspec.Struct, kw_only=True, eq=True):
     raw: bytes = b""
     """b"" when the answer was folded from a stream."""
     request_id: str | None = None
-    rate_limits: RateLimits | None = None
     malformed_events: int = 0
     target: str = ""
     attempts: tuple[Attempt, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 
 from penstock.call import Call, Event, RateLimits, Reply, TextDelta
@@ -20,6 +21,8 @@ Learn = Callable[[RateLimits], None]
 """Is told what headers say about limits."""
 
 _MOST_SIGNED = 256
+_LOOK_EVERY_S = 0.05
+"""Limits change rarely, and looking for their headers costs as much as the rest of the endpoint."""
 _READ_OUT_S = 0.05
 
 
@@ -54,7 +57,17 @@ class Endpoint:
     leaves. `now` is the clock that deadlines are instants of.
     """
 
-    __slots__ = ("_codec", "_now", "_sign", "_stream_timeouts", "_timeouts", "_transport", "model", "name")
+    __slots__ = (
+        "_codec",
+        "_look_again_s",
+        "_now",
+        "_sign",
+        "_stream_timeouts",
+        "_timeouts",
+        "_transport",
+        "model",
+        "name",
+    )
 
     def __init__(
         self,
@@ -73,6 +86,7 @@ class Endpoint:
         self._codec = codec
         self._transport = transport
         self._now = now
+        self._look_again_s = -math.inf
         self._timeouts = timeouts or Timeouts(between_bytes=None)
         self._stream_timeouts = stream_timeouts or Timeouts()
         self._sign = sign or Bearer()
@@ -83,8 +97,8 @@ class Endpoint:
     async def send(self, call: Call, key: str | None, *, learn: Learn | None = None) -> Reply:
         """One attempt: a `Completion`, or for a call that streams an `OpenStream` that holds the connection.
 
-        `learn` is told what the headers of a stream or of a refusal say about limits; a completion carries that
-        itself. Raises `CallError` with `target` filled in; `partial` holds the text that a broken stream had brought.
+        `learn` is told what the headers say about limits: each time of a stream or a refusal, now and then of an
+        answer. Raises `CallError` with `target` filled in; `partial` holds the text that a broken stream had brought.
         """
         try:
             streams = call.stream
@@ -98,6 +112,10 @@ class Endpoint:
                 return await self._open(call, request, timeouts, learn)
             reply = await self._transport.send(request, timeouts)
             if 200 <= reply.status < 300:
+                now_s = self._now()
+                if now_s >= self._look_again_s:
+                    self._look_again_s = now_s + _LOOK_EVERY_S
+                    self._teach(reply.headers, learn)
                 return self._codec.decode_reply(call, reply)
             raise self._refusal(reply, learn)
         except CallError as error:

@@ -112,6 +112,15 @@ def test_what_the_headers_of_a_refusal_say_about_limits_is_passed_on():
     assert [limits.requests_limit for limits in learned] == [60]
 
 
+def test_what_the_headers_of_answers_say_about_limits_is_passed_on_now_and_then():
+    learned: list[RateLimits] = []
+    send([reply(**{"x-ratelimit-limit-requests": "60"})] * 5, learn=learned.append, repeat=5)
+    assert [limits.requests_limit for limits in learned] == [60]
+    slow = [Delayed(1.0, reply(**{"x-ratelimit-limit-requests": "60"}))] * 3
+    send(slow, learn=learned.append, repeat=3)
+    assert len(learned) == 1 + 3
+
+
 def test_what_the_headers_of_a_stream_say_about_limits_is_passed_on():
     learned: list[RateLimits] = []
     send(

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.call import Call, RateLimits
+from penstock.call import RateLimits
 from penstock.catalog import providers, vendor
-from penstock.http import WireReply
 from penstock.wire.openai import OpenAICodec
 from penstock.wire.openai.waits import go_duration_s
 
@@ -55,10 +54,3 @@ def test_go_durations_are_read(text, seconds):
 def test_what_is_no_go_duration_says_nothing(text):
     assert go_duration_s(text) is None
 
-
-def test_an_answer_carries_what_its_headers_said():
-    headers = {"x-ratelimit-limit-requests": "10", "x-ratelimit-remaining-requests": "9"}
-    body = b'{"choices":[{"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}]}'
-    call = Call(id="1", model="m", body={})
-    completion = OpenAICodec(vendor("openai")).decode_reply(call, WireReply(200, headers, body))
-    assert completion.rate_limits == RateLimits(10, 9)

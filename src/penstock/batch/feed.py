@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from penstock.batch.items import BadItem, Item, Shape
+from penstock.batch.items import BadItem, Estimate, Item, Shape
 from penstock.batch.prescan import canonical, digest_of
 from penstock.batch.schema import BAD, FAILED
 from penstock.batch.sources import BadRow, Row, Source
@@ -39,6 +39,7 @@ class PipeFeed:
         retry_failed: bool,
         limit: int | None,
         check_model: Callable[[str | None], object],
+        estimate: Estimate | None = None,
     ) -> None:
         """`known` is asked for every id; `first_free` is the index that the first new one gets."""
         self._source = source
@@ -49,6 +50,7 @@ class PipeFeed:
         self._retry_failed = retry_failed
         self._limit = limit
         self._check_model = check_model
+        self._estimate = estimate
         self._checked: set[str | None] = set()
         self._seen: set[int] = set()
         self._ready: deque[Item | BadItem] = deque()
@@ -116,7 +118,10 @@ class PipeFeed:
             custom_id = row.custom_id if self._shape.samples == 1 else f"{row.custom_id}#{number + 1}"
             idx = self._index(custom_id, digest)
             if idx is not None:
-                self._ready.append(Item(idx, custom_id, digest, row.kind, model, body, None))
+                item = Item(idx, custom_id, digest, row.kind, model, body, None)
+                if self._estimate is not None:
+                    item.estimate = self._estimate(item)
+                self._ready.append(item)
 
     def _index(self, custom_id: str, digest: bytes) -> int | None:
         """Where the item belongs; None when nothing is left to ask."""

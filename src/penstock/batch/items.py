@@ -12,7 +12,7 @@ from penstock.batch.prescan import Equals, Scan, canonical, digest_of, share_key
 from penstock.batch.sources import BadRow, Row, Source
 from penstock.call import Kind
 
-__all__ = ["BadItem", "Item", "Shape", "identities", "items"]
+__all__ = ["BadItem", "Estimate", "Item", "Shape", "identities", "items"]
 
 
 _AHEAD = 64
@@ -28,6 +28,12 @@ class Item(msgspec.Struct):
     model: str | None
     body: dict[str, Any]
     key: bytes | None
+    estimate: int = 0
+    """Tokens that it may cost at a limiter."""
+
+
+Estimate = Callable[[Item], int]
+"""From what is asked to the tokens that it may cost at a limiter."""
 
 
 class BadItem(msgspec.Struct):
@@ -67,6 +73,7 @@ def items(
     scan: Scan | None,
     equals: Equals | None,
     wanted: Callable[[int], bool],
+    estimate: Estimate | None = None,
 ) -> Iterator[Item | BadItem]:
     """What is left to ask, in input order; `wanted` is asked by an item's own index.
 
@@ -76,6 +83,10 @@ def items(
     """
     made = _one_by_one(source, shape, scan=scan, equals=equals, wanted=wanted)
     while ahead := list(islice(made, _AHEAD)):
+        if estimate is not None:
+            for item in ahead:
+                if isinstance(item, Item):
+                    item.estimate = estimate(item)
         # Handed out from the end of a list that shrinks: nothing is held longer than it is needed.
         ahead.reverse()
         while ahead:

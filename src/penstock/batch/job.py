@@ -149,7 +149,7 @@ class _Job:
         width = settings.concurrency or _START_WIDTH
         feed = self._feed() if opened.scan is None else None
         self._runner = runner = Runner(
-            feed.next if feed is not None else opened.items(settings),
+            feed.next if feed is not None else opened.items(settings, self._engine.estimator()),
             lambda model: self._engine.handler(_asked(settings, model)),
             self._sink(growing),
             clock=clock,
@@ -160,7 +160,6 @@ class _Job:
                 drain_s=_SIGTERM_DRAIN_S,
             ),
             tally=self._tally,
-            estimate=self._engine.estimator(),
             waiting=self._engine.waiting,
         )
         with self._signals(runner):
@@ -183,6 +182,7 @@ class _Job:
             retry_failed=settings.retry_failed,
             limit=settings.limit,
             check_model=lambda model: self._engine.check(_asked(settings, model)),
+            estimate=self._engine.estimator(),
         )
 
     def _sink(self, growing: GrowingOutput | None) -> Sink:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from penstock.batch.export import errors_path
-from penstock.batch.items import BadItem, Item, identities, items
+from penstock.batch.items import BadItem, Estimate, Item, identities, items
 from penstock.batch.journal import Journal
 from penstock.batch.prescan import Equals, Scan, prescan
 from penstock.batch.reconcile import Reconciled
@@ -47,7 +47,7 @@ class Opened(msgspec.Struct, kw_only=True):
     """The models that bodies name, None among them when some name none; empty for a pipe."""
     states: bytearray
 
-    def items(self, settings: JobSettings) -> Iterator[Item | BadItem]:
+    def items(self, settings: JobSettings, estimate: Estimate | None = None) -> Iterator[Item | BadItem]:
         """What is left to ask."""
         states, bound = self.states, self.wanted_total
         again = settings.retry_failed
@@ -59,7 +59,7 @@ class Opened(msgspec.Struct, kw_only=True):
             return state == 0 or (again and state == FAILED)
 
         equals: Equals | None = self.scan.equals if self.scan is not None and settings.dedup else None
-        return items(self.source, settings.shape, scan=self.scan, equals=equals, wanted=wanted)
+        return items(self.source, settings.shape, scan=self.scan, equals=equals, wanted=wanted, estimate=estimate)
 
 
 def open_job(settings: JobSettings, resolve: Callable[[str | None], object]) -> Opened:

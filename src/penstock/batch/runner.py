@@ -94,11 +94,10 @@ class Runner:
         window: Window,
         limits: Limits,
         tally: Tally,
-        estimate: Callable[[Item], int] | None = None,
         waiting: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`handler_for` gives the handler of a body's own model, `estimate` the tokens an item may cost at a limiter,
-        `waiting` how many calls wait at a limit or between two attempts now."""
+        """`handler_for` gives the handler of a body's own model, `waiting` how many calls wait at a limit or between
+        two attempts now."""
         self._items = items if not callable(items) else None
         self._next = items if callable(items) else None
         self._handler_for = handler_for
@@ -107,7 +106,6 @@ class Runner:
         self._clock = clock
         self._window = window
         self._limits = limits
-        self._estimate = estimate
         self._waiting = waiting
         self._followers = 0
         self.tally = tally
@@ -219,14 +217,13 @@ class Runner:
         handler = self._handlers.get(item.model)
         if handler is None:
             handler = self._handlers[item.model] = self._handler_for(item.model)
-        estimate = self._estimate(item) if self._estimate is not None else 0
         call = Call(
             id=item.custom_id,
             model=item.model or "",
             body=item.body,
             kind=item.kind,
             priority=1,
-            estimate=estimate,
+            estimate=item.estimate,
         )
         try:
             reply = await handler(call)

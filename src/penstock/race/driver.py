@@ -197,8 +197,6 @@ class _Race:
             permit.release()
             raise
         if isinstance(reply, Completion):
-            if reply.rate_limits is not None:
-                permit.learn(reply.rate_limits)
             permit.settle(reply.usage)
         else:
             assert isinstance(reply, OpenStream)

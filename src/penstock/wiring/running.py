@@ -125,14 +125,22 @@ class _ModelList(msgspec.Struct):
 class TokenCount:
     """Tokens that a target's answers came to."""
 
-    __slots__ = ("usage",)
+    __slots__ = ("_cached", "_input", "_output", "_reasoning", "_written")
 
     def __init__(self) -> None:
-        self.usage = Usage()
+        self._input = self._output = self._cached = self._reasoning = self._written = 0
 
     def add(self, usage: Usage | None) -> None:
         if usage is not None:
-            self.usage = self.usage + usage
+            self._input += usage.input_tokens
+            self._output += usage.output_tokens
+            self._cached += usage.cached_tokens
+            self._reasoning += usage.reasoning_tokens
+            self._written += usage.cache_write_tokens
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(self._input, self._output, self._cached, self._reasoning, self._written)
 
 
 class LimitedTarget:

@@ -36,15 +36,12 @@ class OpenAICodec:
         self.rate_limits = limits_reader(vendor)
 
     def decode_reply(self, call: Call, reply: WireReply) -> Completion:
-        """The answer in a 2xx, with what its headers said about limits. Raises `CallError` when it isn't one."""
+        """The answer in a 2xx. Raises `CallError` when it isn't one."""
         if call.kind == "embedding":
             asked = call.body.get("input")
             inputs = len(asked) if isinstance(asked, list) and not (asked and isinstance(asked[0], int)) else 1
-            completion = embeddings_in(reply, self.vendor, inputs=inputs if asked is not None else None)
-        else:
-            completion = completion_in(call.kind, reply, self.vendor)
-        completion.rate_limits = self.rate_limits(reply.headers)
-        return completion
+            return embeddings_in(reply, self.vendor, inputs=inputs if asked is not None else None)
+        return completion_in(call.kind, reply, self.vendor)
 
     def decoder(self, call: Call) -> StreamDecoder:
         """A new stream's state."""
