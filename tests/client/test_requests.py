@@ -64,6 +64,8 @@ def test_an_unknown_option_names_the_nearest_one():
         read_options("chat", {"temprature": 1})
     with pytest.raises(TypeError, match="extra="):
         read_options("embedding", {"temperature": 1})
+    with pytest.raises(TypeError, match="schema: not supported yet"):
+        read_options("chat", {"schema": {}})
 
 
 @pytest.mark.parametrize("options", [{"deadline": "soon"}, {"timeouts": {"conect": 1}}, {"cache": "sqlite"}])
