@@ -248,6 +248,7 @@ class _Race:
         attempt.status = 200
         attempt.usage = reply.usage
         attempt.request_id = reply.request_id
+        self._counts[place].tokens.add(reply.usage)
         self._count_answer(call, attempt, place, now_s)
         return reply
 
@@ -287,6 +288,7 @@ class _Race:
         now_s = self._now()
         attempt.ended_s = now_s - first_s
         attempt.usage = stream.usage
+        self._counts[place].tokens.add(stream.usage)
         attempt.outcome = "answered" if stream.complete else "cancelled"
         if stream.complete:
             self._count_answer(call, attempt, place, now_s)

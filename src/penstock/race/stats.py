@@ -4,9 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from penstock.call import Usage
 from penstock.errors import CallError
 
-__all__ = ["RaceStats", "TargetStats"]
+__all__ = ["RaceStats", "TargetStats", "TokenCount"]
+
+
+class TokenCount:
+    """Tokens that a target's answers came to."""
+
+    __slots__ = ("_cached", "_input", "_output", "_reasoning", "_written")
+
+    def __init__(self) -> None:
+        self._input = self._output = self._cached = self._reasoning = self._written = 0
+
+    def add(self, usage: Usage | None) -> None:
+        if usage is not None:
+            self._input += usage.input_tokens
+            self._output += usage.output_tokens
+            self._cached += usage.cached_tokens
+            self._reasoning += usage.reasoning_tokens
+            self._written += usage.cache_write_tokens
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(self._input, self._output, self._cached, self._reasoning, self._written)
 
 
 @dataclass(slots=True)
@@ -18,6 +40,7 @@ class TargetStats:
     answered: int = 0
     errors: dict[str, int] = field(default_factory=dict)
     """Failed attempts by `CallError.kind`, refusals at a limit included."""
+    tokens: TokenCount = field(default_factory=TokenCount)
     last_error: str | None = None
     last_answer_s: float | None = None
     """The clock's instant of the last answer."""

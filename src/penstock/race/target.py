@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from penstock.call import Call, RateLimits, Reply, Usage
@@ -53,6 +54,6 @@ class Target(Protocol):
         """A `Permit`, in the order of priority. Raises as `try_admit` does; a cancelled wait costs nobody a turn."""
         ...
 
-    async def send(self, call: Call, permit: Any) -> Reply:
+    def send(self, call: Call, permit: Any) -> Awaitable[Reply]:
         """One attempt. Raises `CallError`; a stream owns its connection until it is closed."""
         ...

@@ -26,7 +26,6 @@ from penstock.wiring.reports import EngineStats, TargetReport, limits_text, plan
 from penstock.wiring.running import (
     Keys,
     LimitedTarget,
-    TokenCount,
     copied_pool,
     key_pool,
     list_models,
@@ -88,7 +87,6 @@ class Engine:
         self._known = [*known_providers(config), "custom"]
         self._plans: dict[str, ProviderPlan] = {}
         self._pools: dict[str, KeyPool] = {}
-        self._tokens: dict[str, TokenCount] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._forget()
 
@@ -216,7 +214,7 @@ class Engine:
                 requests=target.started,
                 answered=target.answered,
                 errors=dict(target.errors),
-                usage=self._tokens[name].usage,
+                usage=target.tokens.usage,
                 last_error=target.last_error,
                 saturation=limiter.saturation(),
             )
@@ -304,8 +302,7 @@ class Engine:
                 timeouts=unary,
                 stream_timeouts=stream,
             )
-            tokens = self._tokens.setdefault(str(name), TokenCount())
-            target = self._targets[name, timeouts] = LimitedTarget(self._limiter(name), endpoint, tokens)
+            target = self._targets[name, timeouts] = LimitedTarget(self._limiter(name), endpoint)
         return target
 
     def _limiter(self, name: TargetName) -> Limiter:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import msgspec
 
-from penstock.call import Call, Completion, Reply, Usage
+from penstock.call import Call, Reply
 from penstock.clock import Clock
 from penstock.credentials import KeyPool, Secret
 from penstock.endpoint import Bearer, Endpoint
 from penstock.errors import CallError, ConfigError, PenstockError
-from penstock.handler import OpenStream
 from penstock.http import Pool, Timeouts, Transport, WireRequest
 from penstock.observers.logging import never_show
 from penstock.policies.limit import Limiter, Permit
@@ -24,7 +23,6 @@ _LIST_S = 30.0
 __all__ = [
     "Keys",
     "LimitedTarget",
-    "TokenCount",
     "copied_pool",
     "key_pool",
     "list_models",
@@ -122,54 +120,25 @@ class _ModelList(msgspec.Struct):
     data: list[_ModelId]
 
 
-class TokenCount:
-    """Tokens that a target's answers came to."""
-
-    __slots__ = ("_cached", "_input", "_output", "_reasoning", "_written")
-
-    def __init__(self) -> None:
-        self._input = self._output = self._cached = self._reasoning = self._written = 0
-
-    def add(self, usage: Usage | None) -> None:
-        if usage is not None:
-            self._input += usage.input_tokens
-            self._output += usage.output_tokens
-            self._cached += usage.cached_tokens
-            self._reasoning += usage.reasoning_tokens
-            self._written += usage.cache_write_tokens
-
-    @property
-    def usage(self) -> Usage:
-        return Usage(self._input, self._output, self._cached, self._reasoning, self._written)
-
-
 class LimitedTarget:
     """One model of one provider behind its limits: a `penstock.race.Target`."""
 
-    __slots__ = ("_endpoint", "_tokens", "admit", "limiter", "name", "try_admit", "wait_s")
+    __slots__ = ("_endpoint", "admit", "limiter", "name", "try_admit", "wait_s")
 
-    def __init__(self, limiter: Limiter, endpoint: Endpoint, tokens: TokenCount) -> None:
+    def __init__(self, limiter: Limiter, endpoint: Endpoint) -> None:
         self.name = endpoint.name
         self.limiter = limiter
         self._endpoint: Endpoint | _Closed = endpoint
-        self._tokens = tokens
         # Bound once: the race asks for each of them on every call.
         self.wait_s = limiter.wait_s
         self.try_admit = limiter.try_admit
         self.admit = limiter.admit
 
-    async def send(self, call: Call, permit: Any) -> Reply:
+    def send(self, call: Call, permit: Any) -> Awaitable[Reply]:
         """One attempt, signed with the permit's key. Raises `CallError`."""
         admitted: Permit = permit
         secret = admitted.key
-        reply = await self._endpoint.send(call, None if secret is None else secret.reveal(), learn=admitted.learn)
-        if type(reply) is Completion:
-            self._tokens.add(reply.usage)
-        else:
-            assert isinstance(reply, OpenStream)
-            stream = reply
-            stream.on_close(lambda: self._tokens.add(stream.usage))
-        return reply
+        return self._endpoint.send(call, None if secret is None else secret.reveal(), learn=admitted.learn)
 
     def close(self) -> None:
         """Refuse what is sent from now on, so that nobody retries on connections that are gone."""

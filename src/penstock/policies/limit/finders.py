@@ -19,7 +19,7 @@ _LONGEST_TAU_S = 120.0
 _ENOUGH_ADMITTED = 25
 _SLOW_START_RATE = 2.0
 _SLOW_START_DOUBLES_S = 2.0
-_VAIN_CUT = 8.0
+_VAIN_CUT = 24.0
 """Cut so far without any effect, the rate was never what is refused."""
 _NOISE_DOUBLES_S = 10.0
 _SHARE_WEIGHT = 1 / 32
