@@ -19,7 +19,7 @@ _LONGEST_TAU_S = 120.0
 _ENOUGH_ADMITTED = 25
 _SLOW_START_RATE = 2.0
 _SLOW_START_DOUBLES_S = 2.0
-_VAIN_CUT = 24.0
+_VAIN_CUT = 12.0
 """Cut so far without any effect, the rate was never what is refused."""
 _NOISE_DOUBLES_S = 10.0
 _SHARE_WEIGHT = 1 / 32
@@ -35,7 +35,7 @@ class RateFinder:
 
     Two kinds of refusals say nothing of a rate. Those that come before enough was admitted to measure one: then the
     rate starts at 2/s and doubles every 2 s. And those that come just as often however slowly is asked (a server that
-    refuses one in ten, or each request's first try): when cut after cut to an eighth was in vain, the rate before them
+    refuses one in ten, or each request's first try): when cut after cut down to a twelfth was in vain, the rate before them
     is taken up again, and a refusal then concerns its own request alone, until many more are refused than before.
     """
 
