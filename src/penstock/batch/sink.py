@@ -14,7 +14,7 @@ from penstock.batch.journal import Journal
 from penstock.batch.record import Meta, Record, Stored, answer_line, encode, error_line
 from penstock.batch.schema import ANSWERED, BAD, FAILED
 from penstock.batch.writer import Written
-from penstock.call import Completion, status_of
+from penstock.call import Completion, Kind, Status, Usage, status_of
 from penstock.errors import Unanswered
 
 __all__ = ["Encode", "JournalSink", "LineSink", "Sink"]
@@ -47,29 +47,53 @@ class Sink(Protocol):
     async def close(self) -> None: ...
 
 
+_Told = tuple[int, str, bytes, Kind, int, bytes, str | None, str, int, float, bool, Status, Usage | None]
+"""An answer's index, id, digest, kind, body number, body, request id, target, requests sent, latency, whether it was
+cached, status and usage."""
+
+
 class _Recorder:
     """Makes records: what is common to every sink."""
 
     def __init__(self, encode_completion: Encode) -> None:
         self._encode = encode_completion
 
-    def answer(self, item: Item, completion: Completion, body: int) -> tuple[Record, bytes]:
+    def told(self, item: Item, completion: Completion, body: int) -> _Told:
+        """What a record needs of an answer. The rest, and there is more of it, is let go while it is still at hand."""
         raw = completion.raw or self._encode(completion)
+        return (
+            item.idx,
+            item.custom_id,
+            item.digest,
+            item.kind,
+            body,
+            raw,
+            completion.request_id,
+            completion.target,
+            completion.requests_sent,
+            completion.latency_s,
+            completion.cached,
+            status_of(completion),
+            completion.usage,
+        )
+
+    @staticmethod
+    def answer(told: _Told) -> tuple[Record, bytes]:
+        (idx, custom_id, digest, kind, body, raw, request_id, target, sent, latency_s, cached, status, usage) = told
         if raw[:1] != b"{":
             raw = raw.strip()
         meta = Meta(
-            target=completion.target,
-            attempts=completion.requests_sent,
-            latency_s=round(completion.latency_s, 4),
+            target=target,
+            attempts=sent,
+            latency_s=round(latency_s, 4),
             cost_usd=None,
-            cached=completion.cached,
-            status=status_of(completion),
-            usage=completion.usage,
-            kind=item.kind,
+            cached=cached,
+            status=status,
+            usage=usage,
+            kind=kind,
             at_s=round(time.time(), 3),
         )
-        record = Record(item.idx, item.custom_id, item.digest, ANSWERED, body, completion.request_id, encode(meta))
-        return record, raw
+        return Record(idx, custom_id, digest, ANSWERED, body, request_id, encode(meta)), raw
 
     def failure(self, item: Item, error: Unanswered, body: int) -> tuple[Record, bytes | None]:
         last = error.last
@@ -120,6 +144,11 @@ def _joined_meta(meta: bytes) -> bytes:
     return encode(shared)
 
 
+def _written(told: _Told) -> Written:
+    record, raw = _Recorder.answer(told)
+    return record, raw, None
+
+
 class JournalSink:
     """Hands everything to the journal's writer; equal rows point at one body."""
 
@@ -152,15 +181,11 @@ class JournalSink:
         body = self._next_body
         self._next_body = body + 1
         if item.key is None:
-            self._writer.put_later(self._written, (item, completion, body))
+            self._writer.put_later(_written, self._recorder.told(item, completion, body))
             return
-        record, raw = self._recorder.answer(item, completion, body)
+        record, raw = self._recorder.answer(self._recorder.told(item, completion, body))
         self._recent[item.key] = (body, record.request_id, record.meta)
         self._writer.put(record, raw, item.key)
-
-    def _written(self, answered: tuple[Item, Completion, int]) -> Written:
-        record, raw = self._recorder.answer(*answered)
-        return record, raw, None
 
     def failed(self, item: Item, error: Unanswered) -> None:
         body = self._next_body
@@ -211,7 +236,7 @@ class LineSink:
         return
 
     def answered(self, item: Item, completion: Completion) -> None:
-        record, raw = self._recorder.answer(item, completion, 0)
+        record, raw = self._recorder.answer(self._recorder.told(item, completion, 0))
         if item.key is not None:
             self._shared[item.key] = (record, raw)
         self._write(record, raw)
