@@ -35,8 +35,8 @@ class RateFinder:
 
     Two kinds of refusals say nothing of a rate. Those that come before enough was admitted to measure one: then the
     rate starts at 2/s and doubles every 2 s. And those that come just as often however slowly is asked (a server that
-    refuses one in ten, or each request's first try): when cut after cut down to a twelfth was in vain, the rate before them
-    is taken up again, and a refusal then concerns its own request alone, until many more are refused than before.
+    refuses one in ten, or each request's first try): when cuts down to a twelfth were in vain, the rate before them is
+    taken up again, and a refusal then concerns its own request alone, until many more are refused than before.
     """
 
     __slots__ = (
