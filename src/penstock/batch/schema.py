@@ -14,10 +14,21 @@ from pathlib import Path
 
 from penstock.errors import JournalError
 
-__all__ = ["ANSWERED", "BAD", "FAILED", "VERSION", "check_header", "connect_reader", "connect_writer", "damaged"]
+__all__ = [
+    "ANSWERED",
+    "BAD",
+    "FAILED",
+    "VERSION",
+    "check_header",
+    "connect_reader",
+    "connect_writer",
+    "damaged",
+    "has_journal_header",
+]
 
 VERSION = 1
 _APPLICATION_ID = 0x70656E73  # "pens"
+_MAGIC = b"SQLite format 3\0"
 _PAGE_SIZE = 8192
 _CHECKPOINT_BYTES = 64 * 1024 * 1024
 
@@ -50,6 +61,16 @@ def damaged(path: Path, error: Exception) -> JournalError:
     )
 
 
+def has_journal_header(path: Path) -> bool:
+    """Whether this is a file that begins as a journal does."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(72)
+    except OSError:
+        return False
+    return head.startswith(_MAGIC) and head[68:72] == struct.pack(">I", _APPLICATION_ID)
+
+
 def check_header(path: Path) -> None:
     """Read the first bytes without SQLite, which might repair or convert what isn't ours.
 
@@ -57,7 +78,7 @@ def check_header(path: Path) -> None:
     """
     with path.open("rb") as file:
         head = file.read(100)
-    if len(head) < 100 or not head.startswith(b"SQLite format 3\0"):
+    if len(head) < 100 or not head.startswith(_MAGIC):
         raise damaged(path, ValueError(f"{len(head)} bytes that don't begin as a journal does"))
     version, application = struct.unpack_from(">I", head, 60)[0], struct.unpack_from(">I", head, 68)[0]
     if application != _APPLICATION_ID:

@@ -35,7 +35,9 @@ def command(run: Path, *, as_json: bool) -> None:
 
 def out_of(run: Path, info: RunInfo) -> Path:
     """Where the outputs of a run are, from here: beside the path it was named by, when that has OUT's name."""
-    if run.suffix != ".penstock":
+    from penstock.batch.journal import journal_path
+
+    if journal_path(run) != run:
         return run
     beside = run.with_suffix("")
     return beside if beside.name == Path(info.output).name else Path(info.output)

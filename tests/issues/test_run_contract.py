@@ -1,0 +1,67 @@
+"""Promises of `penstock run` and of the commands beside it that were once broken."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.crash.given import command, environment, lines, penstock, questions, simulator, text_of
+
+FAST = ("-m", "sim/fast")
+
+
+def run(source: Path, out: Path, *more: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = penstock(None, "run", source, "-o", out, *FAST, *more)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+@pytest.mark.parametrize("verb", ["status", "export", "report"])
+def test_a_run_is_found_by_a_journal_of_any_name(tmp_path: Path, verb: str) -> None:
+    run(questions(tmp_path / "in.jsonl", 2), tmp_path / "out.jsonl", "--journal", tmp_path / "j.db")
+    told = penstock(None, verb, tmp_path / "j.db")
+    assert told.returncode == 0, told.stderr
+    assert "out.jsonl" in told.stdout
+
+
+def test_a_journal_that_was_set_aside_can_be_looked_at(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "in.jsonl", 2), tmp_path / "out.jsonl"
+    run(source, out)
+    run(source, out, "--fresh")
+    assert "2 of 2" in penstock(None, "status", tmp_path / "out.jsonl.penstock.bak").stdout
+
+
+def test_a_reader_that_leaves_is_output_that_cannot_be_written(tmp_path: Path) -> None:
+    words = command(None, "run", questions(tmp_path / "in.jsonl", 3000), "-o", "-", *FAST)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(60) == 4
+
+
+def test_fewer_samples_keep_the_others_for_later(tmp_path: Path) -> None:
+    with simulator() as sim:
+        source, out = questions(tmp_path / "in.jsonl", 2), tmp_path / "out.jsonl"
+        for samples in ("3", "1", "3", "2", "3"):
+            done = penstock(sim, "run", source, "-o", out, "-m", "openai/x", "--samples", samples)
+            assert done.returncode == 0, done.stderr
+        assert len(lines(out)) == 6
+        assert len(sim.ledger()) == 6
+
+
+def test_what_was_asked_before_a_bad_line_of_a_pipe_is_answered(tmp_path: Path) -> None:
+    with simulator({"models": {"*": {"ttft_s": 0.5}}}) as sim:
+        piped = (questions(tmp_path / "in.jsonl", 3)).read_text() + "{bad\n"
+        done = penstock(sim, "run", "-", "-o", tmp_path / "out.jsonl", "-m", "openai/x", stdin=piped)
+        assert done.returncode == 2
+        assert len(lines(tmp_path / "out.jsonl")) == 3
+
+
+def test_the_summary_of_a_resumed_pipe_counts_what_was_answered_before(tmp_path: Path) -> None:
+    piped = (questions(tmp_path / "in.jsonl", 3)).read_text()
+    for resumed in (0, 3):
+        words = ("run", "-", "-o", tmp_path / "out.jsonl", *FAST, "--json", "--quiet")
+        assert json.loads(penstock(None, *words, stdin=piped).stdout)["resumed"] == resumed
