@@ -15,7 +15,7 @@ from penstock.batch.items import BadItem, Estimate, Item, Shape
 from penstock.batch.prescan import canonical, digest_of
 from penstock.batch.schema import BAD, FAILED
 from penstock.batch.sources import BadRow, Row, Source
-from penstock.errors import InputError
+from penstock.errors import InputError, PenstockError
 
 __all__ = ["Known", "PipeFeed"]
 
@@ -73,11 +73,16 @@ class PipeFeed:
                 row = await self._rows.get()
                 self._room.release()
                 if isinstance(row, BaseException):
+                    self._ended = True
                     raise row
                 if row is None:
                     self._ended = True
                     break
-                self._take(row)
+                try:
+                    self._take(row)
+                except PenstockError:
+                    self._ended = True
+                    raise
             return self._ready.popleft() if self._ready else None
 
     def _read(self) -> None:

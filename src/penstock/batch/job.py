@@ -113,6 +113,7 @@ class _Job:
         self._tally = Tally()
         self._interrupts = 0
         self._runner: Runner | None = None
+        self._pipe: PipeFeed | None = None
         self._began_s = 0.0
 
     async def run(self) -> Summary:
@@ -147,7 +148,7 @@ class _Job:
     async def _ask(self, clock: LoopClock, display: Display, growing: GrowingOutput | None) -> None:
         settings, opened = self._settings, self._opened
         width = settings.concurrency or _START_WIDTH
-        feed = self._feed() if opened.scan is None else None
+        self._pipe = feed = self._feed() if opened.scan is None else None
         self._runner = runner = Runner(
             feed.next if feed is not None else opened.items(settings, self._engine.estimator()),
             lambda model: self._engine.handler(_asked(settings, model)),
@@ -228,6 +229,8 @@ class _Job:
     def _snapshot(self, clock: LoopClock) -> Snapshot:
         assert self._runner is not None
         elapsed_s = clock.now() - self._began_s
+        if self._pipe is not None:
+            self._opened.resumed = self._pipe.resumed
         return snapshot(self._opened, self._tally, self._runner, self._engine, elapsed_s=elapsed_s)
 
     @contextlib.contextmanager

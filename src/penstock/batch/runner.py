@@ -18,7 +18,7 @@ from penstock.batch.sink import Sink
 from penstock.batch.window import Window
 from penstock.call import Call, Completion, status_of
 from penstock.clock import Clock
-from penstock.errors import Unanswered
+from penstock.errors import ConfigError, InputError, Unanswered
 from penstock.handler import Handler
 
 __all__ = ["Latencies", "Limits", "Next", "Runner", "Tally"]
@@ -169,8 +169,17 @@ class Runner:
             if not self._ending:
                 self.fail(RuntimeError("a worker was cancelled by something other than the run"))
         elif (error := task.exception()) is not None:
-            self.fail(error if isinstance(error, Exception) else RuntimeError(repr(error)))
+            self._end_for(error)
         self._check_done()
+
+    def _end_for(self, error: BaseException) -> None:
+        if isinstance(error, InputError | ConfigError):
+            # A pipe's bad line: what was asked before it is paid for, and finishes.
+            if self.error is None:
+                self.error = error
+            self.stop(str(error), drain_s=self._limits.drain_s)
+        else:
+            self.fail(error if isinstance(error, Exception) else RuntimeError(repr(error)))
 
     def _check_done(self) -> None:
         if not self._workers:
