@@ -17,15 +17,17 @@ import msgspec
 from penstock.batch.lock import RunLock
 from penstock.batch.reconcile import RENAMES, Reconciled, reconcile
 from penstock.batch.record import Stored
-from penstock.batch.schema import connect_writer, damaged
+from penstock.batch.schema import connect_writer, damaged, has_journal_header
 from penstock.batch.writer import GroupWriter, Written
 
 __all__ = ["Journal", "journal_path", "read_items"]
 
 
 def journal_path(run: Path) -> Path:
-    """The journal of a run that is named by its output file or by the journal itself."""
-    return run if run.name.endswith(".penstock") else run.with_name(run.name + ".penstock")
+    """The journal of a run that is named by its output file or by the journal itself, whatever its name."""
+    beside = run.with_name(run.name + ".penstock")
+    is_journal = run.name.endswith(".penstock") or (not beside.exists() and has_journal_header(run))
+    return run if is_journal else beside
 
 
 class Journal:
@@ -90,7 +92,7 @@ class Journal:
         samples: int = 1,
     ) -> Reconciled:
         """Move what is known to where the input has it now; see `reconcile.reconcile`."""
-        rename = RENAMES.get((samples_before > 1, samples > 1))
+        rename = RENAMES.get((samples_before > 1, samples > 1), ())
         result: Reconciled = self._guard(
             lambda: reconcile(self._connection, items, failed_may_change=failed_may_change, rename=rename)
         )

@@ -12,12 +12,19 @@ from penstock.errors import JournalError
 
 __all__ = ["RENAMES", "Reconciled", "reconcile"]
 
+_IS_SAMPLE = " OR ".join(f"custom_id GLOB '*#{'[0-9]' * digits}'" for digits in range(1, 7))
+
 RENAMES = {
-    (False, True): "UPDATE {known} SET custom_id = custom_id || '#1'",
-    (
-        True,
-        False,
-    ): "UPDATE {known} SET custom_id = substr(custom_id, 1, length(custom_id) - 2) WHERE custom_id LIKE '%#1'",
+    (False, True): (
+        "UPDATE answers SET custom_id = custom_id || '#1'",
+        # Samples of an earlier session may be among what is gone.
+        f"UPDATE OR IGNORE gone SET custom_id = custom_id || '#1' WHERE NOT ({_IS_SAMPLE})",  # noqa: S608
+    ),
+    (True, False): tuple(
+        f"UPDATE OR IGNORE {known} SET custom_id = substr(custom_id, 1, length(custom_id) - 2) "  # noqa: S608
+        "WHERE custom_id LIKE '%#1'"
+        for known in ("answers", "gone")
+    ),
 }
 """From (had samples) to (has samples): a lone answer is the first sample, and the other way round."""
 
@@ -49,7 +56,7 @@ def reconcile(
     items: Iterator[tuple[int, str, bytes]],
     *,
     failed_may_change: bool,
-    rename: str | None = None,
+    rename: tuple[str, ...] = (),
 ) -> Reconciled:
     """Give every known item the index that the input has for it now.
 
@@ -62,9 +69,8 @@ def reconcile(
     connection.execute("CREATE TEMP TABLE now (idx INTEGER PRIMARY KEY, custom_id TEXT NOT NULL, digest BLOB NOT NULL)")
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if rename is not None:
-            for known in ("answers", "gone"):
-                connection.execute(rename.format(known=known))
+        for statement in rename:
+            connection.execute(statement)
         connection.executemany("INSERT INTO temp.now VALUES (?, ?, ?)", items)
         connection.execute("CREATE UNIQUE INDEX temp.now_id ON now (custom_id)")
         changed = [
