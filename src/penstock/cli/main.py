@@ -38,6 +38,10 @@ VERBS: dict[str, tuple[str, str]] = {
 }
 
 
+class _NoReader(Exception):
+    """A broken pipe, under a name that Click doesn't know: it would end the process itself, with another code."""
+
+
 class _Verbs(click.Group):
     """A group whose verbs are imported when they are used, so that --help and a typo cost nothing."""
 
@@ -52,6 +56,12 @@ class _Verbs(click.Group):
         if not any(param.name == "log_level" for param in command.params):
             command.params.extend(_log_options())
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _NoReader from error
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -124,7 +134,7 @@ def run(args: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("penstock: stopped", err=True)
         return EXIT_STOPPED
-    except BrokenPipeError:
+    except (BrokenPipeError, _NoReader):
         # Who read our output is gone; a second attempt at writing it would only complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_CANNOT_WRITE
