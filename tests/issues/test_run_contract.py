@@ -33,6 +33,14 @@ def test_a_journal_that_was_set_aside_can_be_looked_at(tmp_path: Path) -> None:
     assert "2 of 2" in penstock(None, "status", tmp_path / "out.jsonl.penstock.bak").stdout
 
 
+def test_an_out_of_something_else_is_not_overwritten_through_a_journal_elsewhere(tmp_path: Path) -> None:
+    source = questions(tmp_path / "in.jsonl", 2)
+    run(source, tmp_path / "out.jsonl", "--journal", tmp_path / "j.db")
+    (tmp_path / "mine.jsonl").write_text("mine\n")
+    run(source, tmp_path / "mine.jsonl", "--journal", tmp_path / "j.db", code=2)
+    assert (tmp_path / "mine.jsonl").read_text() == "mine\n"
+
+
 def test_a_reader_that_leaves_is_output_that_cannot_be_written(tmp_path: Path) -> None:
     words = command(None, "run", questions(tmp_path / "in.jsonl", 3000), "-o", "-", *FAST)
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
@@ -40,6 +48,25 @@ def test_a_reader_that_leaves_is_output_that_cannot_be_written(tmp_path: Path) -
         process.stdout.readline()
         process.stdout.close()
         assert process.wait(60) == 4
+
+
+def test_another_prompt_with_keep_answered_asks_what_is_left(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.csv", tmp_path / "out.jsonl"
+    source.write_text("id,text\n1,one\n2,two\n")
+    run(source, out, "--id-column", "id", "--prompt", "Say {{ text }}", "--limit", "1")
+    run(source, out, "--id-column", "id", "--prompt", "Tell {{ text }}", code=2)
+    run(source, out, "--id-column", "id", "--prompt", "Tell {{ text }}", "--keep-answered")
+    assert [text_of(line)[-8:] for line in lines(out)] == [" Say one", "Tell two"]
+    run(source, out, "--id-column", "id", "--prompt", "Tell {{ text }}")
+
+
+def test_a_changed_row_is_refused_also_when_the_prompt_changed(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.csv", tmp_path / "out.jsonl"
+    source.write_text("id,text\n1,one\n")
+    run(source, out, "--id-column", "id", "--prompt", "Say {{ text }}")
+    source.write_text("id,text\n1,another\n")
+    done = run(source, out, "--id-column", "id", "--prompt", "Tell {{ text }}", "--keep-answered", code=2)
+    assert "'1'" in done.stderr
 
 
 def test_fewer_samples_keep_the_others_for_later(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import msgspec
 from penstock.batch.lock import RunLock
 from penstock.batch.reconcile import RENAMES, Reconciled, reconcile
 from penstock.batch.record import Stored
-from penstock.batch.schema import connect_writer, damaged, has_journal_header
+from penstock.batch.schema import BAD, connect_writer, damaged, has_journal_header
 from penstock.batch.writer import GroupWriter, Written
 
 __all__ = ["Journal", "journal_path", "read_items"]
@@ -65,8 +65,13 @@ class Journal:
         """What `remember` was told, {} for a new journal."""
         return {key: msgspec.json.decode(value) for key, value in self._all("SELECT key, value FROM run")}
 
-    def remember(self, **values: object) -> None:
+    def remember(self, renewed: Iterable[tuple[int, str, bytes]] = (), /, **values: object) -> None:
+        """Keep these values. `renewed` are items whose digest is another from here on: another prompt asks them."""
         with self._transaction():
+            self._connection.executemany(
+                "UPDATE answers SET digest = ? WHERE idx = ? AND custom_id = ?",
+                ((digest, index, custom_id) for index, custom_id, digest in renewed),
+            )
             for key, value in values.items():
                 self._connection.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (key, msgspec.json.encode(value)))
 
@@ -82,6 +87,14 @@ class Journal:
         """The first free number for a body."""
         row = next(self._all("SELECT max(id) FROM bodies"))
         return int(row[0] or 0) + 1
+
+    def known(self) -> Generator[tuple[int, str, bytes], None, None]:
+        """Index, custom_id and digest of every item that was a request, by index."""
+        return self._all(f"SELECT idx, custom_id, digest FROM answers WHERE state != {BAD} ORDER BY idx")  # noqa: S608
+
+    def has_gone(self) -> bool:
+        """Some ids left the input in an earlier session and may come back."""
+        return bool(next(self._all("SELECT count(*) FROM gone"))[0])
 
     def reconcile(
         self,
@@ -181,7 +194,7 @@ class Journal:
         except sqlite3.DatabaseError as error:
             raise damaged(self.path, error) from error
 
-    def _all(self, query: str) -> Iterator[tuple[Any, ...]]:
+    def _all(self, query: str) -> Generator[Any, None, None]:
         try:
             yield from self._connection.execute(query)
         except sqlite3.DatabaseError as error:

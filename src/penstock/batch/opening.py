@@ -15,13 +15,14 @@ import msgspec
 from penstock.batch.export import errors_path
 from penstock.batch.items import BadItem, Estimate, Item, identities, items
 from penstock.batch.journal import Journal
-from penstock.batch.prescan import Equals, Scan, prescan
+from penstock.batch.prescan import Equals, InPlace, Scan, prescan
+from penstock.batch.reader import open_run
 from penstock.batch.reconcile import Reconciled
 from penstock.batch.schema import ANSWERED, BAD, FAILED
 from penstock.batch.settings import JobSettings
 from penstock.batch.sinks import check_table
 from penstock.batch.sources import Source, open_source
-from penstock.errors import InputError
+from penstock.errors import InputError, JournalError
 
 __all__ = ["Opened", "open_job"]
 
@@ -83,19 +84,20 @@ def open_job(settings: JobSettings, resolve: Callable[[str | None], object]) -> 
         journal = stack.enter_context(Journal(path, sync=settings.sync)) if resumes else None
         info = journal.info() if journal is not None else {}
         _check_lasting(settings, info)
-        scan = _scan(settings, source, info)
+        in_place = _in_place(settings, journal, info)
+        scan = _scan(settings, source, info, in_place)
         models = _models(settings, scan, resolve)
         if journal is None:
             path.parent.mkdir(parents=True, exist_ok=True)
             _set_aside(path)
             journal = stack.enter_context(Journal(path, sync=settings.sync))
-        opened = _enter(settings, source, scan, journal, info, models)
+        opened = _enter(settings, source, scan, journal, info, models, in_place)
         stack.pop_all()
         return opened
 
 
 def _without_journal(settings: JobSettings, source: Source, resolve: Callable[[str | None], object]) -> Opened:
-    scan = _scan(settings, source, {})
+    scan = _scan(settings, source, {}, None)
     total = _total(settings, scan)
     return Opened(
         source=source,
@@ -115,7 +117,7 @@ def _without_journal(settings: JobSettings, source: Source, resolve: Callable[[s
 def _check_output(settings: JobSettings, journal: Path) -> None:
     """OUT without a journal was made by something else: it is never overwritten."""
     assert settings.out is not None
-    if journal.exists():
+    if journal.exists() and (settings.journal is None or _output_name(journal) in (None, settings.out.name)):
         return
     for path in (settings.out, errors_path(settings.out)):
         if path.exists():
@@ -123,6 +125,15 @@ def _check_output(settings: JobSettings, journal: Path) -> None:
                 f"{path} exists and has no journal ({journal}), so it isn't this command's to overwrite; "
                 "move it away or name another OUT"
             )
+
+
+def _output_name(journal: Path) -> str | None:
+    """The name of the OUT that this journal belongs to, None when it can't be told."""
+    try:
+        with open_run(journal) as run:
+            return Path(run.info.output).name
+    except JournalError:
+        return None
 
 
 def _set_aside(journal: Path) -> None:
@@ -167,14 +178,25 @@ def _was(before: dict[str, Any], key: str) -> str:
     return f" (it was {', '.join(before['models'])})" if key == "models" and before.get("models") else ""
 
 
-def _scan(settings: JobSettings, source: Source, info: dict[str, Any]) -> Scan | None:
+def _in_place(settings: JobSettings, journal: Journal | None, info: dict[str, Any]) -> InPlace | None:
+    if journal is None or not info or info.get("samples") != 1 or settings.samples != 1 or journal.has_gone():
+        return None
+    return InPlace(journal.known())
+
+
+def _scan(settings: JobSettings, source: Source, info: dict[str, Any], in_place: InPlace | None) -> Scan | None:
     if not source.replayable:
         return None
     fingerprint = source.fingerprint()
     before = info.get("scan")
-    if before is not None and fingerprint is not None and before["fingerprint"] == fingerprint.hex():
+    if (
+        before is not None
+        and fingerprint is not None
+        and before["fingerprint"] == fingerprint.hex()
+        and (before["dedup"] or not settings.dedup)
+    ):
         return Scan.clean(rows=before["rows"], models=frozenset(before["models"]))
-    scan = prescan(source, find_equals=settings.dedup)
+    scan = prescan(source, find_equals=settings.dedup, in_place=in_place)
     if settings.skip_bad or not (scan.bad or scan.repeated):
         return scan
     shown = [*scan.first_bad, *scan.repeated.values()][:5]
@@ -210,23 +232,31 @@ def _enter(
     journal: Journal,
     info: dict[str, Any],
     models: tuple[str | None, ...],
+    in_place: InPlace | None,
 ) -> Opened:
     total, reconciled = _total(settings, scan), None
+    renewed: Iterator[tuple[int, str, bytes]] = iter(())
     fingerprint = source.fingerprint()
     is_same = info.get("fingerprint") == (fingerprint.hex() if fingerprint else None)
-    if info and scan is not None and not (is_same and info.get("samples") == settings.samples):
-        entries = identities(source, settings.samples, scan)
+    has_moved = in_place is None or not in_place.holds() or (scan is not None and bool(scan.repeated))
+    is_same = (is_same and info.get("samples") == settings.samples) or not has_moved
+    if info and scan is not None and not is_same:
+        before = _source_before(settings, source, info)
+        entries = identities(before, settings.samples, scan)
         reconciled = journal.reconcile(
             entries,
             failed_may_change=settings.retry_failed,
             samples_before=info.get("samples", 1),
             samples=settings.samples,
         )
+        if before is not source:
+            renewed = identities(source, settings.samples, scan)
     elif info:
         journal.drop_states(BAD)  # judged again each time, with the options of this time
     run_id = info.get("id") or secrets.token_hex(6)
     is_clean = scan is not None and not (scan.bad or scan.repeated or len(scan.equals))
     journal.remember(
+        renewed,
         id=run_id,
         created_s=info.get("created_s") or time.time(),
         input=settings.input,
@@ -236,7 +266,7 @@ def _enter(
         id_column=settings.id_column,
         total=total,
         fingerprint=fingerprint.hex() if fingerprint else None,
-        scan=_clean_scan(scan, fingerprint) if is_clean else None,
+        scan=_clean_scan(scan, fingerprint, dedup=settings.dedup) if is_clean else None,
     )
     states = journal.states(total) if total is not None else bytearray()
     within = _within(settings, total)
@@ -255,8 +285,22 @@ def _enter(
     )
 
 
-def _clean_scan(scan: Scan | None, fingerprint: bytes | None) -> dict[str, Any] | None:
+def _source_before(settings: JobSettings, source: Source, info: dict[str, Any]) -> Source:
+    """The input as the earlier --prompt reads it: what changed in a row is told from what changed in the prompt."""
+    prompt = info["settings"]["prompt"] if info.get("settings") else settings.prompt
+    if prompt == settings.prompt:
+        return source
+    try:
+        return open_source(settings.input, prompt=prompt, id_column=settings.id_column)
+    except InputError as error:
+        raise InputError(
+            f"the --prompt that this run began with no longer fits the input ({error}). "
+            "Start anew with --fresh (the old journal is kept as .bak)"
+        ) from error
+
+
+def _clean_scan(scan: Scan | None, fingerprint: bytes | None, *, dedup: bool) -> dict[str, Any] | None:
     """What spares a resume the whole reading: an unchanged input without bad or equal rows has nothing to find."""
     if scan is None or fingerprint is None:
         return None
-    return {"fingerprint": fingerprint.hex(), "rows": scan.rows, "models": list(scan.models)}
+    return {"fingerprint": fingerprint.hex(), "rows": scan.rows, "models": list(scan.models), "dedup": dedup}
