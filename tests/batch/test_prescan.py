@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.batch.items import BadItem, Item, Shape, items
-from penstock.batch.prescan import canonical, prescan
+from penstock.batch.prescan import InPlace, canonical, digest_of, prescan
 from penstock.batch.sources import open_source
 
 
@@ -120,3 +122,28 @@ def test_the_canonical_form_is_blind_to_key_order_and_to_nothing_else(body: dict
 
     assert canonical(shuffled(body)) == canonical(body)
     assert json.loads(canonical(body)) == body
+
+
+@pytest.mark.parametrize(
+    ("known", "holds"),
+    [
+        ([(0, "line-1", "a"), (1, "line-2", "b")], True),
+        ([(1, "line-2", "b")], True),
+        ([], True),
+        ([(0, "line-1", "other")], False),
+        ([(0, "other", "a")], False),
+        ([(0, "line-1", "a"), (7, "line-8", "a")], False),
+    ],
+)
+def test_lines_added_behind_leave_everything_in_its_place(
+    tmp_path: Path, known: list[tuple[int, str, str]], holds: bool
+) -> None:
+    source = open_source(write(tmp_path / "in.jsonl", chat("a"), chat("b"), chat("new")))
+
+    def digests() -> Generator[tuple[int, str, bytes], None, None]:
+        for index, name, text in known:
+            yield index, name, digest_of("chat", canonical(chat(text)))
+
+    in_place = InPlace(digests())
+    prescan(source, find_equals=False, in_place=in_place)
+    assert in_place.holds() is holds

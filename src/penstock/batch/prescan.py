@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections.abc import Generator
 from hashlib import sha256
 
 import msgspec
 
-from penstock.batch.sources import BadRow, Source
+from penstock.batch.sources import BadRow, Row, Source
 from penstock.call import Kind
 
-__all__ = ["Equals", "Scan", "canonical", "digest_of", "prescan", "share_key"]
+__all__ = ["Equals", "InPlace", "Scan", "canonical", "digest_of", "prescan", "share_key"]
 
 _BUCKETS = 256
 _MOST_SHOWN = 5
@@ -74,7 +75,33 @@ def share_key(digest: bytes, model: str | None, sample: int) -> bytes:
     return sha256(digest + sample.to_bytes(4, "big") + (model or "").encode()).digest()[:16]
 
 
-def prescan(source: Source, *, find_equals: bool) -> Scan:
+class InPlace:
+    """Whether all that is known of an earlier input is still where it was: the usual change is lines added behind.
+
+    It looks over the prescan's shoulder, which spares the input a second reading and the journal a rebuilding.
+    """
+
+    def __init__(self, known: Generator[tuple[int, str, bytes], None, None]) -> None:
+        """`known` are index, custom_id and digest of the journal's items, by index."""
+        self._known = known
+        self._next = next(known, None)
+        self._holds = True
+
+    def see(self, row: Row, canonical_body: bytes) -> None:
+        expected = self._next
+        if expected is None or not self._holds or row.index < expected[0]:
+            return
+        is_it = row.index == expected[0] and row.custom_id == expected[1]
+        self._holds = is_it and digest_of(row.kind, canonical_body) == expected[2]
+        self._next = next(self._known, None)
+
+    def holds(self) -> bool:
+        """To be asked when every row was seen; what is known is read no further then."""
+        self._known.close()
+        return self._holds and self._next is None
+
+
+def prescan(source: Source, *, find_equals: bool, in_place: InPlace | None = None) -> Scan:
     """Read it all. Raises nothing for bad rows: the caller decides whether they stop the run."""
     ids = [array("q") for _ in range(_BUCKETS)]
     digests = [array("q") for _ in range(_BUCKETS)]
@@ -94,15 +121,18 @@ def prescan(source: Source, *, find_equals: bool) -> Scan:
         models.add(row.model)
         hashed = hash(row.custom_id)
         ids[hashed & 255].append(hashed)
-        if find_equals:
-            hashed = hash(canonical(row.body))
+        if find_equals or in_place is not None:
+            encoded = canonical(row.body)
+            hashed = hash(encoded)
             digests[hashed & 255].append(hashed)
+            if in_place is not None:
+                in_place.see(row, encoded)
     repeated, unnamed = _confirm(source, _repeats(ids))
     return Scan(
         rows=rows,
         bad=bad,
         first_bad=first_bad,
-        equals=Equals(array("q", sorted(_repeats(digests)))),
+        equals=Equals(array("q", sorted(_repeats(digests)) if find_equals else [])),
         repeated=repeated,
         unnamed=unnamed,
         models=frozenset(models),
