@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 _CLOSE_S = 10.0
 _DRAIN_S = 5.0
+_LISTEN_S = 1.0
 _ROUNDS = 100
 
 
@@ -67,7 +68,7 @@ class Portal:
 
         loop.call_soon_threadsafe(begin)
         try:
-            return done.result()
+            return _result(done)
         except BaseException:
             if not done.done():
                 loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
@@ -107,6 +108,16 @@ class Portal:
                 )
                 self._thread.start()
             return self._loop
+
+
+def _result(done: concurrent.futures.Future[T]) -> T:
+    """What comes of it. A signal that arrives on the way into a wait doesn't end it, so each wait is short."""
+    while True:
+        try:
+            return done.result(_LISTEN_S)
+        except TimeoutError:  # the wait's, or the work's own
+            if done.done():
+                return done.result()
 
 
 def _hand_over(task: asyncio.Task[T], done: concurrent.futures.Future[T]) -> None:

@@ -103,6 +103,29 @@ def test_ctrl_c_cancels_the_request_before_it_is_raised(portal):
     assert gave_back == [True]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_ctrl_c_that_does_not_interrupt_the_wait_is_seen_all_the_same(portal):
+    async def hang():
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.Event().wait()
+
+    portal.run(answer(1))  # its thread starts, and takes the signal in place of this one
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            portal.run(hang())
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def test_a_timeout_of_the_work_itself_is_raised(portal):
+    async def late():
+        raise TimeoutError("late")
+
+    with pytest.raises(TimeoutError, match="late"):
+        portal.run(late())
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
 def test_after_a_fork_the_child_is_told_what_to_do():
     code = """
