@@ -45,10 +45,10 @@ def test_bad_answers_are_asked_again_and_never_recorded(tmp_path: Path) -> None:
 
 def test_an_answer_of_200_mb_is_refused_and_asked_again(tmp_path: Path) -> None:
     source, out = questions(tmp_path / "in.jsonl", 4), tmp_path / "out.jsonl"
-    faults = [{"fault": "oversized_body", "probability": 0.5, "megabytes": 200}]
+    faults = [{"fault": "oversized_body", "first_tries": 1, "megabytes": 200}]
     with simulator({"models": {"huge": {"faults": faults}}}) as sim:
         done = penstock(sim, "run", source, "-o", out, "-m", "openai/huge", "--quiet")
-        assert any(row["fault"] == "oversized_body" for row in sim.ledger())
+        assert [row["fault"] for row in sim.ledger()].count("oversized_body") == 4
     assert done.returncode == 0, done.stderr
     assert len(lines(out)) == 4
 
@@ -80,7 +80,7 @@ def test_a_second_run_on_one_out_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
 def test_a_signal_finishes_what_is_in_flight_and_the_run_resumes(tmp_path: Path, number: int, name: str) -> None:
     source, out = questions(tmp_path / "in.jsonl", 200), tmp_path / "out.jsonl"
-    with simulator({"models": {"slow": {"ttft_s": 0.5}}}) as sim:
+    with simulator({"models": {"slow": {"ttft_s": 0.25}}}) as sim:
         words = ("run", source, "-o", out, "-m", "openai/slow", "--concurrency", "20")
         process = subprocess.Popen(command(sim, *words), env=environment(), stderr=subprocess.PIPE, text=True)
         wait_for_rows(sim, 1)
