@@ -92,3 +92,11 @@ def test_the_summary_of_a_resumed_pipe_counts_what_was_answered_before(tmp_path:
     for resumed in (0, 3):
         words = ("run", "-", "-o", tmp_path / "out.jsonl", *FAST, "--json", "--quiet")
         assert json.loads(penstock(None, *words, stdin=piped).stdout)["resumed"] == resumed
+
+
+def test_giving_up_names_the_target_and_what_is_wrong_with_it(tmp_path: Path) -> None:
+    source = questions(tmp_path / "in.jsonl", 2)
+    words = ("-m", "openai/x", "--base-url", "http://127.0.0.1:9/v1", "--give-up-after", "1s")
+    done = penstock(None, "run", source, "-o", tmp_path / "out.jsonl", *words)
+    assert done.returncode == 3
+    assert "openai/x: transport" in done.stderr

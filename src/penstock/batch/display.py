@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -16,6 +17,7 @@ from penstock.batch.outcome import Snapshot
 __all__ = ["Display", "PlainDisplay", "open_display", "plain_line", "render_summary"]
 
 _LINE_EVERY_S = 10.0
+_WORTH_TELLING_S = 1.0
 
 
 class Display(Protocol):
@@ -92,8 +94,10 @@ def plain_line(snapshot: Snapshot, figures: Figures) -> str:
     extra = {"failed": snapshot.failed, "retries": snapshot.retries, "hedges": snapshot.hedges}
     parts += [f"{name} {count(value)}" for name, value in extra.items() if value]
     for name, health in snapshot.targets.items():
-        if health.frozen_s > 0:
+        if _WORTH_TELLING_S <= health.frozen_s < math.inf:
             parts.append(f"{legible(name, 60)} waits {span(health.frozen_s)}")
+        if health.last_error is not None and not figures.now and snapshot.stopping is None:
+            parts.append(f"last error: {legible(health.last_error)}")
     if snapshot.stopping is not None:
         parts.append(f"stopping: {legible(snapshot.stopping)}")
     return ", ".join(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
@@ -20,6 +21,7 @@ __all__ = ["LiveDisplay", "panel"]
 
 _DRAW_EVERY_S = 0.25
 _MOST_TARGETS = 6
+_WORTH_TELLING_S = 1.0
 _GAP = "   "
 
 
@@ -113,12 +115,12 @@ def _counts(snapshot: Snapshot, figures: Figures) -> Iterator[Text]:
 def _target(name: str, health: TargetHealth, width: int) -> Iterator[Text]:
     failed = sum(health.errors.values())
     mark, style = ("●", "green") if not failed else ("●", "yellow") if health.answered else ("●", "red")
-    if health.frozen_s > 0:
+    if _WORTH_TELLING_S <= health.frozen_s < math.inf:
         mark, style = "◌", "yellow"
     line = Text.assemble((mark, style), " ", (legible(name, 80), "bold"), f"{_GAP}{count(health.answered)} answered")
     for kind, times in sorted(health.errors.items(), key=lambda item: -item[1]):
         line.append(f"{_GAP}{kind} {count(times)}", style="yellow")
-    if health.frozen_s > 0:
+    if _WORTH_TELLING_S <= health.frozen_s < math.inf:
         line.append(f"{_GAP}at its limit, {span(health.frozen_s)} to wait", style="yellow")
     yield _one_line(line)
     if health.last_error is not None and width >= 40:

@@ -30,6 +30,7 @@ __all__ = ["run_job"]
 _SIGTERM_DRAIN_S = 20.0
 _START_WIDTH = 16
 _CEILING = 1000
+_MOST_BLAMED = 5
 
 
 def run_job(settings: JobSettings) -> Summary:
@@ -162,6 +163,7 @@ class _Job:
             ),
             tally=self._tally,
             waiting=self._engine.waiting,
+            blame=self._blame,
         )
         with self._signals(runner):
             ticker = asyncio.ensure_future(self._show(clock, display))
@@ -225,6 +227,11 @@ class _Job:
         while True:
             display.update(self._snapshot(clock))
             await clock.sleep(0.25)
+
+    def _blame(self) -> str:
+        """Each target's last error, or that it is silent."""
+        targets = self._engine.race_stats.targets.items()
+        return "".join(f"; {told.last_error or f'{name} is silent'}" for name, told in list(targets)[:_MOST_BLAMED])
 
     def _snapshot(self, clock: LoopClock) -> Snapshot:
         assert self._runner is not None

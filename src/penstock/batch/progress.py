@@ -28,8 +28,13 @@ def snapshot(opened: Opened, tally: Tally, runner: Runner, engine: Engine, *, el
         joined=tally.joined,
         retries=stats.retries,
         targets={
-            name: TargetHealth(answered=target.answered, errors=dict(target.errors), last_error=target.last_error)
-            for name, target in stats.targets.items()
+            name: TargetHealth(
+                answered=target.answered,
+                errors=target.errors,
+                last_error=target.last_error,
+                frozen_s=target.saturation.frozen_s,
+            )
+            for name, target in engine.stats().targets.items()
         },
         stopping=runner.stopped,
     )

@@ -95,9 +95,10 @@ class Runner:
         limits: Limits,
         tally: Tally,
         waiting: Callable[[], int] = lambda: 0,
+        blame: Callable[[], str] = lambda: "",
     ) -> None:
         """`handler_for` gives the handler of a body's own model, `waiting` how many calls wait at a limit or between
-        two attempts now."""
+        two attempts now, `blame` what is said of the targets when none of them answers."""
         self._items = items if not callable(items) else None
         self._next = items if callable(items) else None
         self._handler_for = handler_for
@@ -107,6 +108,7 @@ class Runner:
         self._window = window
         self._limits = limits
         self._waiting = waiting
+        self._blame = blame
         self._followers = 0
         self.tally = tally
         self.stopped: str | None = None
@@ -315,7 +317,7 @@ class Runner:
             if limits.max_elapsed_s is not None and now - self._began_s >= limits.max_elapsed_s:
                 self.stop(f"--max-elapsed: {limits.max_elapsed_s:g} s are over", drain_s=limits.drain_s)
             elif limits.give_up_after_s is not None and now - self._last_answer_s >= limits.give_up_after_s:
-                self.stop(f"no target has answered anything for {limits.give_up_after_s:g} s", now=True)
+                self.stop(f"no target has answered anything for {limits.give_up_after_s:g} s{self._blame()}", now=True)
 
     def _cancel_workers(self) -> None:
         self._ending = True
