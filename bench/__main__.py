@@ -32,7 +32,7 @@ MANY_SUBJECTS = ("bare wreq", "penstock run")
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--count", type=int, default=20_000, help="requests a sample; slow peers get a share of it")
+    parser.add_argument("--count", type=int, default=40_000, help="requests a sample; slow peers get a share of it")
     parser.add_argument(
         "--only", action="append", default=[], metavar="WORD", help='such as "wreq", "flight", "import"'
     )

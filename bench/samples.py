@@ -56,16 +56,16 @@ SUBJECTS: dict[str, Subject] = {
     subject.name: subject
     for subject in (
         Subject("bare wreq", "bare_wreq", "wreq"),
-        Subject("bare aiohttp", "bare_aiohttp", "aiohttp"),
+        Subject("bare aiohttp", "bare_aiohttp", "aiohttp", share=0.5),
         Subject("adapter wreq", "adapter_wreq", "wreq"),
-        Subject("adapter aiohttp", "adapter_aiohttp", "aiohttp"),
+        Subject("adapter aiohttp", "adapter_aiohttp", "aiohttp", share=0.5),
         Subject("AsyncClient.map", "client_map", "penstock"),
         Subject("penstock run", None, "penstock"),
-        Subject("penstock run, aiohttp", None, "aiohttp", transport="aiohttp"),
-        Subject("openai SDK", "openai_sdk", "openai", share=0.05),
-        Subject("LiteLLM", "litellm_sdk", "litellm", share=0.04, python=LITELLM_PYTHON),
-        Subject("lm-deluge", "lm_deluge_client", "lm_deluge", share=0.2),
-        Subject("fastllm-kit", "fastllm_kit", "fastllm", share=0.05),
+        Subject("penstock run, aiohttp", None, "aiohttp", share=0.5, transport="aiohttp"),
+        Subject("openai SDK", "openai_sdk", "openai", share=0.025),
+        Subject("LiteLLM", "litellm_sdk", "litellm", share=0.02, python=LITELLM_PYTHON),
+        Subject("lm-deluge", "lm_deluge_client", "lm_deluge", share=0.1),
+        Subject("fastllm-kit", "fastllm_kit", "fastllm", share=0.025),
     )
 }
 
