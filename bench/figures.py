@@ -100,7 +100,11 @@ def subjects_table(samples: Samples) -> list[str]:
 
 def verdicts_table(found: Sequence[Figure]) -> list[str]:
     lines = ["| figure | required | measured | |", "|---|--:|--:|---|"]
-    lines += [
-        f"| {one.what} | {one.required} | {one.measured:.2f} | {'yes' if one.is_reached else 'NO'} |" for one in found
-    ]
+    lines += [f"| {one.what} | {one.required} | {one.measured:.2f} | {_verdict(one)} |" for one in found]
     return lines
+
+
+def _verdict(figure: Figure) -> str:
+    if not figure.required:
+        return ""
+    return "yes" if figure.is_reached else "NO"
