@@ -53,4 +53,3 @@ def test_go_durations_are_read(text, seconds):
 @pytest.mark.parametrize("text", ["", "5", "s", "1x", "1h 2m", "-1s", "1s" * 100])
 def test_what_is_no_go_duration_says_nothing(text):
     assert go_duration_s(text) is None
-
