@@ -158,6 +158,12 @@ class Answer:
         return last.request_id if last else None
 
     @property
+    def malformed_events(self) -> int:
+        """Events of the stream that were no JSON and had to be left out, after a part of the answer had come: what is
+        here may lack what they held. 0 in an answer that came in one piece."""
+        return self._completion.malformed_events if self._completion else 0
+
+    @property
     def raw(self) -> bytes:
         """The provider's body, untouched; b"" for a stream and without an answer."""
         return self._completion.raw if self._completion else b""
@@ -170,7 +176,7 @@ class Answer:
         }
         plain["usage"] = msgspec.to_builtins(self.usage)
         plain["attempts"] = msgspec.to_builtins(self.attempts)
-        for name in ("latency_s", "cached", "request_hash", "request_id"):
+        for name in ("latency_s", "cached", "request_hash", "request_id", "malformed_events"):
             plain[name] = getattr(self, name)
         plain["error"] = {"code": _code(self.error), "message": str(self.error)} if self.error else None
         return plain

@@ -89,6 +89,8 @@ async def _print(stream: Any) -> int:
     status = stream.answer.status
     if status != "success":
         click.echo(f"penstock: the answer is {status} (finish reason {stream.answer.finish_reason})", err=True)
+    if lost := stream.answer.malformed_events:
+        click.echo(f"penstock: {lost} event(s) of the stream were unreadable; the answer may lack a part", err=True)
     if calls := stream.answer.tool_calls:
         click.echo(f"penstock: the answer calls {len(calls)} tool(s); --json shows them", err=True)
     return 0

@@ -167,7 +167,7 @@ def read_options(kind: Kind, options: Mapping[str, Any]) -> Asking:
         system=options.get("system"),
         deadline_s=None if deadline is None else read_duration(deadline, "deadline"),
         timeouts=None if timeouts is None else _read_timeouts(timeouts),
-        tags=dict(options.get("tags") or {}),
+        tags=_read_tags(options.get("tags") or {}),
         params=params,
     )
 
@@ -178,6 +178,12 @@ def _unknown(name: str, known: frozenset[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f'; did you mean "{near[0]}"?' if near else "."
     return f'unknown option "{name}"{hint} What only a provider knows goes in extra={{"{name}": ...}}'
+
+
+def _read_tags(tags: object) -> dict[str, str]:
+    if isinstance(tags, Mapping) and all(isinstance(text, str) for pair in tags.items() for text in pair):
+        return dict(tags)
+    raise ConfigError(f'tags: expected names and values such as {{"team": "search"}}, got {tags!r}')
 
 
 def _read_timeouts(timeouts: object) -> RouteTimeouts:
