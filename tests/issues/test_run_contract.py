@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tests.crash.given import command, environment, lines, penstock, questions, simulator, text_of
 
+from penstock.batch.journal import Journal
+
 FAST = ("-m", "sim/fast")
 
 
@@ -100,3 +102,11 @@ def test_giving_up_names_the_target_and_what_is_wrong_with_it(tmp_path: Path) ->
     done = penstock(None, "run", source, "-o", tmp_path / "out.jsonl", *words)
     assert done.returncode == 3
     assert "openai/x: transport" in done.stderr
+
+
+def test_a_second_run_on_the_same_out_is_refused_whatever_its_journal(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "in.jsonl", 1), tmp_path / "out.jsonl"
+    with Journal(tmp_path / "out.jsonl.penstock"):
+        done = run(source, out, "--journal", tmp_path / "other.db", code=2)
+    assert "another run" in done.stderr
+    run(source, out, "--journal", f"{tmp_path}/../{tmp_path.name}/out.jsonl.penstock")

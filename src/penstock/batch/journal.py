@@ -6,6 +6,7 @@ The run writes through `GroupWriter`; everything here is done before it starts o
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -33,16 +34,19 @@ def journal_path(run: Path) -> Path:
 class Journal:
     """An open journal under its lock. Close it, whatever happens."""
 
-    def __init__(self, path: Path, *, sync: str = "normal") -> None:
-        """Opens or makes it. Raises `JournalError` (locked, damaged, newer) or `OSError` (can't write)."""
+    def __init__(self, path: Path, *, out: Path | None = None, sync: str = "normal") -> None:
+        """Opens or makes it. `out`, the file that is made from it, is locked too: its journal may be any.
+
+        Raises `JournalError` (locked, damaged, newer) or `OSError` (can't write).
+        """
         self.path = path
-        self._lock = RunLock(path)
         self._session = 0
-        try:
+        with contextlib.ExitStack() as stack:
+            if out is not None and (usual := out.with_name(out.name + ".penstock")).resolve() != path.resolve():
+                stack.callback(RunLock(usual).release)
+            stack.callback(RunLock(path).release)
             self._connection = connect_writer(path, sync=sync)
-        except BaseException:
-            self._lock.release()
-            raise
+            self._locks = stack.pop_all()
         self._reader: sqlite3.Connection | None = None
 
     def close(self) -> None:
@@ -53,7 +57,7 @@ class Journal:
             # Nothing else reads it at this instant or the checkpoint is left to the next opening: both are sound.
             self._connection.close()
         finally:
-            self._lock.release()
+            self._locks.close()
 
     def __enter__(self) -> Journal:
         return self

@@ -81,7 +81,7 @@ def open_job(settings: JobSettings, resolve: Callable[[str | None], object]) -> 
     _check_output(settings, path)
     with contextlib.ExitStack() as stack:
         resumes = path.exists() and not settings.fresh
-        journal = stack.enter_context(Journal(path, sync=settings.sync)) if resumes else None
+        journal = _journal(settings, path, stack) if resumes else None
         info = journal.info() if journal is not None else {}
         _check_lasting(settings, info)
         in_place = _in_place(settings, journal, info)
@@ -90,10 +90,16 @@ def open_job(settings: JobSettings, resolve: Callable[[str | None], object]) -> 
         if journal is None:
             path.parent.mkdir(parents=True, exist_ok=True)
             _set_aside(path)
-            journal = stack.enter_context(Journal(path, sync=settings.sync))
+            journal = _journal(settings, path, stack)
         opened = _enter(settings, source, scan, journal, info, models, in_place)
         stack.pop_all()
         return opened
+
+
+def _journal(settings: JobSettings, path: Path, stack: contextlib.ExitStack) -> Journal:
+    assert settings.out is not None
+    settings.out.parent.mkdir(parents=True, exist_ok=True)
+    return stack.enter_context(Journal(path, out=settings.out, sync=settings.sync))
 
 
 def _without_journal(settings: JobSettings, source: Source, resolve: Callable[[str | None], object]) -> Opened:
