@@ -110,3 +110,11 @@ def test_a_second_run_on_the_same_out_is_refused_whatever_its_journal(tmp_path: 
         done = run(source, out, "--journal", tmp_path / "other.db", code=2)
     assert "another run" in done.stderr
     run(source, out, "--journal", f"{tmp_path}/../{tmp_path.name}/out.jsonl.penstock")
+
+
+def test_equal_rows_that_fail_count_the_one_request_that_was_sent(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text("".join(f'{{"custom_id":"{n}","prompt":"poison"}}\n' for n in range(3)))
+    with simulator({"models": {"*": {"ttft_s": 0.1, "faults": [{"fault": "status", "status": 400}]}}}) as sim:
+        words = ("run", tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl", "-m", "openai/x", "--json", "--quiet")
+        told = json.loads(penstock(sim, *words).stdout)
+        assert (told["failed"], told["attempts"]) == (3, len(sim.ledger()))

@@ -239,21 +239,21 @@ class Runner:
         try:
             reply = await handler(call)
         except Unanswered as error:
-            return self._record_failure(item, error)
+            return self._record_failure(item, error, sent=error.requests_sent)
         assert isinstance(reply, Completion)
         self._last_answer_s = self._clock.now()
         self._sink.answered(item, reply)
         self._count(reply)
         return None
 
-    def _record_failure(self, item: Item, error: Unanswered) -> Unanswered | None:
+    def _record_failure(self, item: Item, error: Unanswered, *, sent: int) -> Unanswered | None:
         if error.last is not None and error.last.verdict.key_is_bad:
             # The key was refused: the fault is not this request's, and every other one would meet it too.
             self.stop(f"{error.message}")
             return error
         tally = self.tally
         tally.failed += 1
-        tally.attempts += error.requests_sent
+        tally.attempts += sent
         tally.errors[error.kind] += 1
         if error.last is not None and error.last.status is not None:
             self._last_answer_s = self._clock.now()  # a refusal is an answer too: the target is there
@@ -287,7 +287,7 @@ class Runner:
             finally:
                 self._followers -= 1
             if failure is not None:
-                self._record_failure(item, failure)
+                self._record_failure(item, failure, sent=0)
                 return
         if self._sink.joined(item):
             self.tally.joined += 1
