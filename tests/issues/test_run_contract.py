@@ -118,3 +118,15 @@ def test_equal_rows_that_fail_count_the_one_request_that_was_sent(tmp_path: Path
         words = ("run", tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl", "-m", "openai/x", "--json", "--quiet")
         told = json.loads(penstock(sim, *words).stdout)
         assert (told["failed"], told["attempts"]) == (3, len(sim.ledger()))
+
+
+def test_a_stop_while_the_pipe_is_silent_ends_cleanly(tmp_path: Path) -> None:
+    words = command(None, "run", "-", "-o", tmp_path / "out.jsonl", *FAST, "--max-elapsed", "0.5s")
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(b'{"custom_id":"a","prompt":"hello"}\n')
+        process.stdin.flush()
+        assert process.wait(60) == 3
+        assert b"Fatal" not in process.stderr.read()
+    assert len(lines(tmp_path / "out.jsonl")) == 1

@@ -40,8 +40,11 @@ def open_bytes(path: Path | None, name: str, *, limit: int = MAX_LINE_BYTES) -> 
     """
     if path is None:
         stdin = cast(io.BufferedReader, sys.stdin.buffer)
-        # Never closed: the standard input isn't ours.
-        yield io.BufferedReader(_Clipped(stdin.readinto1, name, limit), _READ_BYTES)
+        # Below its buffer: a thread that still reads when the run has stopped holds that buffer's lock, and Python
+        # aborts at exit for want of it. Never closed: the standard input isn't ours.
+        raw = getattr(stdin, "raw", None)
+        fill = raw.readinto if raw is not None else stdin.readinto1
+        yield io.BufferedReader(_Clipped(fill, name, limit), _READ_BYTES)
         return
     with path.open("rb", buffering=0) as raw:
         if path.suffix.lower() == ".gz":
