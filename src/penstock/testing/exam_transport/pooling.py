@@ -137,17 +137,22 @@ async def request_the_server_read_is_never_sent_twice(open_transport: Opener) ->
 @point
 async def unsolicited_reply_reaches_nobody(open_transport: Opener) -> None:
     """A second answer with the first, and one on the idle connection: neither is the next request's."""
+    # What comes after the next request was sent is that request's, to all who can tell: so it waits for the stray one.
+    all_sent = asyncio.Event()
+    all_sent.set()
     for pause_s in (0.0, 0.02):
 
         async def script(peer: Peer, pause_s: float = pause_s) -> None:
-            first = True
-            while True:
-                arrived = await peer.request()
+            arrived = await peer.request()
+            all_sent.clear()
+            try:
                 await peer.send(reply(arrived.target.encode()))
-                if first:
-                    await asyncio.sleep(pause_s)
-                    await peer.send(reply(b"stray"))
-                    first = False
+                await asyncio.sleep(pause_s)
+                await peer.send(reply(b"stray"))
+            finally:
+                all_sent.set()
+            while True:
+                await peer.send(reply((await peer.request()).target.encode()))
 
         async with serve(script) as server, open_transport() as transport:
             for number in range(6):
@@ -156,6 +161,7 @@ async def unsolicited_reply_reaches_nobody(open_transport: Opener) -> None:
                     assert got.kind == "transport"
                 else:
                     assert got.body == f"/{number}".encode(), f"request {number} got {got.body!r}"
+                await all_sent.wait()
                 await asyncio.sleep(0.04)
 
 
