@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from penstock.cli.options import key_value
+
 __all__ = ["command"]
 
 _MOST_PIPED = 16 * 1024 * 1024
@@ -36,7 +38,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     prompt = "\n\n".join(part for part in (options.pop("prompt"), _piped()) if part)
     if not prompt.strip():
         raise click.UsageError("no prompt: give one, or pipe it in", ctx)
-    params = dict(map(_param, options.pop("params")))
+    params = dict(map(key_value, options.pop("params")))
     for name in ("temperature", "max_tokens", "top_p", "seed"):
         if (value := options.pop(name)) is not None:
             params[name] = value
@@ -94,19 +96,6 @@ async def _print(stream: Any) -> int:
     if calls := stream.answer.tool_calls:
         click.echo(f"penstock: the answer calls {len(calls)} tool(s); --json shows them", err=True)
     return 0
-
-
-def _param(text: str) -> tuple[str, Any]:
-    """KEY=VALUE; a VALUE that is JSON is that, any other is a string."""
-    import msgspec
-
-    key, sign, value = text.partition("=")
-    if not sign or not key:
-        raise click.BadParameter(f"expected KEY=VALUE, got {text!r}", param_hint="--param")
-    try:
-        return key, msgspec.json.decode(value)
-    except msgspec.DecodeError:
-        return key, value
 
 
 def _piped() -> str:

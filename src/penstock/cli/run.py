@@ -8,33 +8,9 @@ from typing import Any
 
 import click
 
+from penstock.cli.options import Seconds, key_value
+
 __all__ = ["command"]
-
-
-class _Seconds(click.ParamType[float]):
-    name = "DURATION"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        from penstock.config import read_duration
-        from penstock.errors import ConfigError
-
-        try:
-            return read_duration(value, str(param.opts[0]) if param else "duration")
-        except ConfigError as error:
-            self.fail(str(error), param, ctx)
-
-
-def _param(text: str) -> tuple[str, Any]:
-    """KEY=VALUE; a VALUE that is JSON is that, any other is a string."""
-    import msgspec
-
-    key, sign, value = text.partition("=")
-    if not sign or not key:
-        raise click.BadParameter(f"expected KEY=VALUE, got {text!r}", param_hint="--param")
-    try:
-        return key, msgspec.json.decode(value)
-    except msgspec.DecodeError:
-        return key, value
 
 
 @click.command("run")
@@ -49,11 +25,11 @@ def _param(text: str) -> tuple[str, Any]:
 @click.option("--top-p", type=float)
 @click.option("--seed", type=int, help="The seed in each body.")
 @click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="Any other field of the body; repeatable.")
-@click.option("--deadline", type=_Seconds(), help="For each request, from its first send.")
-@click.option("--max-elapsed", type=_Seconds(), help="Stop after this time; resumable.")
+@click.option("--deadline", type=Seconds(), help="For each request, from its first send.")
+@click.option("--max-elapsed", type=Seconds(), help="Stop after this time; resumable.")
 @click.option("--max-attempts", type=click.IntRange(min=1), help="For each request.")
 @click.option(
-    "--give-up-after", type=_Seconds(), default="15m", help="Stop when nothing answers for so long. Default: 15m."
+    "--give-up-after", type=Seconds(), default="15m", help="Stop when nothing answers for so long. Default: 15m."
 )
 @click.option("--concurrency", type=click.IntRange(min=1), help="Most requests in flight; by default it adapts.")
 @click.option("--rpm", type=click.IntRange(min=1), help="Requests a minute, for each key.")
@@ -81,7 +57,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
     as_json = options.pop("as_json")
     options.pop("no_cache")
-    params = dict(map(_param, options.pop("params")))
+    params = dict(map(key_value, options.pop("params")))
     for name in ("temperature", "max_tokens", "top_p", "seed"):
         if (value := options.pop(name)) is not None:
             params[name] = value

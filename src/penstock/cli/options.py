@@ -1,0 +1,37 @@
+"""What several verbs' options have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+__all__ = ["Seconds", "key_value"]
+
+
+class Seconds(click.ParamType[float]):
+    """A duration such as 20, 20s or 15m, as seconds."""
+
+    name = "DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from penstock.config import read_duration
+        from penstock.errors import ConfigError
+
+        try:
+            return read_duration(value, str(param.opts[0]) if param else "duration")
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+
+
+def key_value(text: str) -> tuple[str, Any]:
+    """KEY=VALUE; a VALUE that is JSON is that, any other is a string."""
+    import msgspec
+
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        raise click.BadParameter(f"expected KEY=VALUE, got {text!r}", param_hint="--param")
+    try:
+        return key, msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return key, value
