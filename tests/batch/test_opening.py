@@ -99,6 +99,14 @@ def test_other_options_than_it_began_with_are_refused_by_name(tmp_path: Path) ->
     assert left(tmp_path, params={"temperature": 1}, keep_answered=True) == []
 
 
+def test_other_ids_than_it_began_with_are_refused_before_everything_is_asked_again(tmp_path: Path) -> None:
+    answered(tmp_path, "a")
+    (tmp_path / "in.jsonl").write_text('{"prompt": "a", "name": "x"}\n')
+    with pytest.raises(InputError, match="no --id-column"):
+        opened(tmp_path, id_column="name", keep_answered=True)
+    assert left(tmp_path, id_column="name", fresh=True) == ["x"]
+
+
 def test_a_fresh_start_keeps_every_old_journal(tmp_path: Path) -> None:
     answered(tmp_path, "a")
     assert left(tmp_path, fresh=True) == ["line-1"]
