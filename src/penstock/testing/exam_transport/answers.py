@@ -12,15 +12,13 @@ from penstock.testing.exam_transport.server import Peer, Script, reply, serve
 __all__: list[str] = []
 
 
-def answering(*replies: bytes) -> Script:
-    """Each request on a connection gets the next reply, the last one for ever."""
+def answering(data: bytes) -> Script:
+    """Each request gets this reply: which connection it comes on is the client's to choose."""
 
     async def script(peer: Peer) -> None:
-        turn = 0
         while True:
             await peer.request()
-            await peer.send(replies[min(turn, len(replies) - 1)])
-            turn += 1
+            await peer.send(data)
 
     return script
 
@@ -96,10 +94,10 @@ async def every_framing_is_understood(open_transport: Opener) -> None:
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\nX-After: 1\r\n\r\n"
     informed = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + reply(b"hello")
     empty = b"HTTP/1.1 204 No Content\r\n\r\n"
-    async with serve(answering(chunked, informed, empty)) as server, open_transport() as transport:
-        for expected in ((200, b"hello"), (200, b"hello"), (204, b"")):
+    for framed, expected in ((chunked, (200, b"hello")), (informed, (200, b"hello")), (empty, (204, b""))):
+        async with serve(answering(framed)) as server, open_transport() as transport:
             got = await transport.send(post(server.url), QUICK)
-            assert (got.status, got.body) == expected
+            assert (got.status, got.body) == expected, (framed, got)
 
     async def until_close(peer: Peer) -> None:
         await peer.request()
