@@ -169,7 +169,7 @@ def _check_lasting(settings: JobSettings, info: dict[str, Any]) -> None:
     if "made_by" in info:
         raise InputError(f"{settings.journal_file}: a program's journal (Client.run); name another file with --journal")
     if info and info.get("id_column") != settings.id_column:
-        was = f'--id-column {info["id_column"]}' if info.get("id_column") else "no --id-column"
+        was = f"--id-column {info['id_column']}" if info.get("id_column") else "no --id-column"
         raise InputError(
             f"--id-column: the run began with {was}, and by other ids every row would be asked again. "
             "Name the same column, or start anew with --fresh (the old journal is kept as .bak)"
