@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from penstock.call import Call, RateLimits, Reply, Usage
 from penstock.errors import CallError
 
-__all__ = ["Permit", "Target"]
+__all__ = ["Breaker", "Ending", "Permit", "Target"]
+
+Ending = Literal["good", "bad", "neutral"]
+"""How an attempt ended, as far as its target's health goes; `neutral` says nothing about it (cancelled, refused at a
+limit, a bad request)."""
 
 
 class Permit(Protocol):
@@ -25,6 +29,31 @@ class Permit(Protocol):
 
     def release(self) -> None:
         """Given up: cancelled, or ended by something that says nothing about the target."""
+
+
+class Breaker(Protocol):
+    """A target's health, shared by all races that use it. Pure: time is an argument, nothing ever waits.
+
+    `is_closed` is asked on the hot path: True while nothing restrains new attempts.
+    """
+
+    is_closed: bool
+
+    def wait_s(self, now_s: float) -> float:
+        """Seconds until one more attempt may start: 0 when one may now. Changes nothing."""
+        ...
+
+    def started(self, now_s: float) -> int:
+        """An attempt starts: 0, or the number of the probe that it is."""
+        ...
+
+    def ended(self, ticket: int, started_s: float, now_s: float, ending: Ending, *, was_silent: bool = False) -> None:
+        """The attempt of `started` is over. `was_silent`: `silent` was said of it before."""
+        ...
+
+    def silent(self, ticket: int, started_s: float, now_s: float) -> None:
+        """A running attempt is later than its kind: as bad as a failure, until it ends well after all."""
+        ...
 
 
 class Target(Protocol):
