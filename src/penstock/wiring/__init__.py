@@ -5,7 +5,7 @@ from penstock.wiring.estimate import Asked, estimate, estimate_tokens
 from penstock.wiring.providers import ProviderPlan, known_providers, plan_provider
 from penstock.wiring.reports import EngineStats, TargetReport
 from penstock.wiring.running import Keys, LimitedTarget
-from penstock.wiring.settings import Manner, Models, Overrides
+from penstock.wiring.settings import Manner, Models, Overrides, Transports
 
 __all__ = [
     "Asked",
@@ -18,6 +18,7 @@ __all__ = [
     "Overrides",
     "ProviderPlan",
     "TargetReport",
+    "Transports",
     "build",
     "estimate",
     "estimate_tokens",

@@ -32,7 +32,7 @@ from penstock.wiring.running import (
     open_codec,
     open_provider_transport,
 )
-from penstock.wiring.settings import Manner, Models, Overrides
+from penstock.wiring.settings import Manner, Models, Overrides, Transports
 
 __all__ = ["Engine", "build"]
 
@@ -50,9 +50,11 @@ def build(
     overrides: Overrides | None = None,
     clock: Clock | None = None,
     rng: random.Random | None = None,
+    transports: Transports | None = None,
 ) -> Engine:
     """An engine, which opens nothing before it is asked. Needs no running loop; `clock` is the loop's own unless given.
 
+    `transports` opens a provider's connections instead of what its configuration says.
     Raises `ConfigError` for an override that can't be meant.
     """
     settings = overrides or Overrides()
@@ -60,7 +62,7 @@ def build(
         raise ConfigError(
             f'base_url: expected an address such as "http://127.0.0.1:8000/v1", got "{settings.base_url}"'
         )
-    return Engine(config, patience=patience, overrides=settings, clock=clock, rng=rng)
+    return Engine(config, patience=patience, overrides=settings, clock=clock, rng=rng, transports=transports)
 
 
 class Engine:
@@ -74,6 +76,7 @@ class Engine:
         overrides: Overrides,
         clock: Clock | None,
         rng: random.Random | None,
+        transports: Transports | None = None,
     ) -> None:
         self.config = config
         self.race_stats = RaceStats()
@@ -83,6 +86,7 @@ class Engine:
         self._concurrency = overrides.concurrency or 0
         self._given_clock = clock
         self._rng = rng or random.Random()
+        self._open_transport = transports
         # "custom" has no address of its own: it is for those who give one with the command.
         self._known = [*known_providers(config), "custom"]
         self._plans: dict[str, ProviderPlan] = {}
@@ -340,7 +344,11 @@ class Engine:
         if connection is None:
             plan = self.plan(provider)
             try:
-                transport = open_provider_transport(plan, self.clock, concurrency=self._concurrency)
+                transport = (
+                    open_provider_transport(plan, self.clock, concurrency=self._concurrency)
+                    if self._open_transport is None
+                    else self._open_transport(provider, self.clock)
+                )
             except CallError as error:
                 raise ConfigError(f"{provider}: {error.message}") from error
             connection = self._transports[provider] = (open_codec(plan), transport)

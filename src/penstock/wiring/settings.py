@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
 
+from penstock.clock import Clock
 from penstock.config import RouteTimeouts
+from penstock.http import Transport
 
-__all__ = ["Manner", "Models", "Overrides"]
+__all__ = ["Manner", "Models", "Overrides", "Transports"]
 
 Models = str | Sequence[str] | None
 """A target, targets in order of preference, a route's name, or None for the route `default`."""
+
+Transports = Callable[[str, Clock], Transport]
+"""From a provider's name and the engine's clock to its connections."""
 
 
 class Overrides(msgspec.Struct, frozen=True, kw_only=True):
