@@ -28,12 +28,13 @@ transport = "aiohttp"
 [routes.default]
 targets = ["openai/gpt-4o-mini", "mine/llama"]
 deadline = "30s"
-hedge = "off"
+hedge = "auto"
+hedge_budget = 0.04
 timeouts = { connect = "5s", first_token = "10s", between_tokens = "15s", total = "2m" }
-min_tokens_per_s = 0
+min_tokens_per_s = 2.5
 max_attempts = 6
 fallback_on = ["context_too_long"]
-stream_inside = "off"
+stream_inside = "on"
 on_break = "error"
 """
 
@@ -56,6 +57,8 @@ def test_every_setting_of_a_full_file_arrives(tmp_path, home):
     assert mine.headers == {"X-Title": "my job"}
     assert route.targets == ("openai/gpt-4o-mini", "mine/llama")
     assert (route.deadline_s, route.max_attempts, route.fallback_on) == (30.0, 6, ("context_too_long",))
+    assert (route.hedge, route.hedge_budget, route.min_tokens_per_s) == ("auto", 0.04, 2.5)
+    assert (route.stream_inside, route.on_break) == ("on", "error")
     assert (route.timeouts.connect, route.timeouts.first_token, route.timeouts.total) == (5.0, 10.0, 120.0)
 
 
@@ -114,14 +117,6 @@ def test_a_named_file_that_is_missing_is_an_error(tmp_path, home):
         ("[routes.r]\ntargets = ['x/y']\ndeadline = 'soon'", '[routes.r] deadline: expected a duration such as "30s"'),
         ("[routes.r]\ntargets = ['x/y']\ntimeouts = {conect = 1}", 'unknown key "conect"; did you mean "connect"'),
         ("[routes.r]\ntargets = ['x/y']\nfallback_on = ['rate_limited']", 'unknown value "rate_limited"'),
-        (
-            "[routes.r]\ntargets = ['x/y']\nhedge = 'auto'",
-            'hedging is not supported yet by this version of penstock; "off"',
-        ),
-        ("[routes.r]\ntargets = ['x/y']\nhedge_budget = 0.05", "hedging is not supported yet"),
-        ("[routes.r]\ntargets = ['x/y']\nmin_tokens_per_s = 5", "a least speed is not supported yet"),
-        ("[routes.r]\ntargets = ['x/y']\nstream_inside = 'auto'", "streaming inside is not supported yet"),
-        ("[routes.r]\ntargets = ['x/y']\non_break = 'recover'", "recovering a broken stream is not supported yet"),
         ("[providers.openai]\nlimits = {rpd = 10}", "rpd: a limit per day is not supported yet"),
         ("[cache]\nstore = 'sqlite'", "cache: a response cache is not supported yet"),
         ("[budget]\nusd = 25.0", "budget: a budget is not supported yet"),

@@ -5,30 +5,48 @@ provider's keys up. Nothing here opens a connection or keeps a key in a value's 
 """
 
 from penstock.config.keys import FoundKeys, KeyRef, find_keys, key_variable
-from penstock.config.load import ConfigWarning, find_config_file, load_config, parse_config, read_limits, read_timeouts
+from penstock.config.load import ConfigWarning, find_config_file, load_config, parse_config, read_limits
 from penstock.config.resolve import Selection, TargetName, resolve
-from penstock.config.schema import Config, LimitsConfig, ProviderConfig, RouteConfig, RouteTimeouts
+from penstock.config.routes import Said, contradiction, read_hedge, read_on_break, read_stream_inside, read_timeouts
+from penstock.config.schema import (
+    Config,
+    Hedge,
+    LimitsConfig,
+    OnBreak,
+    ProviderConfig,
+    RouteConfig,
+    RouteTimeouts,
+    StreamInside,
+)
 from penstock.config.values import read_duration, read_size
 
 __all__ = [
     "Config",
     "ConfigWarning",
     "FoundKeys",
+    "Hedge",
     "KeyRef",
     "LimitsConfig",
+    "OnBreak",
     "ProviderConfig",
     "RouteConfig",
     "RouteTimeouts",
+    "Said",
     "Selection",
+    "StreamInside",
     "TargetName",
+    "contradiction",
     "find_config_file",
     "find_keys",
     "key_variable",
     "load_config",
     "parse_config",
     "read_duration",
+    "read_hedge",
     "read_limits",
+    "read_on_break",
     "read_size",
+    "read_stream_inside",
     "read_timeouts",
     "resolve",
 ]

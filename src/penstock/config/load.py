@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from penstock.config.keys import read_dotenv, read_key_ref, read_key_refs
-from penstock.config.schema import Config, LimitsConfig, ProviderConfig, RouteConfig, RouteTimeouts
+from penstock.config.routes import read_route
+from penstock.config.schema import Config, LimitsConfig, ProviderConfig
 from penstock.config.values import (
     Reader,
     Where,
@@ -23,13 +24,12 @@ from penstock.config.values import (
     read_size,
     read_str,
     read_str_map,
-    read_strs,
     read_table,
 )
-from penstock.errors import VERDICTS, ConfigError
+from penstock.errors import ConfigError
 from penstock.http import Pool
 
-__all__ = ["ConfigWarning", "find_config_file", "load_config", "parse_config", "read_limits", "read_timeouts"]
+__all__ = ["ConfigWarning", "find_config_file", "load_config", "parse_config", "read_limits"]
 
 FILE_NAME = "penstock.toml"
 WIRES = ("openai",)
@@ -130,17 +130,6 @@ def _not_yet(what: str) -> Reader:
     return read
 
 
-def _only(honoured: object, what: str) -> Reader:
-    """A setting of which this version can do one value: that one is taken and means nothing, others are refused."""
-
-    def read(value: object, where: Where) -> None:
-        if value != honoured or isinstance(value, bool):
-            shown = f'"{honoured}"' if isinstance(honoured, str) else honoured
-            raise where.error(f"{what} not supported yet by this version of penstock; {shown} is all that it can do")
-
-    return read
-
-
 def _read_wire(value: object, where: Where) -> str:
     if value in OTHER_WIRES:
         raise where.error(
@@ -170,16 +159,10 @@ def _read_header_map(value: object, where: Where) -> dict[str, str]:
     return headers
 
 
-def _read_fallback_on(value: object, where: Where) -> tuple[str, ...]:
-    stopping = [kind for kind, verdict in VERDICTS.items() if verdict.other_target == "when_told"]
-    return tuple(read_one_of(stopping)(name, where) for name in read_strs(value, where)) if value != [] else ()
-
-
 _LIMITS: dict[str, Reader] = {
     **dict.fromkeys(("rpm", "tpm", "input_tpm", "output_tpm", "concurrency"), read_positive_int),
     **dict.fromkeys(("rpd", "tpd"), _not_yet("a limit per day is")),
 }
-_TIMEOUTS: dict[str, Reader] = dict.fromkeys(("connect", "first_token", "between_tokens", "total"), read_duration)
 _POOL: dict[str, Reader] = {
     "max_connections": read_positive_int,
     "max_body": read_size,
@@ -194,10 +177,6 @@ _POOL_FIELDS = {"max_body": "max_body_bytes", "max_header": "max_header_bytes", 
 
 def read_limits(value: object, where: Where) -> LimitsConfig:
     return LimitsConfig(**read_table(value, _LIMITS, where))
-
-
-def read_timeouts(value: object, where: Where) -> RouteTimeouts:
-    return RouteTimeouts(**read_table(value, _TIMEOUTS, where))
 
 
 def _read_pool(value: object, where: Where) -> Pool:
@@ -215,18 +194,6 @@ _PROVIDER: dict[str, Reader] = {
     "project": read_str,
     "pool": _read_pool,
     "transport": read_one_of(("aiohttp", "wreq")),
-}
-_ROUTE: dict[str, Reader] = {
-    "targets": read_strs,
-    "deadline": read_duration,
-    "timeouts": read_timeouts,
-    "max_attempts": read_positive_int,
-    "fallback_on": _read_fallback_on,
-    "hedge": _only("off", "hedging is"),
-    "hedge_budget": _not_yet("hedging is"),
-    "min_tokens_per_s": _only(0, "a least speed is"),
-    "stream_inside": _only("off", "streaming inside is"),
-    "on_break": _only("error", "recovering a broken stream is"),
 }
 
 
@@ -252,20 +219,10 @@ def _read_provider(name: str, table: object, where: Where) -> ProviderConfig:
     return ProviderConfig(name, keys=keys, **read)
 
 
-def _read_route(name: str, table: object, where: Where) -> RouteConfig:
-    if not name or "/" in name:
-        raise where.error("a route's name has no slash: a target has one")
-    read = read_table(table, _ROUTE, where)
-    if "targets" not in read:
-        raise where.error('a route needs targets, such as targets = ["openai/gpt-4o-mini"]')
-    honoured = {key: read[key] for key in ("targets", "timeouts", "max_attempts", "fallback_on") if key in read}
-    return RouteConfig(name, deadline_s=read.get("deadline"), **honoured)
-
-
 _TOP: dict[str, Reader] = {
     "default_provider": read_str,
     "providers": _named(_read_provider),
-    "routes": _named(_read_route),
+    "routes": _named(read_route),
     "cache": _not_yet("a response cache is"),
     "budget": _not_yet("a budget is"),
     "gateway": _not_yet("the gateway is"),

@@ -11,7 +11,21 @@ from penstock.config.keys import KeyRef
 from penstock.errors import ErrorKind
 from penstock.http import Pool
 
-__all__ = ["Config", "LimitsConfig", "ProviderConfig", "RouteConfig", "RouteTimeouts"]
+__all__ = [
+    "Config",
+    "Hedge",
+    "LimitsConfig",
+    "OnBreak",
+    "ProviderConfig",
+    "RouteConfig",
+    "RouteTimeouts",
+    "StreamInside",
+]
+
+Hedge = Literal["off", "auto"] | float
+"""When a second attempt starts beside the first: never, when the measured latencies say so, or after seconds."""
+StreamInside = Literal["off", "auto", "on"]
+OnBreak = Literal["recover", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +68,7 @@ class ProviderConfig:
 
 @dataclass(frozen=True, slots=True)
 class RouteConfig:
-    """One `[routes.NAME]` table: targets in order of preference and how they are tried."""
+    """One `[routes.NAME]` table: targets in order of preference and how they are tried; None for the default."""
 
     name: str
     targets: tuple[str, ...]
@@ -62,6 +76,12 @@ class RouteConfig:
     timeouts: RouteTimeouts = field(default_factory=RouteTimeouts)
     max_attempts: int | None = None
     fallback_on: tuple[ErrorKind, ...] = ()
+    hedge: Hedge | None = None
+    hedge_budget: float | None = None
+    """Hedges for each first attempt, from 0 to 1."""
+    min_tokens_per_s: float | None = None
+    stream_inside: StreamInside | None = None
+    on_break: OnBreak | None = None
 
 
 @dataclass(frozen=True, slots=True)

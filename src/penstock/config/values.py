@@ -19,6 +19,7 @@ __all__ = [
     "read_fraction",
     "read_one_of",
     "read_positive_int",
+    "read_rate",
     "read_size",
     "read_str",
     "read_str_map",
@@ -73,7 +74,7 @@ def read_duration(value: object, where: Where | str = "duration") -> float:
     seconds = _seconds(value)
     if seconds > 0 and math.isfinite(seconds):
         return seconds
-    raise place.expected('a duration such as "30s", "2m" or 20 (seconds)', value)
+    raise place.expected('a duration such as "30s", "2m" or 20 (seconds), above 0', value)
 
 
 def _seconds(value: object) -> float:
@@ -125,6 +126,12 @@ def read_fraction(value: object, where: Where) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
         return float(value)
     raise where.expected("a number from 0 to 1", value)
+
+
+def read_rate(value: object, where: Where) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf:
+        return float(value)
+    raise where.expected("a number, 0 or above", value)
 
 
 def read_strs(value: object, where: Where) -> tuple[str, ...]:
