@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.credentials import KeyPool, Secret
+from penstock.credentials import KeyPool, Secret, read_key
 from penstock.errors import CallError
 
 VALUE = "sk-test-not-a-key"
@@ -41,11 +41,54 @@ def test_secrets_are_equal_by_value() -> None:
     assert Secret(VALUE) != VALUE
 
 
-def test_a_key_that_was_refused_is_set_aside_for_good() -> None:
+def test_a_key_that_was_refused_is_tried_again_later_and_ever_more_rarely() -> None:
     pool = KeyPool(secrets("a", "b"))
     first, second = pool.keys
-    pool.set_aside(first, refusal(), 0.0)
-    assert pool.usable(1e9) == [second]
+    now_s, waits = 0.0, []
+    for _ in range(9):
+        pool.set_aside(first, refusal(), now_s)
+        assert pool.usable(now_s) == [second]
+        waits.append(first.aside_until_s - now_s)
+        now_s = first.aside_until_s
+        pool.tried(first, now_s)
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+
+
+def test_one_request_alone_tries_a_key_that_was_set_aside() -> None:
+    pool = KeyPool(secrets("a"))
+    key = pool.keys[0]
+    pool.set_aside(key, refusal(), 0.0)
+    assert pool.usable(60.0) == [key]
+    pool.tried(key, 60.0)
+    assert pool.usable(61.0) == []
+    assert pool.usable(90.0) == [key]  # nothing was heard of the first: another one tries
+
+
+def test_a_key_is_trusted_again_once_what_tried_it_was_accepted() -> None:
+    pool, told = KeyPool(secrets("a")), []
+    pool.on_change(lambda: told.append(pool.usable(59.0)))
+    key = pool.keys[0]
+    pool.set_aside(key, refusal(), 0.0)
+    pool.tried(key, 60.0)
+    pool.proved(key, -1.0)  # sent before it was refused
+    assert pool.usable(61.0) == []
+    pool.proved(key, 60.0)
+    assert told == [[], [key]]
+
+
+def test_many_refusals_of_one_key_are_one() -> None:
+    pool = KeyPool(secrets("a"))
+    for now_s in (0.0, 1.0, 59.0):
+        pool.set_aside(pool.keys[0], refusal(), now_s)
+    assert pool.usable(60.0) == list(pool.keys)
+
+
+def test_a_refusal_of_a_key_that_was_replaced_says_nothing_of_the_new_one() -> None:
+    pool = KeyPool(secrets("a"))
+    old = pool.keys[0]
+    pool.replace(secrets("b"))
+    pool.set_aside(old, refusal(), 0.0)
+    assert [key.secret for key in pool.usable(0.0)] == secrets("b")
 
 
 def test_a_key_without_credit_is_tried_again_later() -> None:
@@ -137,6 +180,96 @@ def test_a_file_that_holds_no_key_leaves_the_old_one(tmp_path: Path, text: str) 
     rewrite(file, f"{VALUE}-new")
     pool.refresh(10.0)
     assert [key.secret for key in pool.keys] == secrets("new")
+
+
+def test_a_file_that_was_renamed_into_place_is_read_though_its_time_and_size_are_the_same(tmp_path: Path) -> None:
+    file, fresh = tmp_path / "key", tmp_path / "key.new"
+    file.write_text(f"{VALUE}-old")
+    pool = KeyPool([Secret(f"{VALUE}-old")], files=[file])
+    pool.refresh(0.0)
+    fresh.write_text(f"{VALUE}-new")
+    os.utime(fresh, ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns))
+    fresh.replace(file)
+    pool.refresh(2.0)
+    assert [key.secret for key in pool.keys] == secrets("new")
+
+
+def test_a_change_between_the_start_and_the_first_look_is_seen(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{VALUE}-new")
+    pool = KeyPool([Secret(f"{VALUE}-old")], files=[file])
+    pool.refresh(0.0)
+    assert [key.secret for key in pool.keys] == secrets("new")
+
+
+def test_a_file_that_is_gone_for_a_moment_leaves_the_old_key(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    pool = KeyPool([Secret(f"{VALUE}-old")], files=[file])
+    pool.refresh(0.0)
+    assert [key.secret for key in pool.usable(0.0)] == secrets("old")
+    file.write_text(f"{VALUE}-new")
+    pool.refresh(2.0)
+    assert [key.secret for key in pool.keys] == secrets("new")
+
+
+def test_a_file_that_stays_broken_is_told_of_once_and_never_shown(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{VALUE} and more")
+    pool = KeyPool([Secret(f"{VALUE}-old")], files=[file])
+    told = []
+    for look in range(5):
+        pool.refresh(2.0 * look)
+        told.append(len(caplog.messages))
+    assert told == [0, 1, 1, 1, 1]
+    assert "the last one stays in use" in caplog.text
+    assert VALUE not in caplog.text
+
+
+def test_a_key_longer_than_any_is_no_key(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("x" * 70_000)
+    with pytest.raises(ValueError, match="one key and nothing else"):
+        read_key(file)
+
+
+def test_a_pipe_is_never_opened_again(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "key")
+    pool = KeyPool(secrets("a"), files=[tmp_path / "key"])
+    pool.refresh(0.0)  # opening it would wait for ever
+    assert [key.secret for key in pool.keys] == secrets("a")
+
+
+def test_every_key_is_announced_before_it_is_used(tmp_path: Path) -> None:
+    file, announced = tmp_path / "key", []
+    file.write_text(f"{VALUE}-new")
+    pool = KeyPool(secrets("a"), files=[file], announce=announced.append)
+    pool.refresh(0.0)
+    pool.replace(secrets("b"))
+    assert announced == [f"{VALUE}-a", f"{VALUE}-new", f"{VALUE}-b"]
+
+
+def test_keys_that_are_replaced_may_come_from_files(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{VALUE}-a")
+    pool = KeyPool(secrets("b"))
+    pool.replace(secrets("a"), files=[file])
+    rewrite(file, f"{VALUE}-c")
+    pool.refresh(0.0)
+    assert [key.secret for key in pool.keys] == secrets("c")
+    pool.replace(secrets("d"))
+    assert not pool.watches_files
+
+
+def test_a_copy_for_another_loop_has_the_keys_and_no_grudge(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{VALUE}-a")
+    pool = KeyPool(secrets("a", "b"), name="openai", files=[file])
+    pool.set_aside(pool.keys[1], refusal(), 0.0)
+    copied = pool.copied()
+    assert [key.secret for key in copied.usable(0.0)] == secrets("a", "b")
+    assert copied.watches_files
 
 
 def test_a_pool_without_files_never_looks(tmp_path: Path) -> None:

@@ -48,7 +48,6 @@ class Keys:
         for value in values:
             if not isinstance(value, str) or not value.isascii() or not value or any(map(str.isspace, value)):
                 raise ConfigError("a key is printable ASCII without spaces")
-            never_show(value)
         self._pool().replace([Secret(value) for value in values])
 
     def __repr__(self) -> str:
@@ -56,16 +55,14 @@ class Keys:
 
 
 def key_pool(plan: ProviderPlan) -> KeyPool:
-    """The pool of a provider's keys. From here on none of them is shown in a log."""
-    for value in plan.keys.keys:
-        never_show(value)
-    return KeyPool([Secret(value) for value in plan.keys.keys], name=plan.name, files=plan.keys.files)
+    """The pool of a provider's keys. None that it ever holds is shown in a log."""
+    secrets = [Secret(value) for value in plan.keys.keys]
+    return KeyPool(secrets, name=plan.name, files=plan.keys.files, announce=never_show)
 
 
 def copied_pool(pool: KeyPool) -> KeyPool:
     """The same keys for another loop: limits of the one that is gone no longer listen, and no key is set aside."""
-    kept = [(key.secret, key.file) for key in pool.keys if key.secret is not None]
-    return KeyPool([secret for secret, _ in kept], name=pool.name, files=[file for _, file in kept])
+    return pool.copied()
 
 
 def open_codec(plan: ProviderPlan) -> OpenAICodec:

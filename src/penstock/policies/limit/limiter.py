@@ -12,7 +12,7 @@ import msgspec
 
 from penstock.call import Call, RateLimits, Usage
 from penstock.clock import Clock
-from penstock.credentials.keys import Key, KeyPool, Secret
+from penstock.credentials.keys import CHECK_FILES_EVERY_S, Key, KeyPool, Secret
 from penstock.errors import CallError
 from penstock.policies.limit.buckets import Limits, Need, need_of
 from penstock.policies.limit.finders import ConcurrencyFinder
@@ -127,6 +127,8 @@ class Limiter:
         self._timer: Any = None
         self._timer_s = math.inf
         self._lanes: dict[Key, Lane] = {}
+        # Of keys that were replaced while their requests are still in flight.
+        self._leaving: list[Lane] = []
         # The one lane to use without a look at anything; None when something restrains.
         self._fast: Lane | None = None
         # The one lane of a pool with one key.
@@ -143,6 +145,9 @@ class Limiter:
             return 0.0
         need = Need(estimate, 0) if self._counts_tokens else None
         waits = [lane.wait_s(now_s, need) for lane in self._usable(now_s)]
+        if not waits:
+            self._pool.refresh(now_s)
+            waits = [lane.wait_s(now_s, need) for lane in self._usable(now_s)]
         if not waits:
             return math.inf
         wait_s = min(waits)
@@ -230,7 +235,8 @@ class Limiter:
                 waiter.future.set_exception(error)
                 continue
             if wait_s > 0.0:
-                self._wake_at(now_s + wait_s)
+                # Those who stand in line look for new keys as well.
+                self._wake_at(now_s + (min(wait_s, CHECK_FILES_EVERY_S) if self._pool.watches_files else wait_s))
                 return
             heappop(self._line)
             self._enter(waiter, -1)
@@ -270,7 +276,7 @@ class Limiter:
         return [lane for key, lane in self._lanes.items() if now_s >= key.aside_until_s]
 
     def _in_flight(self) -> int:
-        return sum(lane.in_flight for lane in self._lanes.values())
+        return sum(lane.in_flight for lane in (*self._lanes.values(), *self._leaving))
 
     def _is_full(self) -> bool:
         """Only an answer can make room: as many are in flight as the server, or the user, bears."""
@@ -300,6 +306,8 @@ class Limiter:
 
     def _take(self, lane: Lane, need: Need | None, now_s: float) -> Permit:
         lane.take(now_s, need)
+        if lane.key.aside_until_s > -math.inf:
+            self._pool.tried(lane.key, now_s)
         return Permit(self, lane, need, now_s)
 
     def _quicken(self, now_s: float) -> None:
@@ -328,6 +336,8 @@ class Limiter:
             mean = self._mean_output
             grown = usage.output_tokens if mean is None else mean + _MEAN_OUTPUT_WEIGHT * (usage.output_tokens - mean)
             self._mean_output = grown
+        if lane.key.aside_until_s > -math.inf and sent_s < math.inf:
+            self._pool.proved(lane.key, sent_s)
         if self._waiting:
             self._pump(now_s)
 
@@ -340,8 +350,10 @@ class Limiter:
             lane.failed(error, now_s, need)
             if error.kind == "overloaded":
                 self._concurrency.refused(now_s, sent_s, in_flight)
-            if error.verdict.key_is_bad and lane.key in self._lanes and lane.key.is_usable(now_s):
-                self._pool.set_aside(lane.key, error, now_s)
+        if error.verdict.key_is_bad:
+            self._pool.set_aside(lane.key, error, now_s)
+        elif error.status is not None and error.status < 500:
+            self._pool.proved(lane.key, sent_s)
         self._pump(now_s)
 
     def _unsent(self, lane: Lane, need: Need | None) -> None:
@@ -359,6 +371,8 @@ class Limiter:
     def _keys_changed(self) -> None:
         old = self._lanes
         self._lanes = {key: old.get(key) or Lane(key, self._limits, self._rng) for key in self._pool.keys}
+        gone = [*self._leaving, *(lane for key, lane in old.items() if key not in self._lanes)]
+        self._leaving = [lane for lane in gone if lane.in_flight]
         self._only = list(self._lanes.values()) if len(self._lanes) == 1 else []
         self._counts_tokens = any(lane.counts_tokens for lane in self._lanes.values())
         self._pump(self._clock.now())
