@@ -11,6 +11,7 @@ from penstock.errors import ConfigError, DeadlineExceeded, PenstockError, Unansw
 from penstock.observers.logging import masked
 from penstock.testing import run
 from penstock.wiring import Manner, Overrides, build
+from penstock.wiring.routes import timeouts_of
 
 
 def engine(raw=None, environ=None, **settings):
@@ -230,8 +231,8 @@ def test_an_override_that_is_no_address_is_refused():
 def test_timeouts_come_from_the_call_then_the_overrides_then_the_route():
     raw = {"routes": {"r": {"targets": ["sim/hang"], "timeouts": {"connect": 1, "total": 2}}}}
     made = engine(raw, overrides=Overrides(timeouts=RouteTimeouts(total=3)))
-    selection = made.check("r")
-    assert made._timeouts_of(selection, RouteTimeouts(first_token=4)) == RouteTimeouts(1, 4, None, 3)
+    manner = Manner(timeouts=RouteTimeouts(first_token=4))
+    assert timeouts_of(made.check("r"), manner, made._overrides) == RouteTimeouts(1, 4, None, 3)
 
 
 def test_what_runs_while_an_engine_closes_ends_with_an_error_at_once():

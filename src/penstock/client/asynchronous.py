@@ -40,8 +40,8 @@ class AsyncClient:
 
     `AsyncClient("openai/gpt-4o-mini", "together/...")`, or `route="default"`; with neither, the route `default`
     unless a request names its `model`. Options are those of `ClientOptions`: `config` (a path or a dict; None
-    searches as the command does), `deadline` (120 s unless set), `timeouts`, `limits`. Times are seconds or text such
-    as "20s". Raises `ConfigError`. Use it in `async with`, or call `aclose` at the end.
+    searches as the command does), `deadline` (120 s unless set), `hedge`, `timeouts`, `limits` and so on. Times are
+    seconds or text such as "20s". Raises `ConfigError`. Use it in `async with`, or call `aclose` at the end.
     """
 
     def __init__(self, *targets: str, **options: Unpack[ClientOptions]) -> None:
@@ -53,10 +53,10 @@ class AsyncClient:
     async def generate(self, prompt: Prompt, **options: Unpack[ChatOptions]) -> Answer:
         """The answer to a prompt: text, a list of chat messages, or a `Request`.
 
-        Options are OpenAI's sampling parameters, `system`, `model`, `deadline`, `timeouts`, `tags`, and `extra` for
-        what only a provider knows. A truncated or filtered answer is an answer: its `status` says so. Raises
-        `Unanswered` or the narrow error of it, `InputError` for a prompt that is none, `ConfigError` for an unknown
-        model, `TypeError` for an unknown option.
+        Options are OpenAI's sampling parameters, `system`, `model`, `deadline`, `hedge`, `timeouts`, `tags`, and
+        `extra` for what only a provider knows. A truncated or filtered answer is an answer: its `status` says so.
+        Raises `Unanswered` or the narrow error of it, `InputError` for a prompt that is none, `ConfigError` for an
+        unknown model or a bad setting, `TypeError` for an unknown option.
         """
         return await self._ask(row_of(prompt, read_options("chat", options)))
 
@@ -201,7 +201,8 @@ class AsyncClient:
 
     def _handler(self, row: Row) -> Handler:
         models = self._models if row.models is None else row.models
-        return self._engine.handler(models, manner=None if row.timeouts is None else Manner(timeouts=row.timeouts))
+        is_plain = row.timeouts is None and row.hedge is None
+        return self._engine.handler(models, manner=None if is_plain else Manner(timeouts=row.timeouts, hedge=row.hedge))
 
     async def _ask(self, row: Row) -> Answer:
         handler = self._handler(row)
@@ -213,13 +214,17 @@ class AsyncClient:
         """The row with the client's models where it names none."""
         if row.models is not None:
             return row
-        return Row(row.kind, row.body, self._models, row.deadline_s, row.timeouts, row.tags)
+        return Row(row.kind, row.body, self._models, row.deadline_s, row.hedge, row.timeouts, row.tags)
 
     def _bulk(self, row: Row) -> tuple[Handler, Call]:
         """How one of many is asked: patiently, its deadline counted from its first send."""
         models = self._models if row.models is None else row.models
         manner = Manner(
-            patience="batch", deadline_s=row.deadline_s, else_deadline_s=_BULK_DEADLINE_S, timeouts=row.timeouts
+            patience="batch",
+            deadline_s=row.deadline_s,
+            else_deadline_s=_BULK_DEADLINE_S,
+            timeouts=row.timeouts,
+            hedge=row.hedge,
         )
         return self._engine.handler(models, manner=manner), self._call(row, priority=1, timed=False)
 

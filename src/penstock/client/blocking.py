@@ -32,8 +32,8 @@ class Client:
 
     `Client("openai/gpt-4o-mini", "together/...")`, or `route="default"`; with neither, the route `default` unless a
     request names its `model`. Options are those of `ClientOptions`: `config` (a path or a dict; None searches as the
-    command does), `deadline` (120 s unless set), `timeouts`, `limits`. Times are seconds or text such as "20s".
-    Raises `ConfigError`. Threads may share it; a process that is forked makes its own.
+    command does), `deadline` (120 s unless set), `hedge`, `timeouts`, `limits` and so on. Times are seconds or text
+    such as "20s". Raises `ConfigError`. Threads may share it; a process that is forked makes its own.
 
     Its connections close at the end of a `with`, at `close`, or at exit.
     """
@@ -47,10 +47,10 @@ class Client:
     def generate(self, prompt: Prompt, **options: Unpack[ChatOptions]) -> Answer:
         """The answer to a prompt: text, a list of chat messages, or a `Request`.
 
-        Options are OpenAI's sampling parameters, `system`, `model`, `deadline`, `timeouts`, `tags`, and `extra` for
-        what only a provider knows. A truncated or filtered answer is an answer: its `status` says so. Raises
-        `Unanswered` or the narrow error of it, `InputError` for a prompt that is none, `ConfigError` for an unknown
-        model, `TypeError` for an unknown option.
+        Options are OpenAI's sampling parameters, `system`, `model`, `deadline`, `hedge`, `timeouts`, `tags`, and
+        `extra` for what only a provider knows. A truncated or filtered answer is an answer: its `status` says so.
+        Raises `Unanswered` or the narrow error of it, `InputError` for a prompt that is none, `ConfigError` for an
+        unknown model or a bad setting, `TypeError` for an unknown option.
         """
         return self._portal.run(self._client.generate(prompt, **options))
 

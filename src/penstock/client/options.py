@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
 import msgspec
 
 from penstock.call import Kind
-from penstock.config import Config, RouteTimeouts, load_config, read_duration, read_limits, read_timeouts
+from penstock.config import (
+    Config,
+    Hedge,
+    RouteTimeouts,
+    Said,
+    contradiction,
+    load_config,
+    read_duration,
+    read_hedge,
+    read_limits,
+    read_on_break,
+    read_stream_inside,
+    read_timeouts,
+)
 from penstock.config.values import Where
 from penstock.errors import ConfigError
 from penstock.wiring import Engine, Models, Overrides, build
@@ -36,6 +49,8 @@ class CallOptions(TypedDict, total=False):
     model: Models
     """A target, targets in order of preference, or a route; in place of the client's."""
     deadline: Seconds | None
+    hedge: Seconds | bool | None
+    """In place of the client's or the route's: "off", "auto" or a delay."""
     timeouts: Timeouts | None
     cache: Any
     tags: Mapping[str, str] | None
@@ -113,15 +128,20 @@ class ClientOptions(TypedDict, total=False):
     base_url: str | None
     """Every request goes there, whatever its provider."""
     deadline: Seconds | None
-    hedge: str | None
+    hedge: Seconds | bool | None
+    """A second attempt at the next target while the first still runs: "off", "auto" or a delay such as "2s"."""
     timeouts: Timeouts | None
+    stream_inside: str | bool | None
+    """Ask for a stream although the caller wants one piece, so that a silence is seen early: "auto", "on" or "off"."""
+    on_break: str | None
+    """When a stream breaks after its reader has some of it: "recover", or "error"."""
     cache: Any
     budget: Any
     limits: Mapping[str, int] | None
     """`rpm` and `tpm` for each key, `concurrency` for each target."""
 
 
-_ENVELOPE = frozenset(("cache", "deadline", "extra", "model", "system", "tags", "timeouts"))
+_ENVELOPE = frozenset(("cache", "deadline", "extra", "hedge", "model", "system", "tags", "timeouts"))
 """Options that are no part of a body."""
 _KNOWN: dict[Kind, frozenset[str]] = {
     "chat": frozenset(ChatOptions.__annotations__),
@@ -136,6 +156,7 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
     model: Models = None
     system: str | None = None
     deadline_s: float | None = None
+    hedge: Hedge | None = None
     timeouts: RouteTimeouts | None = None
     tags: dict[str, str] = {}
     params: dict[str, Any] = {}
@@ -146,6 +167,7 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
             model=self.model if own.model is None else own.model,
             system=self.system if own.system is None else own.system,
             deadline_s=self.deadline_s if own.deadline_s is None else own.deadline_s,
+            hedge=self.hedge if own.hedge is None else own.hedge,
             timeouts=self.timeouts if own.timeouts is None else own.timeouts,
             tags={**self.tags, **own.tags},
             params={**self.params, **own.params},
@@ -161,12 +183,14 @@ def read_options(kind: Kind, options: Mapping[str, Any]) -> Asking:
     params = {name: value for name, value in options.items() if value is not None and name not in _ENVELOPE}
     params.update(options.get("extra") or {})
     _refuse_cache(options.get("cache"))
-    deadline, timeouts = options.get("deadline"), options.get("timeouts")
+    policy = _read_policy(options)
+    said = Said(**{name: value for name, value in policy.items() if value is not None})
+    if (found := contradiction(said)) is not None:
+        raise ConfigError(": ".join(found))
     return Asking(
         model=options.get("model"),
         system=options.get("system"),
-        deadline_s=None if deadline is None else read_duration(deadline, "deadline"),
-        timeouts=None if timeouts is None else _read_timeouts(timeouts),
+        **policy,
         tags=_read_tags(options.get("tags") or {}),
         params=params,
     )
@@ -186,11 +210,25 @@ def _read_tags(tags: object) -> dict[str, str]:
     raise ConfigError(f'tags: expected names and values such as {{"team": "search"}}, got {tags!r}')
 
 
-def _read_timeouts(timeouts: object) -> RouteTimeouts:
-    where = Where("timeouts")
+def _read_timeouts(timeouts: object, where: Where) -> RouteTimeouts:
     if isinstance(timeouts, Mapping):
         return read_timeouts(timeouts, where)
     return RouteTimeouts(total=read_duration(timeouts, where))
+
+
+def _read_policy(options: Mapping[str, Any]) -> dict[str, Any]:
+    """`deadline_s`, `hedge` and `timeouts`, None where nothing was said."""
+    forms: tuple[tuple[str, str, Callable[[Any, Where], Any]], ...] = (
+        ("deadline", "deadline_s", read_duration),
+        ("hedge", "hedge", read_hedge),
+        ("timeouts", "timeouts", _read_timeouts),
+    )
+    return {field: _read(options, name, form) for name, field, form in forms}
+
+
+def _read(options: Mapping[str, Any], name: str, form: Callable[[Any, Where], Any]) -> Any:
+    value = options.get(name)
+    return None if value is None else form(value, Where(name))
 
 
 def _refuse_cache(cache: object) -> None:
@@ -207,8 +245,6 @@ def client_engine(targets: tuple[str, ...], options: ClientOptions) -> tuple[Mod
         if name not in ClientOptions.__annotations__:
             near = difflib.get_close_matches(name, ClientOptions.__annotations__, n=1)
             raise TypeError(f'unknown option "{name}"' + (f'; did you mean "{near[0]}"?' if near else ""))
-    if options.get("hedge") not in (None, "off"):
-        raise ConfigError("hedge: hedging is not supported yet by this version of penstock; take it out")
     if options.get("budget") is not None:
         raise ConfigError("budget: a budget is not supported yet by this version of penstock; take it out")
     _refuse_cache(options.get("cache"))
@@ -216,7 +252,6 @@ def client_engine(targets: tuple[str, ...], options: ClientOptions) -> tuple[Mod
     if targets and route is not None:
         raise ConfigError("targets and a route exclude each other: a route brings its own targets")
     said = read_limits(options.get("limits") or {}, Where("limits"))
-    deadline, timeouts = options.get("deadline"), options.get("timeouts")
     engine = build(
         load_config(options.get("config")),
         overrides=Overrides(
@@ -224,12 +259,13 @@ def client_engine(targets: tuple[str, ...], options: ClientOptions) -> tuple[Mod
             rpm=said.rpm,
             tpm=said.tpm,
             concurrency=said.concurrency,
-            deadline_s=None if deadline is None else read_duration(deadline, "deadline"),
-            timeouts=None if timeouts is None else _read_timeouts(timeouts),
+            **_read_policy(options),
+            stream_inside=_read(options, "stream_inside", read_stream_inside),
+            on_break=_read(options, "on_break", read_on_break),
         ),
     )
     models: Models = _route_of(engine, route) if route is not None else targets or None
-    if models is not None:
+    if models is not None or "default" in engine.config.routes:
         engine.check(models)
     return models, engine, said.concurrency
 

@@ -9,7 +9,7 @@ import msgspec
 
 from penstock.call import Kind
 from penstock.client.options import Asking, ChatOptions, read_options
-from penstock.config import RouteTimeouts
+from penstock.config import Hedge, RouteTimeouts
 from penstock.errors import InputError
 from penstock.wiring import Models
 
@@ -25,6 +25,7 @@ class Row(msgspec.Struct, frozen=True):
     body: dict[str, Any]
     models: Models
     deadline_s: float | None
+    hedge: Hedge | None
     timeouts: RouteTimeouts | None
     tags: dict[str, str]
 
@@ -74,7 +75,7 @@ def row_of(prompt: object, asking: Asking, *, kind: Kind = "chat") -> Row:
         has_own = checked[0].get("role") in ("system", "developer")
         checked = [{"role": "system", "content": asking.system}, *checked[has_own:]]
     body = {_PLACES[kind]: checked, **asking.params}
-    return Row(kind, body, asking.model, asking.deadline_s, asking.timeouts, asking.tags)
+    return Row(kind, body, asking.model, asking.deadline_s, asking.hedge, asking.timeouts, asking.tags)
 
 
 def _checked(kind: Kind, prompt: Any) -> Any:

@@ -8,36 +8,35 @@ from collections.abc import Callable
 from typing import Literal
 
 from penstock.call import Call, Completion, Kind, Usage
-from penstock.catalog import is_reasoning
 from penstock.clock import Clock, LoopClock
 from penstock.config import Config, RouteTimeouts, Selection, TargetName, resolve
 from penstock.credentials import KeyPool
 from penstock.endpoint import Endpoint
 from penstock.errors import CallError, ConfigError
 from penstock.handler import Handler
-from penstock.http import Timeouts, Transport, WireReply
+from penstock.http import Transport, WireReply
 from penstock.observers.logging import PromptLog, prompts_wanted
 from penstock.policies.limit import Limiter, Limits
-from penstock.race import RaceSettings, RaceStats, RetryBudget, race
+from penstock.race import RaceStats, RetryBudget, race
 from penstock.wire.openai import OpenAICodec
 from penstock.wiring.estimate import Asked, estimate
 from penstock.wiring.providers import ProviderPlan, known_providers, plan_provider
-from penstock.wiring.reports import EngineStats, TargetReport, limits_text, plan_text, race_text
+from penstock.wiring.reports import EngineStats, TargetReport
+from penstock.wiring.rotation import Rotation, rotate
+from penstock.wiring.routes import check_hedge, check_overrides, phases, race_settings, timeouts_of
 from penstock.wiring.running import (
     Keys,
     LimitedTarget,
-    copied_pool,
     key_pool,
     list_models,
     open_codec,
     open_provider_transport,
 )
 from penstock.wiring.settings import Manner, Models, Overrides, Transports
+from penstock.wiring.tree import draw, limits_text, plan_text, race_lines
 
 __all__ = ["Engine", "build"]
 
-_FIRST_TOKEN_S = 120.0
-_FIRST_TOKEN_OF_REASONING_S = 300.0
 _DEADLINE_S = 120.0
 _MOST_HANDLERS = 10_000
 _MOST_TARGETS = 10_000
@@ -58,10 +57,7 @@ def build(
     Raises `ConfigError` for an override that can't be meant.
     """
     settings = overrides or Overrides()
-    if settings.base_url is not None and not settings.base_url.startswith(("http://", "https://")):
-        raise ConfigError(
-            f'base_url: expected an address such as "http://127.0.0.1:8000/v1", got "{settings.base_url}"'
-        )
+    check_overrides(settings)
     return Engine(config, patience=patience, overrides=settings, clock=clock, rng=rng, transports=transports)
 
 
@@ -89,6 +85,8 @@ class Engine:
         self._open_transport = transports
         # "custom" has no address of its own: it is for those who give one with the command.
         self._known = [*known_providers(config), "custom"]
+        for name in config.routes:
+            resolve(config, name, self._known)
         self._plans: dict[str, ProviderPlan] = {}
         self._pools: dict[str, KeyPool] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -106,10 +104,25 @@ class Engine:
     # Without a loop.
 
     def check(self, models: Models) -> Selection:
-        """The targets that `models` means. Raises `ConfigError` for an unknown one, a missing address or key."""
+        """The targets that `models` means.
+
+        Raises `ConfigError` for an unknown one, a missing address or key, and for an engine's hedge that no second
+        target can bring.
+        """
+        selection = self._usable(models)
+        check_hedge(selection, self._manner, self._overrides)
+        return selection
+
+    def _usable(self, models: Models) -> Selection:
         selection = resolve(self.config, models, self._known)
         for target in selection.targets:
-            self.plan(target.provider).check()
+            try:
+                self.plan(target.provider).check()
+            except ConfigError as error:
+                if selection.route is None:
+                    raise
+                place = f"{self.config.source}: [routes.{selection.route.name}] targets"
+                raise ConfigError(f"{place}: {target}: {error}") from None
         return selection
 
     def plan(self, provider: str) -> ProviderPlan:
@@ -124,6 +137,14 @@ class Engine:
         if provider not in self._known:
             raise ConfigError(f'unknown provider "{provider}"')
         return Keys(provider, lambda: self._pool(provider))
+
+    def reread_keys(self, read: Callable[[], Config]) -> Rotation:
+        """Take the keys, and nothing else, of the configuration that `read` returns; requests in flight keep theirs.
+
+        Call it on the engine's loop. What can't be read keeps its keys, is logged, and is in the result.
+        """
+        self.config, rotation = rotate(self.config, read, self._plans, self._pools)
+        return rotation
 
     def estimator(self) -> Callable[[Asked], int]:
         """From what is asked to the tokens that it may cost at a limiter."""
@@ -156,7 +177,7 @@ class Engine:
         if loop is not self._loop or self._clock is None:
             # Connections belong to a loop. One that is gone took them along; keys and counts stay.
             self._forget()
-            self._pools = {name: copied_pool(pool) for name, pool in self._pools.items()}
+            self._pools = {name: pool.copied() for name, pool in self._pools.items()}
             self._loop = loop
             self._clock = self._given_clock or LoopClock(loop)
         return self._clock
@@ -164,7 +185,7 @@ class Engine:
     def handler(self, models: Models = None, *, manner: Manner | None = None) -> Handler:
         """The handler for these models; the same one for the same models and manner.
 
-        Raises `ConfigError` as `check` does.
+        Raises `ConfigError` as `check` does; an engine's hedge without a second target is none here.
         """
         if asyncio.get_running_loop() is not self._loop:
             _ = self.clock
@@ -173,13 +194,16 @@ class Engine:
         if handler is None:
             if len(self._handlers) >= _MOST_HANDLERS:
                 self._handlers.clear()
-            handler = self._handlers[asked, manner] = self._race(self.check(asked), manner or self._manner)
+            selection = self._usable(asked)
+            if manner is not None and manner.hedge is not None:
+                check_hedge(selection, manner, self._overrides)
+            handler = self._handlers[asked, manner] = self._race(selection, manner or self._manner)
         return handler
 
     def targets(self, models: Models = None) -> tuple[LimitedTarget, ...]:
         """The targets of these models, behind their limits. Raises `ConfigError`."""
-        selection = self.check(models)
-        timeouts = self._timeouts_of(selection, None)
+        selection = self._usable(models)
+        timeouts = timeouts_of(selection, self._manner, self._overrides)
         return tuple(self._target(name, timeouts) for name in selection.targets)
 
     async def list_models(self, provider: str) -> list[str]:
@@ -236,18 +260,17 @@ class Engine:
 
     def tree(self, models: Models = None) -> str:
         """The engine for these models, drawn: what a call goes through, from the caller to the provider."""
-        selection = self.check(models)
-        route = f" (route {selection.route.name})" if selection.route else ""
-        settings = self._settings(selection, self._manner)
-        lines = [f"race, {settings.patience}{route}: {race_text(settings)}"]
-        for number, target in enumerate(selection.targets, 1):
-            plan = self.plan(target.provider)
-            last = number == len(selection.targets)
-            limits = limits_text(self._limits(plan))
-            lines.append(f"{'`' if last else '+'}- limit({limits}) - endpoint({target})")
-            bar = " " if last else "|"
-            lines.append(f"{bar}    {plan_text(plan)}")
-        return "\n".join(lines)
+        selection = self._usable(models)
+        settings = race_settings(selection, self._manner, self._overrides)
+        timeouts = timeouts_of(selection, self._manner, self._overrides)
+        branches = [(str(target), self.plan(target.provider)) for target in selection.targets]
+        return draw(
+            race_lines(settings, selection, timeouts),
+            [
+                (f"breaker - limit({limits_text(self._limits(plan))}) - endpoint({name})", plan_text(plan))
+                for name, plan in branches
+            ],
+        )
 
     # Making.
 
@@ -257,37 +280,15 @@ class Engine:
             if len(self._budgets) >= _MOST_HANDLERS:
                 self._budgets.clear()
             budget = self._budgets[selection] = RetryBudget()
-        timeouts = self._timeouts_of(selection, manner.timeouts)
+        timeouts = timeouts_of(selection, manner, self._overrides)
         return race(
             [self._target(name, timeouts) for name in selection.targets],
-            self._settings(selection, manner),
+            race_settings(selection, manner, self._overrides),
             clock=self.clock,
             rng=self._rng,
             budget=budget,
             stats=self.race_stats,
             observe=PromptLog() if prompts_wanted() else None,
-        )
-
-    def _settings(self, selection: Selection, manner: Manner) -> RaceSettings:
-        route, said = selection.route, self._overrides
-        own_s = route.deadline_s if route else None
-        deadline_s = manner.deadline_s or said.deadline_s or own_s or manner.else_deadline_s
-        is_batch = manner.patience == "batch"
-        return RaceSettings(
-            patience=manner.patience,
-            deadline_after_s=None if is_batch else deadline_s,
-            deadline_after_send_s=deadline_s if is_batch else None,
-            max_attempts=said.max_attempts or (route.max_attempts if route else None),
-            fallback_on=frozenset(route.fallback_on if route else ()),
-        )
-
-    def _timeouts_of(self, selection: Selection, timeouts: RouteTimeouts | None) -> RouteTimeouts:
-        layers = (timeouts, self._overrides.timeouts, selection.route.timeouts if selection.route else None)
-        return RouteTimeouts(
-            *(
-                next((value for layer in layers if layer and (value := getattr(layer, phase)) is not None), None)
-                for phase in ("connect", "first_token", "between_tokens", "total")
-            )
         )
 
     def _target(self, name: TargetName, timeouts: RouteTimeouts) -> LimitedTarget:
@@ -296,7 +297,7 @@ class Engine:
             if len(self._targets) >= _MOST_TARGETS:
                 raise ConfigError(f"more than {_MOST_TARGETS} different models in one engine")
             codec, transport = self._connection(name.provider)
-            unary, stream = _phases(timeouts, name.model)
+            unary, stream = phases(timeouts, name.model)
             endpoint = Endpoint(
                 codec,
                 transport,
@@ -353,16 +354,3 @@ class Engine:
                 raise ConfigError(f"{provider}: {error.message}") from error
             connection = self._transports[provider] = (open_codec(plan), transport)
         return connection
-
-
-def _phases(timeouts: RouteTimeouts, model: str) -> tuple[Timeouts, Timeouts]:
-    """For a reply in one piece, and for a stream. Only a stream has a first token to wait for."""
-    default = Timeouts()
-    connect = timeouts.connect or default.connect
-    total = timeouts.total or default.total
-    first_s = timeouts.first_token or (_FIRST_TOKEN_OF_REASONING_S if is_reasoning(model) else _FIRST_TOKEN_S)
-    between_s = timeouts.between_tokens or default.between_bytes
-    return (
-        Timeouts(connect=connect, first_byte=None, between_bytes=None, total=total),
-        Timeouts(connect=connect, first_byte=first_s, between_bytes=between_s, total=total),
-    )

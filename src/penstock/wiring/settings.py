@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from penstock.clock import Clock
-from penstock.config import RouteTimeouts
+from penstock.config import Hedge, OnBreak, RouteTimeouts, StreamInside
 from penstock.http import Transport
 
 __all__ = ["Manner", "Models", "Overrides", "Transports"]
@@ -32,6 +32,9 @@ class Overrides(msgspec.Struct, frozen=True, kw_only=True):
     deadline_s: float | None = None
     max_attempts: int | None = None
     timeouts: RouteTimeouts | None = None
+    hedge: Hedge | None = None
+    stream_inside: StreamInside | None = None
+    on_break: OnBreak | None = None
 
 
 class Manner(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,3 +47,4 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
     """Where none of them has one; None for no bound."""
     timeouts: RouteTimeouts | None = None
     """Over the route's."""
+    hedge: Hedge | None = None
