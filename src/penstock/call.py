@@ -27,6 +27,8 @@ __all__ = [
     "ReasoningDelta",
     "RefusalDelta",
     "Reply",
+    "Rung",
+    "Seam",
     "Started",
     "Status",
     "Stream",
@@ -40,6 +42,7 @@ __all__ = [
 Kind = Literal["chat", "completion", "embedding"]
 Finish = Literal["stop", "length", "tool_calls", "content_filter", "error", "unknown"]
 Status = Literal["success", "truncated", "filtered", "failed"]
+Rung = Literal["prefill", "anew"]
 Message = dict[str, Any]
 
 
@@ -61,6 +64,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     estimate: int = 0
     """Tokens this may cost at the limiter: input and the most it may write."""
     tags: dict[str, str] = {}
+    prefill: bool = False
+    """The last message is the beginning of the answer: the wire asks for its continuation, in its own words."""
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -238,6 +243,17 @@ class Stream(Protocol):
 Reply = Completion | Stream
 
 
+class Seam(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a streamed answer goes on in another stream than it began: after a break, unseen in the text itself."""
+
+    at_chars: int
+    """Characters of the text that the caller had by then."""
+    rung: Rung
+    """`prefill`: continued from the text so far; `anew`: asked again, what the caller had cut off the front."""
+    from_target: str
+    to_target: str
+
+
 class Attempt(msgspec.Struct, kw_only=True):
     """One try at one target, as the answer tells it. Times are seconds from the call's first send."""
 
@@ -252,7 +268,11 @@ class Attempt(msgspec.Struct, kw_only=True):
     error: str | None = None
     request_id: str | None = None
     hedge: bool = False
+    reason: Literal["first", "retry", "fallback", "hedge", "silent", "late", "resume"] = "first"
+    """Why it was made. `hedge`, `silent` and `late` ran beside an earlier one; `resume` continued a broken stream."""
     usage: Usage | None = None
+    seam: Seam | None = None
+    """Set when the attempt goes on with what another one had begun."""
 
 
 _STATUS: dict[Finish, Status] = {
