@@ -69,3 +69,52 @@ def test_the_tree_is_drawn_without_asking_anything(tmp_path):
     ):
         assert part in ended.out
     assert KEY not in ended.out
+
+
+ROUTES = """
+[providers.mine]
+base_url = "http://127.0.0.1:9/v1"
+api_keys = ["env:A", "env:B"]
+limits = { rpm = 500, concurrency = 8 }
+[routes.default]
+targets = ["mine/llama", "sim/typical"]
+deadline = "30s"
+hedge = "auto"
+hedge_budget = 0.04
+timeouts = { connect = "2s", first_token = "8s", between_tokens = "6s", total = "60s" }
+min_tokens_per_s = 3
+fallback_on = ["context_too_long"]
+[routes.plain]
+targets = ["sim/fast"]
+on_break = "error"
+stream_inside = "off"
+[routes.keyless]
+targets = ["openai/gpt-4o-mini"]
+"""
+
+
+def test_the_tree_of_every_route_is_drawn_and_one_that_cant_be_is_told(tmp_path):
+    (tmp_path / "penstock.toml").write_text(ROUTES)
+    ended = penstock("doctor", "--tree", cwd=tmp_path, A=KEY, B="sk-test-another-one")
+    default, plain, keyless = ended.out.split("\n\n")
+    assert ended.code == 1
+    for part in (
+        "race, interactive (route default): deadline 30 s, falls back on context_too_long, hedges auto, 0.04 for each",
+        "a broken stream is recovered",
+        "streamed inside: connect 2 s, first token 8 s, between tokens 6 s, total 60 s, at least 3 tokens/s",
+        "+- breaker - limit(rpm 500, max_in_flight 8) - endpoint(mine/llama)",
+        "2 key(s) from env:A, env:B",
+        "`- breaker - limit(learned) - endpoint(sim/typical)",
+    ):
+        assert part in default
+    assert "(route plain): deadline 120 s, no hedges, a broken stream is an error" in plain
+    assert "streamed inside" not in plain
+    assert keyless.startswith("FAIL keyless: ")
+    assert "set OPENAI_API_KEY" in keyless
+    assert KEY not in ended.out
+
+
+def test_a_tree_without_a_route_says_what_to_name(tmp_path):
+    ended = penstock("doctor", "--tree", cwd=tmp_path)
+    assert ended.code == 2
+    assert "name a model with -m" in ended.err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -41,6 +41,8 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
     deadline_s: float | None = None
     """From a request's first send."""
     max_attempts: int | None = None
+    hedge: Literal["off", "auto"] | float | None = None
+    """A second attempt beside the first, at the next target; None: what the route says."""
     max_elapsed_s: float | None = None
     give_up_after_s: float | None = 900.0
     base_url: str | None = None

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from penstock.cli.options import key_value
+from penstock.cli.options import Hedge, key_value
 
 __all__ = ["command"]
 
@@ -27,6 +27,7 @@ _EXIT_UNANSWERED = 1
 @click.option("--seed", type=int)
 @click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="Any other field of the body; repeatable.")
 @click.option("--deadline", help='For the whole answer, such as "30s". Default: 120 s.')
+@click.option("--hedge", type=Hedge(), help="Ask the next target too when the first is late.")
 @click.option("--base-url", help="Send to this server instead of the provider's own.")
 @click.option("--config", metavar="FILE", help="Default: penstock.toml")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON once it is there.")
@@ -52,6 +53,7 @@ async def _ask(
     models: tuple[str, ...],
     system: str | None,
     deadline: str | None,
+    hedge: str | float | None,
     base_url: str | None,
     config: str | None,
     as_json: bool,
@@ -64,7 +66,7 @@ async def _ask(
     from penstock.observers.logging import masked
 
     loaded = load_config(config, for_command=True)
-    async with AsyncClient(*models, config=loaded, deadline=deadline, base_url=base_url) as client:
+    async with AsyncClient(*models, config=loaded, deadline=deadline, hedge=hedge, base_url=base_url) as client:
         try:
             if as_json:
                 answer = await client.generate(prompt, system=system, extra=params)

@@ -16,7 +16,7 @@ _TINY = {"messages": [{"role": "user", "content": "Say ok."}], "max_tokens": 16}
 
 @click.command("doctor")
 @click.option("-m", "--model", "models", multiple=True, help="A target or route to check; repeatable.")
-@click.option("--tree", is_flag=True, help="Print what a call goes through, and ask nothing.")
+@click.option("--tree", is_flag=True, help="Draw what a call goes through, and ask nothing.")
 @click.option("--base-url", help="Send to this server instead of the provider's own.")
 @click.option("--config", metavar="FILE", help="Default: penstock.toml")
 @click.pass_context
@@ -26,7 +26,8 @@ def command(
     """Check each configured provider with a tiny request.
 
     Asked are the targets of every route and of -m; of other providers that are configured or have a key, the list of
-    their models.
+    their models. --tree draws what a call of each goes through instead: the race and its settings, and for each
+    target its breaker, its limits, its address and where its keys are.
     """
     import asyncio
 
@@ -40,13 +41,28 @@ def command(
     engine = build(loaded, overrides=overrides)
     selections = [*models, *(() if models else loaded.routes)]
     if tree:
-        for name in selections or [None]:
-            click.echo(engine.tree(name))
-        return
+        ctx.exit(_draw(engine, selections))
     providers = [] if models else _others(engine, selections)
     if not selections and not providers:
         raise ConfigError("nothing to check: no key was found and nothing is configured; penstock providers says more")
     ctx.exit(asyncio.run(_check(engine, selections, providers)))
+
+
+def _draw(engine: Any, selections: list[str]) -> int:
+    """Every selection's engine; one that can't be is told instead."""
+    from penstock.errors import ConfigError
+
+    if not selections:
+        raise ConfigError("no engine to draw: name a model with -m, or set a route in penstock.toml")
+    bad = 0
+    for place, name in enumerate(selections):
+        if place:
+            click.echo()
+        try:
+            click.echo(engine.tree(name))
+        except ConfigError as error:
+            bad += _tell(name, str(error))
+    return _EXIT_NOT_WELL if bad else 0
 
 
 def _others(engine: Any, selections: list[str]) -> list[str]:

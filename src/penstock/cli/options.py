@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-__all__ = ["Seconds", "key_value"]
+__all__ = ["Hedge", "Seconds", "key_value"]
 
 
 class Seconds(click.ParamType[float]):
@@ -20,6 +20,22 @@ class Seconds(click.ParamType[float]):
 
         try:
             return read_duration(value, str(param.opts[0]) if param else "duration")
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Hedge(click.ParamType["str | float"]):
+    """off, auto, or a delay such as 2s."""
+
+    name = "off|auto|DELAY"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | float:
+        from penstock.config import read_hedge
+        from penstock.config.values import Where
+        from penstock.errors import ConfigError
+
+        try:
+            return read_hedge(value, Where(str(param.opts[0]) if param else "hedge"))
         except ConfigError as error:
             self.fail(str(error), param, ctx)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from penstock.cli.options import Seconds, key_value
+from penstock.cli.options import Hedge, Seconds, key_value
 
 __all__ = ["command"]
 
@@ -28,6 +28,7 @@ __all__ = ["command"]
 @click.option("--deadline", type=Seconds(), help="For each request, from its first send.")
 @click.option("--max-elapsed", type=Seconds(), help="Stop after this time; resumable.")
 @click.option("--max-attempts", type=click.IntRange(min=1), help="For each request.")
+@click.option("--hedge", type=Hedge(), help="Ask the next target too when the first is late.")
 @click.option(
     "--give-up-after", type=Seconds(), default="15m", help="Stop when nothing answers for so long. Default: 15m."
 )

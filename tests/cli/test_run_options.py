@@ -1,0 +1,35 @@
+"""What `penstock run` is told about its race is refused before anything is sent when it can't be meant."""
+
+import pytest
+from tests.cli.given import penstock
+
+LINES = '{"custom_id": "a", "messages": [{"role": "user", "content": "hi"}], "model": "sim/fast"}\n'
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("-m", "sim/fast", "--hedge", "soon"), '--hedge: expected "off", "auto" or a delay above 0 such as "2s"'),
+        (("-m", "sim/fast", "--hedge", "auto"), "hedge: a hedge needs a second target, and there is one"),
+        (("--hedge", "2s"), "hedge: a hedge needs a second target, and there is one"),
+        (("-m", "sim/fast", "-m", "sim/down", "--hedge", "2s", "--deadline", "2s"), "hedge: a delay of 2 s isn't"),
+        (("-m", "sim/fast", "--deadline", "-1s"), "--deadline: expected a duration"),
+        (("-m", "broken"), "[routes.broken] hedge: a hedge needs a second target"),
+    ],
+)
+def test_a_hedge_that_cannot_be_meant_is_exit_2_and_nothing_is_sent(tmp_path, options, message):
+    (tmp_path / "in.jsonl").write_text(LINES)
+    if "broken" in options:
+        (tmp_path / "penstock.toml").write_text('[routes.broken]\ntargets = ["sim/fast"]\nhedge = "auto"\n')
+    ended = penstock("run", "in.jsonl", "-o", "out.jsonl", *options, cwd=tmp_path)
+    assert ended.code == 2, ended.err
+    assert message in ended.err
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_run_with_hedges_answers(tmp_path):
+    (tmp_path / "in.jsonl").write_text(LINES)
+    ended = penstock(
+        *("run", "in.jsonl", "-o", "out.jsonl", "-m", "sim/fast", "-m", "sim/typical", "--hedge", "1s"), cwd=tmp_path
+    )
+    assert ended.code == 0, ended.err
