@@ -23,7 +23,6 @@ _LIST_S = 30.0
 __all__ = [
     "Keys",
     "LimitedTarget",
-    "copied_pool",
     "key_pool",
     "list_models",
     "open_codec",
@@ -45,6 +44,8 @@ class Keys:
     def replace(self, keys: Iterable[str]) -> None:
         """Use these keys from the next request on; what is in flight ends with its own. Raises `ConfigError`."""
         values = [keys] if isinstance(keys, str) else list(keys)
+        if not values:
+            raise ConfigError("no key was given; the ones in use stay")
         for value in values:
             if not isinstance(value, str) or not value.isascii() or not value or any(map(str.isspace, value)):
                 raise ConfigError("a key is printable ASCII without spaces")
@@ -58,11 +59,6 @@ def key_pool(plan: ProviderPlan) -> KeyPool:
     """The pool of a provider's keys. None that it ever holds is shown in a log."""
     secrets = [Secret(value) for value in plan.keys.keys]
     return KeyPool(secrets, name=plan.name, files=plan.keys.files, announce=never_show)
-
-
-def copied_pool(pool: KeyPool) -> KeyPool:
-    """The same keys for another loop: limits of the one that is gone no longer listen, and no key is set aside."""
-    return pool.copied()
 
 
 def open_codec(plan: ProviderPlan) -> OpenAICodec:
