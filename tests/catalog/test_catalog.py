@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from penstock.catalog import is_reasoning, providers, vendor
+from penstock.catalog import is_reasoning, prefills, providers, vendor
 
 NAMED = {
     *("openai", "together", "groq", "mistral", "deepseek", "xai", "openrouter", "fireworks", "cerebras", "perplexity"),
@@ -73,3 +73,23 @@ def test_models_that_answer_at_once_are_not(model):
 def test_the_catalog_is_imported_only_when_used():
     code = "import sys, penstock; sys.exit('penstock.catalog' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "continues"),
+    [
+        ("openai", "gpt-4o", False),
+        ("custom", "m", False),
+        ("deepseek", "deepseek-chat", True),
+        ("deepseek", "deepseek-reasoner", False),
+        ("groq", "llama-3.3-70b-versatile", True),
+        ("groq", "openai/gpt-oss-120b", False),
+        ("openrouter", "anthropic/claude-sonnet-4.5", True),
+        ("openrouter", "mistralai/mistral-large", True),
+        ("openrouter", "openai/gpt-4o", False),
+        ("vllm", "meta-llama/Llama-3.3-70B-Instruct", True),
+        ("sim", "fast", True),
+    ],
+)
+def test_who_continues_an_assistant_message_is_known_by_provider_and_model(provider, model, continues):
+    assert prefills(vendor(provider), model) is continues

@@ -127,3 +127,44 @@ def test_what_is_no_json_is_a_bad_request_that_was_never_sent(value):
 
 def test_big_integers_keep_their_digits():
     assert sent("openai", {"seed": 2**70})["seed"] == 2**70
+
+
+SAID = [*MESSAGES, {"role": "assistant", "content": "so far"}]
+
+
+def continued(provider: str, *, base_url: str | None = None):
+    call = Call(id="1", model="route", body={"messages": SAID}, prefill=True)
+    request = OpenAICodec(vendor(provider), base_url).encode_request(call, "m", stream=False)
+    return request.url, json.loads(request.body)
+
+
+@pytest.mark.parametrize("provider", ["groq", "ollama", "sim"])
+def test_a_message_alone_asks_these_to_continue_it(provider):
+    assert continued(provider)[1] == {"messages": SAID, "model": "m"}
+
+
+@pytest.mark.parametrize("provider", ["vllm", "llamacpp"])
+def test_these_are_told_beside_the_messages_to_continue_the_last(provider):
+    assert continued(provider)[1] == {
+        "messages": SAID,
+        "model": "m",
+        "add_generation_prompt": False,
+        "continue_final_message": True,
+    }
+
+
+@pytest.mark.parametrize("provider", ["mistral", "deepseek"])
+def test_these_are_told_in_the_message_to_continue_it(provider):
+    assert continued(provider)[1]["messages"] == [*MESSAGES, {**SAID[1], "prefix": True}]
+    assert "prefix" not in SAID[1]
+
+
+def test_deepseek_continues_at_an_address_of_its_own_and_others_at_theirs():
+    assert continued("deepseek")[0] == "https://api.deepseek.com/beta/chat/completions"
+    assert continued("deepseek", base_url="http://127.0.0.1:9/v1")[0] == "http://127.0.0.1:9/v1/chat/completions"
+
+
+def test_where_nobody_continues_a_message_nothing_is_sent():
+    with pytest.raises(CallError, match="continues no assistant message") as caught:
+        continued("openai")
+    assert (caught.value.kind, caught.value.sent) == ("bad_request", False)

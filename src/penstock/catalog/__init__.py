@@ -8,9 +8,9 @@ from functools import cache
 from types import MappingProxyType
 
 from penstock.catalog.table import VENDORS
-from penstock.catalog.vendor import LimitDialect, Vendor
+from penstock.catalog.vendor import LimitDialect, Prefill, Vendor
 
-__all__ = ["LimitDialect", "Vendor", "is_reasoning", "providers", "vendor"]
+__all__ = ["LimitDialect", "Prefill", "Vendor", "is_reasoning", "prefills", "providers", "vendor"]
 
 _PROVIDERS: Mapping[str, Vendor] = MappingProxyType({known.name: known for known in VENDORS})
 
@@ -46,3 +46,11 @@ def _is_reasoning(model: str) -> bool:
 def is_reasoning(model: str) -> bool:
     """Whether `model` is known, by its name, to think before it writes: its first token may take minutes."""
     return len(model) <= 200 and _is_reasoning(model)
+
+
+def prefills(vendor: Vendor, model: str) -> bool:
+    """Whether `model` of `vendor` continues an assistant message at the end of a chat.
+
+    A reasoning model doesn't, whoever serves it: its template wants the thoughts first, or refuses.
+    """
+    return vendor.prefill is not None and not is_reasoning(model) and re.match(vendor.prefill_models, model) is not None

@@ -40,6 +40,8 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         limits="openai",
         requests_window_s=_DAY_S,
         charges_max_tokens=True,
+        # console.groq.com/docs/prefilling
+        prefill="plain",
     ),
     Vendor(
         name="mistral",
@@ -51,6 +53,8 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         renames=(*_OLD_NAME, ("seed", "random_seed")),
         limits="mistral",
         request_id="mistral-correlation-id",
+        # docs.mistral.ai: `prefix`; the answer says the prefix again. Refused with 400 beside tools.
+        prefill="prefix",
     ),
     Vendor(
         name="deepseek",
@@ -60,6 +64,9 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         key_env=("DEEPSEEK_API_KEY",),
         renames=_OLD_NAME,
         limits="none",
+        # api-docs.deepseek.com/guides/chat_prefix_completion
+        prefill="prefix",
+        prefill_base_url="https://api.deepseek.com/beta",
     ),
     Vendor(
         name="xai",
@@ -76,6 +83,9 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         request_id="x-generation-id",
         key_env=("OPENROUTER_API_KEY",),
         limits="openrouter",
+        # Passed on as it is: only these continue it natively, and the newest of them refuse with 400.
+        prefill="plain",
+        prefill_models=r"anthropic/claude-|mistralai/",
     ),
     Vendor(
         name="fireworks",
@@ -119,6 +129,8 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         needs_key=False,
         renames=_OLD_NAME,
         limits="none",
+        # Its templates leave the last message open.
+        prefill="plain",
     ),
     Vendor(
         name="vllm",
@@ -128,6 +140,7 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         base_url_env=("VLLM_BASE_URL",),
         needs_key=False,
         limits="none",
+        prefill="continue_final_message",
     ),
     Vendor(
         name="llamacpp",
@@ -137,7 +150,9 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         base_url_env=("LLAMACPP_BASE_URL",),
         needs_key=False,
         limits="none",
+        # Continued unasked unless the server was told not to; asked so, in every case since 2026.
+        prefill="continue_final_message",
     ),
     Vendor(name="custom", title="any OpenAI-compatible server", needs_key=False),
-    Vendor(name="sim", title="the built-in simulator", needs_key=False, limits="openai"),
+    Vendor(name="sim", title="the built-in simulator", needs_key=False, limits="openai", prefill="plain"),
 )

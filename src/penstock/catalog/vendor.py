@@ -6,12 +6,16 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["LimitDialect", "Vendor"]
+__all__ = ["LimitDialect", "Prefill", "Vendor"]
 
 LimitDialect = Literal[
     "openai", "mistral", "cerebras", "together", "openrouter", "fireworks", "none", "any"
 ]  # fmt: skip
 """How a vendor's headers tell its limits; `any` tries what is there, `none` means that it never tells."""
+
+Prefill = Literal["plain", "prefix", "continue_final_message"]
+"""How a vendor is asked to continue an assistant message at the end: by the message alone, by `prefix` in it, or by
+vLLM's `continue_final_message` beside it."""
 
 
 class Vendor(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,3 +51,9 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     """The header that names an answer for the vendor's support; errors look for others too."""
     charges_max_tokens: bool = False
     """The token limit is charged with `max_tokens` before the answer, not with what it came to."""
+    prefill: Prefill | None = None
+    """None: an assistant message at the end is refused, or answered by a new one."""
+    prefill_models: str = ""
+    """A regular expression that the beginning of a model's id must match for that."""
+    prefill_base_url: str | None = None
+    """Where it is served, when that isn't `base_url`; only beside the vendor's own."""

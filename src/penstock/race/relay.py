@@ -44,19 +44,20 @@ _MOST_OPENINGS: Final = 16
 
 
 class PrefillRefusals:
-    """The targets that refused to continue an assistant message: shared by all calls, never asked for it again."""
+    """The targets that refused to continue an assistant message, with tools or without: shared by all calls."""
 
-    __slots__ = ("_targets",)
+    __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        self._targets: set[str] = set()
+        self._known: set[tuple[str, bool]] = set()
 
-    def takes(self, target: str) -> bool:
+    def takes(self, call: Call, target: str) -> bool:
         """Nothing is known against it."""
-        return target not in self._targets
+        return (target, bool(call.body.get("tools"))) not in self._known
 
-    def refuse(self, target: str) -> None:
-        self._targets.add(target)
+    def refuse(self, call: Call, target: str) -> None:
+        """It said 400 to a call like this one: it isn't asked to continue such a call again."""
+        self._known.add((target, bool(call.body.get("tools"))))
 
 
 class Relay:
@@ -325,7 +326,7 @@ class Relay:
                     stream = await self._again(call, rung, error)
                 except CallError as failure:
                     if rung == "prefill" and failure.kind == "bad_request" and failure.sent:
-                        self._refusals.refuse(failure.target)
+                        self._refusals.refuse(call, failure.target)
                     why = str(failure)
                 except Unanswered as none_left:
                     why = none_left.message

@@ -54,7 +54,7 @@ class Encoder(Protocol):
 class Codec(Protocol):
     """From the neutral form to a provider's bytes and back.
 
-    Client half: `encode_request`, `decode_reply`, `decoder`, `classify`, `rate_limits`. Server half, for the
+    Client half: `encode_request`, `prefills`, `decode_reply`, `decoder`, `classify`, `rate_limits`. Server half, for the
     simulator and the gateway: `decode_request`, `encode_reply`, `encoder`, `encode_error`.
     """
 
@@ -63,6 +63,10 @@ class Codec(Protocol):
 
         Raises `CallError` bad_request when the wire can't say it.
         """
+        ...
+
+    def prefills(self, model: str) -> bool:
+        """Whether a call with `prefill` may be sent to the provider's model `model`."""
         ...
 
     def decode_reply(self, call: Call, reply: WireReply) -> Completion:

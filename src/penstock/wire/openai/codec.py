@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from penstock.call import Call, Completion
-from penstock.catalog import Vendor
+from penstock.catalog import Vendor, prefills
 from penstock.errors import CallError
 from penstock.http import WireReply, WireRequest
 from penstock.wire.openai import errors, server
@@ -34,6 +34,10 @@ class OpenAICodec:
         # Bound once: a forwarding call would cost as much as the work.
         self.encode_request = self._request.encode
         self.rate_limits = limits_reader(vendor)
+
+    def prefills(self, model: str) -> bool:
+        """Whether a call with `prefill` may be sent to `model`."""
+        return prefills(self.vendor, model)
 
     def decode_reply(self, call: Call, reply: WireReply) -> Completion:
         """The answer in a 2xx. Raises `CallError` when it isn't one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -31,13 +31,15 @@ _Renames = tuple[tuple[str, str], ...]
 class RequestEncoder:
     """One provider's requests: the same headers and URLs for all of them, built once."""
 
-    __slots__ = ("_encode", "_headers", "_renames", "_urls", "_vendor")
+    __slots__ = ("_encode", "_headers", "_prefill_url", "_renames", "_urls", "_vendor")
 
     def __init__(self, vendor: Vendor, base_url: str | None, headers: Mapping[str, str]) -> None:
         self._vendor = vendor
         self._encode = msgspec.json.Encoder().encode
         base = base_url or vendor.base_url or _NOWHERE
         self._urls = {kind: _join(base, path) for kind, path in PATHS.items()}
+        elsewhere = vendor.prefill_base_url if base == vendor.base_url else None
+        self._prefill_url = _join(elsewhere or base, PATHS["chat"])
         self._headers = {
             "content-type": "application/json",
             "accept": "application/json",
@@ -47,8 +49,15 @@ class RequestEncoder:
         self._renames: dict[str, _Renames] = {}
 
     def encode(self, call: Call, model: str, *, stream: bool) -> WireRequest:
-        """The request for `model`, unsigned. Raises `CallError` bad_request for a body that is no JSON."""
+        """The request for `model`, unsigned.
+
+        Raises `CallError` bad_request for a body that is no JSON, and for a prefill where nobody continues one.
+        """
         body = {**call.body, "model": model}
+        url = self._urls[call.kind]
+        if call.prefill and call.kind == "chat":
+            url = self._prefill_url
+            self._ask_to_continue(body)
         if stream and call.kind != "embedding":
             body["stream"] = True
             if self._vendor.stream_usage:
@@ -70,7 +79,18 @@ class RequestEncoder:
             data = self._encode(body)
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
             raise CallError("bad_request", f"the request is no JSON: {error}", sent=False) from error
-        return WireRequest("POST", self._urls[call.kind], self._headers, data)
+        return WireRequest("POST", url, self._headers, data)
+
+    def _ask_to_continue(self, body: dict[str, Any]) -> None:
+        match self._vendor.prefill:
+            case None:
+                raise CallError("bad_request", f"{self._vendor.title} continues no assistant message", sent=False)
+            case "prefix":
+                *before, last = body["messages"]
+                body["messages"] = [*before, {**last, "prefix": True}]
+            case "continue_final_message":
+                body["add_generation_prompt"] = False
+                body["continue_final_message"] = True
 
     def _renames_for(self, model: str) -> _Renames:
         vendor = self._vendor
