@@ -4,8 +4,10 @@
 #   make run                       answer examples/questions.jsonl with the built-in simulator
 #   make run MODEL=openai/gpt-4o-mini ARGS=--fresh     the same job for real, from the start
 #   make test ARGS='-k journal'    the test suite, or a part of it
+#   make fuzz SEED=123 N=1         one random schedule of the whole engine again; without SEED 2,000 new ones
 #   make check                     format, lint, types, architecture
-#   make bench ARGS=--quick        the benchmark table
+#   make bench ARGS=--quick        the benchmark tables
+#   make bench ARGS='--only faults --why'    one part: import, throughput, flight, race, faults, tail, quota
 #   make lock                      resolve requirements/ anew
 
 PYTHON ?= python3
@@ -19,7 +21,7 @@ BENCH_LITELLM := .venv-bench-litellm
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DELETE_ON_ERROR:
-.PHONY: help run test check format bench lock clean
+.PHONY: help run test fuzz check format bench lock clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -64,6 +66,9 @@ run: $(VENV)/.ready-run
 
 test: $(VENV)/.ready-dev
 	$(VENV)/bin/python -m pytest -n auto --maxprocesses=8 $(ARGS)
+
+fuzz: $(VENV)/.ready-dev
+	$(VENV)/bin/python -m tests.fuzz $(if $(SEED),--seed $(SEED)) $(if $(N),-n $(N)) $(ARGS)
 
 check: $(VENV)/.ready-dev
 	$(VENV)/bin/ruff format --check .

@@ -1,7 +1,9 @@
 """`make bench`: everything in one run, interleaved, medians of five; the client on one core, the simulator on another.
 
-`--long` adds a run of a million requests and its resume (about ten minutes and 6 GB of disk); `--only` takes the
-subjects and parts whose name contains a word; `--quick` is one round of few requests, to see that it works.
+`--only WORD` takes the parts whose name contains the word: `import`, `throughput`, `flight`, `race`, `faults`, `tail`,
+`quota`; or of `throughput` the subjects, such as `wreq`. `--long` adds a run of a million requests and its resume
+(about ten minutes and 6 GB of disk); `--quick` is one round of few requests, to see that it works. `--why` prints what
+went wrong, request by request.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import platform
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
@@ -19,7 +22,12 @@ from statistics import median
 from bench.figures import Figure, figures, subjects_table, verdicts_table
 from bench.long import memory, resume_s
 from bench.machine import ROOT, cores, simulator
-from bench.samples import SUBJECTS, Failed, Sample, installed, sample
+from bench.pages import into_pages
+from bench.real.chapter import Chapter, Stage
+from bench.real.faults import faults
+from bench.real.quota import quota
+from bench.real.tail import tail
+from bench.samples import RACE_SUBJECTS, SUBJECTS, Failed, Sample, Subject, installed, sample
 from bench.startup import STATEMENTS, import_s
 from bench.work import Work, write_requests
 
@@ -27,6 +35,8 @@ __all__ = ["main"]
 
 IN_FLIGHT, MANY_IN_FLIGHT = 200, 5_000
 MANY_SUBJECTS = ("bare wreq", "penstock run")
+CHAPTERS: dict[str, Callable[[Stage], Chapter]] = {"faults": faults, "tail": tail, "quota": quota}
+PARTS = ("import", "throughput", "flight", "race", *CHAPTERS)
 
 
 def _arguments() -> argparse.Namespace:
@@ -34,12 +44,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--count", type=int, default=40_000, help="requests a sample; slow peers get a share of it")
     parser.add_argument(
-        "--only", action="append", default=[], metavar="WORD", help='such as "wreq", "flight", "import"'
+        "--only", action="append", default=[], metavar="WORD", help='such as "faults", "wreq", "import"'
     )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--long", action="store_true", help="memory and resume with --many requests")
     parser.add_argument("--many", type=int, default=1_000_000)
-    parser.add_argument("--readme", action="store_true", help="put the tables into README.md")
+    parser.add_argument("--why", action="store_true", help="print the attempts of what went wrong")
+    parser.add_argument("--readme", action="store_true", help="put the tables into README.md and docs/benchmarks.md")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample")
     given = parser.parse_args()
     if given.quick:
@@ -58,13 +69,19 @@ class Bench:
         self.samples: dict[str, list[Sample]] = defaultdict(list)
         self.imports: dict[str, list[float]] = defaultdict(list)
         self.figures: list[Figure] = []
+        self.chapters: list[Chapter] = []
+        self.broken: list[str] = []
 
     def wants(self, name: str) -> bool:
         return not self.given.only or any(word in name for word in self.given.only)
 
-    def take(self, label: str, name: str, work: Work) -> None:
+    def wanted(self, subjects: Sequence[Subject]) -> list[Subject]:
+        """Those whose part, or who themselves, were asked for."""
+        return [one for one in subjects if self.wants("throughput") or self.wants(one.name)]
+
+    def take(self, label: str, subject: Subject, work: Work) -> None:
         try:
-            taken = sample(SUBJECTS[name], work, core=self.client_core, folder=self.folder)
+            taken = sample(subject, work, core=self.client_core, folder=self.folder)
         except Failed as error:
             self.say(f"{label}: {error}")
             self.samples.pop(label, None)
@@ -75,31 +92,32 @@ class Bench:
     def say(self, line: str) -> None:
         sys.stderr.write(line + "\n")
 
-    def throughput(self, url: str) -> None:
+    def rounds(self, url: str, subjects: Sequence[Subject]) -> None:
         """Every subject in every round, in the same order, so that a slow minute is slow for all."""
         work = Work(url, "fast", self.folder / "requests.jsonl", self.given.count, IN_FLIGHT)
-        there = [s for s in SUBJECTS.values() if self.wants(s.name) and installed(s, self.log)]
         failed: set[str] = set()
         for _ in range(self.given.rounds):
-            for subject in there:
+            for subject in subjects:
                 if subject.name in failed:
                     continue
                 count = max(IN_FLIGHT, int(work.count * subject.share))
-                file = self.folder / f"requests-{count}.jsonl"
-                if not file.exists():
-                    write_requests(file, count)
                 try:
-                    self.take(subject.name, subject.name, replace(work, count=count, file=file))
+                    self.take(subject.name, subject, replace(work, count=count, file=self.requests(count)))
                 except Failed:
                     failed.add(subject.name)
 
+    def requests(self, count: int) -> Path:
+        file = self.folder / f"requests-{count}.jsonl"
+        if not file.exists():
+            write_requests(file, count)
+        return file
+
     def flight(self, url: str) -> None:
         count = max(2 * MANY_IN_FLIGHT, self.given.count * 2)
-        file = self.folder / f"requests-{count}.jsonl"
-        write_requests(file, count)
         for _ in range(self.given.rounds):
             for name in MANY_SUBJECTS:
-                self.take(f"{name}, 5,000 in flight", name, Work(url, "half", file, count, MANY_IN_FLIGHT))
+                work = Work(url, "half", self.requests(count), count, MANY_IN_FLIGHT)
+                self.take(f"{name}, 5,000 in flight", SUBJECTS[name], work)
 
     def startup(self) -> None:
         for _ in range(max(5, self.given.rounds)):
@@ -124,37 +142,63 @@ class Bench:
             Figure(f"resume with {self.given.many:,} answered: s to the first request", taken_s, None, 10)
         )
 
+    def speed(self) -> None:
+        """Everything that is measured in CPU and requests a second."""
+        there = [one for one in self.wanted(list(SUBJECTS.values())) if installed(one, self.log)]
+        if not (there or self.wants("race") or self.wants("flight") or self.given.long):
+            return
+        with simulator(self.server_core, ROOT / "bench" / "scenario.toml", self.log) as root:
+            url = f"{root}/openai/v1"
+            self.rounds(url, there)
+            if self.wants("flight"):
+                self.flight(url)
+            if self.wants("race"):
+                self.rounds(url, list(RACE_SUBJECTS.values()))
+            if self.given.long:
+                self.long(url)
+
+    def real(self) -> None:
+        """Everything that is measured in answers, a simulator for each part."""
+        for name, play in CHAPTERS.items():
+            if not self.wants(name):
+                continue
+            with simulator(self.server_core, ROOT / "bench" / "real" / "scenario.toml", self.log) as root:
+                stage = Stage(root, self.client_core, self.folder, self.log, self.given.quick, self.say)
+                try:
+                    self.chapters.append(play(stage))
+                except Failed as error:
+                    self.say(f"{name}: {error}")
+                    self.broken.append(name)
+
     def run(self) -> None:
         if self.wants("import"):
             self.startup()
-        with simulator(self.server_core, ROOT / "bench" / "scenario.toml", self.log) as url:
-            self.throughput(url)
-            if self.wants("flight"):
-                self.flight(url)
-            if self.given.long:
-                self.long(url)
+        self.speed()
         self.figures[:0] = figures(self.samples)
+        self.real()
 
-    def report(self) -> str:
-        where = f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}"
-        how = f"{self.given.rounds} rounds, {IN_FLIGHT} in flight, 1 KB prompts, no latency unless said; {where}"
-        return "\n".join([how, "", *subjects_table(self.samples), "", *verdicts_table(self.figures)])
+    def parts(self) -> dict[str, str]:
+        """What readers see of each part, by the name that pages call it."""
+        found = {}
+        if self.samples or self.figures:
+            where = f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}"
+            how = f"{self.given.rounds} rounds, {IN_FLIGHT} in flight, 1 KB prompts, no latency unless said; {where}"
+            found["speed"] = "\n".join([how, "", *subjects_table(self.samples), "", *verdicts_table(self.figures)])
+        for one in self.chapters:
+            found[one.name] = "\n".join([one.about, "", *one.table, "", *verdicts_table(one.figures)])
+        return found
+
+    def all_figures(self) -> list[Figure]:
+        return [*self.figures, *(figure for chapter in self.chapters for figure in chapter.figures)]
 
     def found(self) -> dict[str, object]:
         return {
             "python": platform.python_version(),
             "samples": {name: [asdict(one) for one in taken] for name, taken in self.samples.items()},
             "imports_s": dict(self.imports),
-            "figures": [{**asdict(one), "is_reached": one.is_reached} for one in self.figures],
+            "tables": {chapter.name: chapter.table for chapter in self.chapters},
+            "figures": [{**asdict(one), "is_reached": one.is_reached} for one in self.all_figures()],
         }
-
-
-def into_readme(report: str) -> None:
-    """The report between the README's two marks."""
-    readme = ROOT / "README.md"
-    before, start, rest = readme.read_text(encoding="utf-8").partition("<!-- bench -->\n")
-    _, end, after = rest.partition("<!-- /bench -->")
-    readme.write_text(f"{before}{start}\n{report}\n\n{end}{after}", encoding="utf-8")
 
 
 def main() -> int:
@@ -168,12 +212,14 @@ def main() -> int:
         except Failed as error:
             sys.stderr.write(f"{error}\n")
             return 1
-        sys.stdout.write(bench.report() + "\n")
+        if given.why:
+            sys.stderr.write("\n".join(story for chapter in bench.chapters for story in chapter.stories) + "\n")
+        sys.stdout.write("\n\n".join(bench.parts().values()) + "\n")
         if given.readme:
-            into_readme(bench.report())
+            into_pages(bench.parts())
         if given.json:
             given.json.write_text(json.dumps(bench.found(), indent=1))
-        missed = [one.what for one in bench.figures if not one.is_reached]
+        missed = bench.broken + [one.what for one in bench.all_figures() if not one.is_reached]
     if missed and not given.quick:
         sys.stderr.write(f"missed: {'; '.join(missed)}\n")
     return 1 if missed and not given.quick else 0

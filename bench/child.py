@@ -35,7 +35,10 @@ def main() -> None:
     parser.add_argument("--in-flight", type=int, required=True)
     given = parser.parse_args()
     work = Work(given.url, given.model, given.file, given.count, given.in_flight)
-    subject = importlib.import_module(f"bench.subjects.{given.subject}")
+    module, _, variant = given.subject.partition(":")
+    subject = importlib.import_module(f"bench.subjects.{module}")
+    if variant:
+        subject = subject.variant(variant)
     ready = subject.prepare(work)
     gc.collect()
     wall_s, cpu_s = time.perf_counter(), _cpu_s()

@@ -32,6 +32,7 @@ class Figure:
     measured: float
     least: float | None
     most: float | None
+    form: str = ".2f"
 
     @property
     def is_reached(self) -> bool:
@@ -41,8 +42,11 @@ class Figure:
     def required(self) -> str:
         """Nothing is required of a figure that only explains another."""
         if self.least is not None:
-            return f">= {self.least:g}"
-        return f"<= {self.most:g}" if self.most is not None else ""
+            return f">= {self._shown(self.least)}"
+        return f"<= {self._shown(self.most)}" if self.most is not None else ""
+
+    def _shown(self, bound: float) -> str:
+        return format(bound, self.form if self.form.endswith("%") else "g")
 
 
 RUN, RUN_AIOHTTP = "penstock run", "penstock run, aiohttp"
@@ -69,6 +73,17 @@ REQUIRED: tuple[Required, ...] = (
         "penstock run, 5,000 in flight",
         "bare wreq, 5,000 in flight",
         least=0.85,
+    ),
+    *(
+        Required(
+            f"CPU a call, {how}, {where}: through the race / straight to the endpoint",
+            "cpu_us",
+            f"race: {how}, {over}",
+            f"endpoint: {how}, {over}",
+            most=most,
+        )
+        for over, where, most in (("loopback", "over a socket", 1.15), ("memory", "without a transport", None))
+        for how in ("unary", "stream")
     ),
 )
 
@@ -100,7 +115,7 @@ def subjects_table(samples: Samples) -> list[str]:
 
 def verdicts_table(found: Sequence[Figure]) -> list[str]:
     lines = ["| figure | required | measured | |", "|---|--:|--:|---|"]
-    lines += [f"| {one.what} | {one.required} | {one.measured:.2f} | {_verdict(one)} |" for one in found]
+    lines += [f"| {one.what} | {one.required} | {one.measured:{one.form}} | {_verdict(one)} |" for one in found]
     return lines
 
 

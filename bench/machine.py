@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ROOT", "Cost", "cores", "measured", "simulator"]
+__all__ = ["ROOT", "Cost", "cores", "environ", "measured", "pinned", "simulator"]
 
 ROOT = Path(__file__).parent.parent
 START_S = 30.0
@@ -36,7 +36,7 @@ def cores() -> tuple[set[int], set[int]]:
     return {allowed[0]}, {allowed[-1] if len(allowed) < 2 else allowed[1]}
 
 
-def _pinned(command: Sequence[str | Path], core: set[int]) -> list[str]:
+def pinned(command: Sequence[object], core: set[int]) -> list[str]:
     """The command, tied to `core` before it starts: threads that it starts later stay there too."""
     if not hasattr(os, "sched_setaffinity"):
         return [str(part) for part in command]
@@ -44,18 +44,18 @@ def _pinned(command: Sequence[str | Path], core: set[int]) -> list[str]:
     return [sys.executable, "-S", "-c", code, repr(core), *map(str, command)]
 
 
-def _environ() -> dict[str, str]:
+def environ() -> dict[str, str]:
     """Python as it is for a user: compiled files are kept, nothing is traced or developed."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return {**inherited, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "NO_PROXY": "127.0.0.1"}
 
 
-def measured(command: Sequence[str | Path], *, core: set[int], log: Path) -> Cost:
+def measured(command: Sequence[object], *, core: set[int], log: Path) -> Cost:
     """Run `command` from the repository on `core` to its end; what it says on stderr goes to `log`."""
     with log.open("ab") as stderr:
         started = time.perf_counter()
         process = subprocess.Popen(
-            _pinned(command, core), stdout=subprocess.PIPE, stderr=stderr, cwd=ROOT, env=_environ()
+            pinned(command, core), stdout=subprocess.PIPE, stderr=stderr, cwd=ROOT, env=environ()
         )
         assert process.stdout is not None
         with process.stdout:
@@ -69,17 +69,17 @@ def measured(command: Sequence[str | Path], *, core: set[int], log: Path) -> Cos
 
 @contextmanager
 def simulator(core: set[int], scenario: Path, log: Path) -> Iterator[str]:
-    """`penstock sim` on `core`; gives OpenAI's base URL."""
-    command = [Path(sys.executable).with_name("penstock"), "sim", "--port", "0", "--scenario", scenario]
+    """`penstock sim` on `core`, always with the same seed; gives its address."""
+    command = [Path(sys.executable).with_name("penstock"), "sim", "--port", "0", "--seed", "1", "--scenario", scenario]
     with log.open("ab") as stderr:
-        process = subprocess.Popen(_pinned(command, core), stdout=subprocess.PIPE, stderr=stderr, env=_environ())
+        process = subprocess.Popen(pinned(command, core), stdout=subprocess.PIPE, stderr=stderr, env=environ())
     assert process.stdout is not None
     try:
         ready, _, _ = select.select([process.stdout], [], [], START_S)
         line = process.stdout.readline() if ready else b""
         if not line:
             raise SystemExit(f"the simulator did not start; see {log}")
-        yield json.loads(line)["url"].rstrip("/") + "/openai/v1"
+        yield json.loads(line)["url"].rstrip("/")
     finally:
         process.terminate()
         process.wait(timeout=10)

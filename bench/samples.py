@@ -7,6 +7,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from bench.machine import ROOT, Cost, measured
 from bench.work import KEY, Work
@@ -14,6 +15,7 @@ from bench.work import KEY, Work
 __all__ = [
     "COMMAND",
     "LITELLM_PYTHON",
+    "RACE_SUBJECTS",
     "SUBJECTS",
     "Failed",
     "Sample",
@@ -41,8 +43,8 @@ class Sample:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured. `module` is a file of `bench/subjects`, None for the command; `share` of the usual number of
-    requests, so that slow peers don't hold up the rest."""
+    """What is measured. `module` is a file of `bench/subjects` (with a colon and one of its variants), None for the
+    command; `share` of the usual number of requests, so that slow peers don't hold up the rest."""
 
     name: str
     module: str | None
@@ -70,7 +72,31 @@ SUBJECTS: dict[str, Subject] = {
 }
 
 
-def installed(subject: Subject, log: Path) -> bool:
+RACE_SUBJECTS: dict[str, Subject] = {
+    f"{through}: {how}, {over}": Subject(
+        f"{through}: {how}, {over}",
+        f"racing:{through} {how} {over}",
+        "penstock",
+        share=0.5 if over == "memory" else 0.25,
+    )
+    for how in ("unary", "stream")
+    for over in ("loopback", "memory")
+    for through in ("endpoint", "race")
+}
+"""Pairs: a call straight to the endpoint, and the same through the race."""
+
+
+class Needing(Protocol):
+    """A Python and what must be importable there."""
+
+    @property
+    def python(self) -> Path: ...
+
+    @property
+    def needs(self) -> str: ...
+
+
+def installed(subject: Needing, log: Path) -> bool:
     """Is what it measures there?"""
     if not subject.python.exists():
         return False
