@@ -101,9 +101,11 @@ class OpenStream:
             await self.aclose()
             raise
         except BaseException as error:
+            # Explained while it is open: what is given back at close may depend on how it ended.
+            raised = self.explain(error) if self.explain is not None and isinstance(error, CallError) else None
             await self.aclose()
-            if self.explain is not None and isinstance(error, CallError):
-                raise self.explain(error) from error
+            if raised is not None:
+                raise raised from error
             raise
         if type(event) is UsageUpdate:
             self.usage = event.usage

@@ -15,8 +15,8 @@ from penstock.clock import LoopClock
 from penstock.credentials import KeyPool, Secret
 from penstock.errors import Unanswered
 from penstock.policies.limit import Limiter, Limits
-from penstock.race import RaceSettings, race
-from penstock.testing import Chunks, Delayed, ScriptedHandler, run
+from penstock.race import LatencyBook, RaceSettings, race
+from penstock.testing import Chunks, Delayed, FakeBreaker, ScriptedHandler, run
 
 KINDS: tuple[Any, ...] = ("server_error", "overloaded", "rate_limited", "transport", "timeout", "empty", "bad_request")
 
@@ -28,6 +28,9 @@ class LimitedTarget:
         self.name = name
         self.handler = handler
         self.limiter = limiter
+        self.breaker = FakeBreaker()
+        self.latency = LatencyBook()
+        self.prefills = False
         self.wait_s, self.try_admit, self.admit = limiter.wait_s, limiter.try_admit, limiter.admit
 
     async def send(self, call: Call, permit: Any) -> Any:
@@ -107,7 +110,7 @@ def test_a_cancel_at_the_instant_of_the_deadline_is_the_caller_s() -> None:
         limiter = Limiter(KeyPool(), clock=LoopClock(), name="a/x")
         answer = race([LimitedTarget("a/x", handler, limiter)], RaceSettings(), clock=LoopClock())
         loop = asyncio.get_running_loop()
-        for delay_s in (1.04, 1.05, 1.05 - 1e-10, 1.1):
+        for delay_s in (1.01, 1.02, 1.02 - 1e-10, 1.1):
             await asyncio.sleep(math.ceil(loop.time()) - loop.time())
             task = asyncio.ensure_future(answer(a_call(deadline_s=loop.time() + 1.0)))
             loop.call_later(delay_s, task.cancel)

@@ -174,17 +174,20 @@ def test_a_request_too_big_for_the_limit_ends_without_an_attempt() -> None:
 
 
 def test_the_deadline_interrupts_a_silent_target() -> None:
-    target = ScriptedTarget("sim/fast", [Delayed(1000, an_answer())])
+    target = ScriptedTarget("sim/fast", lambda _: Delayed(1000, an_answer()))
     error, at_s = ended(target, deadline_s=20.0)
     assert type(error) is DeadlineExceeded
     assert at_s == pytest.approx(20, abs=0.06)
-    assert [attempt.outcome for attempt in error.attempts] == ["cancelled"]
-    assert [permit.ending for permit in target.permits] == ["released"]
+    assert [(attempt.outcome, attempt.error) for attempt in error.attempts] == [
+        ("cancelled", "the deadline passed"),
+        ("cancelled", "the deadline passed"),
+    ]
+    assert [permit.ending for permit in target.permits] == ["released", "released"]
     assert target.handler.open == 0
 
 
 def test_an_interactive_call_without_a_deadline_gets_the_route_s() -> None:
-    error, at_s = ended(ScriptedTarget("sim/fast", [Delayed(1000, an_answer())]))
+    error, at_s = ended(ScriptedTarget("sim/fast", lambda _: Delayed(1000, an_answer())))
     assert type(error) is DeadlineExceeded
     assert at_s == pytest.approx(120, abs=0.06)
 
@@ -222,7 +225,7 @@ def test_a_batch_s_deadline_counts_from_the_first_send() -> None:
 
 
 def test_a_batch_s_deadline_doesn_t_count_waits_for_a_limit() -> None:
-    steps = [an_error("rate_limited", retry_after_s=500), Delayed(40, an_answer())]
+    steps = [an_error("rate_limited", retry_after_s=500), Delayed(40, an_answer()), Delayed(40, an_answer())]
     answer = answered(
         ScriptedTarget("sim/fast", steps), settings=RaceSettings(patience="batch", deadline_after_send_s=50)
     )

@@ -14,8 +14,9 @@ from tests.race.given import a_call, an_error
 
 from penstock.call import Attempt
 from penstock.errors import VERDICTS, CallError, DeadlineExceeded
-from penstock.race import RaceSettings, RetryBudget
-from penstock.race.plan import ATTEMPTS_KEPT, Finish, GiveUp, Plan, Start, WaitUntil
+from penstock.race import LatencyBook, RaceSettings, RetryBudget, Route
+from penstock.race.plan import ATTEMPTS_KEPT, Cancel, Finish, GiveUp, Plan, Start, WaitUntil
+from penstock.testing import FakeBreaker
 
 KINDS = sorted(VERDICTS)
 TICK_S = 0.05
@@ -28,6 +29,8 @@ class FakeReadiness:
     name: str
     keys: int
     free_at_s: float = 0.0
+    breaker: FakeBreaker = field(default_factory=FakeBreaker)
+    latency: LatencyBook = field(default_factory=LatencyBook)
 
     def wait_s(self, now_s: float, estimate: int) -> float:
         return math.inf if self.keys <= 0 else max(0.0, self.free_at_s - now_s)
@@ -73,7 +76,12 @@ def play(
     """Carry moves out as the driver does, on a clock of our own; once the script is over everything is answered."""
     now_s, steps, story = 0.0, iter(script), Story()
     plan = Plan(
-        a_call(deadline_s=deadline_s), targets, settings=route, budget=budget, rng=random.Random(seed), began_s=now_s
+        a_call(deadline_s=deadline_s),
+        targets,
+        settings=route,
+        route=Route(budget=budget),
+        rng=random.Random(seed),
+        began_s=now_s,
     )
     for _ in range(10_000):
         move = plan.next(now_s)
@@ -81,6 +89,7 @@ def play(
             assert plan.next(now_s + 1e6) == move
             story.end, story.end_s = move, now_s
             return story, plan
+        assert not isinstance(move, Cancel)
         if isinstance(move, WaitUntil):
             assert move.at_s > now_s
             now_s = move.at_s
@@ -106,7 +115,7 @@ def attempt(
 ) -> float:
     kind, takes_s, retry_after_s = step
     record = Attempt(id=f"a{len(story.starts)}", target=target.name)
-    plan.started(record, place, now_s)
+    run = plan.started(record, place, now_s)
     story.starts.append((place, now_s))
     if plan.deadline_s is not None and now_s + takes_s > plan.deadline_s:
         record.outcome = "cancelled"
@@ -114,7 +123,7 @@ def attempt(
     now_s += takes_s
     if kind == "answer":
         record.outcome = "answered"
-        plan.answered(record)
+        plan.answered(record, run)
         return now_s
     error = an_error(kind, target=target.name, retry_after_s=retry_after_s)
     record.outcome, record.error_kind = "failed", kind
@@ -123,7 +132,7 @@ def attempt(
     if VERDICTS[error.kind].key_is_bad:
         target.keys -= 1
     story.failures.append((place, error))
-    plan.failed(place, error, now_s)
+    plan.failed(place, error, now_s, run)
     return now_s
 
 
@@ -232,11 +241,11 @@ def test_a_start_names_its_target_and_whether_it_is_a_retry() -> None:
         a_call(),
         [FakeReadiness("a/x", 1), FakeReadiness("b/x", 1)],
         settings=RaceSettings(),
-        budget=RetryBudget(),
+        route=Route(),
         rng=random.Random(1),
         began_s=0.0,
     )
     assert plan.next(0.0) == Start(0, retry=False)
-    plan.started(Attempt(id="1", target="a/x"), 0, 0.0)
-    plan.failed(0, an_error("server_error", target="a/x"), 1.0)
-    assert plan.next(1.0) == Start(1, retry=True)
+    run = plan.started(Attempt(id="1", target="a/x"), 0, 0.0)
+    plan.failed(0, an_error("server_error", target="a/x"), 1.0, run)
+    assert plan.next(1.0) == Start(1, retry=True, reason="fallback")

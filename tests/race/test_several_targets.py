@@ -8,7 +8,7 @@ from tests.race.given import a_call, an_answer, an_error, build, now
 
 from penstock.call import Completion
 from penstock.errors import BadRequest, Unanswered
-from penstock.race import RaceSettings, RaceStats, RetryBudget
+from penstock.race import RaceSettings, RaceStats, RetryBudget, Route
 from penstock.testing import Delayed, ScriptedTarget, run
 
 
@@ -84,7 +84,7 @@ def test_a_total_outage_adds_no_more_load_than_the_budget_allows() -> None:
     target = ScriptedTarget("a/x", lambda _: Delayed(0.05, an_error("server_error")))
 
     async def main() -> None:
-        handler = build(target, budget=RetryBudget(), stats=stats)
+        handler = build(target, route=Route(budget=RetryBudget()), stats=stats)
         for _ in range(callers):
             with pytest.raises(Unanswered):
                 await handler(a_call(deadline_s=now() + 10))
@@ -96,12 +96,12 @@ def test_a_total_outage_adds_no_more_load_than_the_budget_allows() -> None:
 
 
 def test_the_budget_lets_a_retry_wait_for_others_successes() -> None:
-    budget = RetryBudget(level=0.0)
+    route = Route(budget=RetryBudget(level=0.0))
     steps = iter([an_error("server_error"), an_answer(), an_answer(), an_answer()])
     target = ScriptedTarget("a/x", lambda _: next(steps))
 
     async def main() -> float:
-        handler = build(target, budget=budget)
+        handler = build(target, route=route)
         task = asyncio.ensure_future(handler(a_call(deadline_s=1000.0)))
         await asyncio.sleep(0.01)
         for _ in range(2):

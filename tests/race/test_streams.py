@@ -101,7 +101,7 @@ def test_a_break_after_the_first_event_carries_what_had_arrived() -> None:
 
 
 def test_the_deadline_interrupts_a_stream_that_never_begins() -> None:
-    target = ScriptedTarget("sim/fast", [Chunks([Started(), 1000, TextDelta("a")])])
+    target = ScriptedTarget("sim/fast", lambda _: Chunks([Started(), 1000, TextDelta("a")]))
 
     async def main() -> float:
         with pytest.raises(DeadlineExceeded):

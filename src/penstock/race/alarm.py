@@ -1,8 +1,9 @@
-"""Deadlines without a timer each: alarms on one shared wheel, and a way to interrupt one's own await."""
+"""Instants without a timer each: alarms on one shared wheel, and a way to interrupt a task's own await."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
@@ -10,7 +11,7 @@ from penstock.clock import Clock
 
 __all__ = ["TICK_S", "Alarm", "Wheel"]
 
-TICK_S = 0.05
+TICK_S = 0.02
 """How late an alarm may ring; it never rings early."""
 
 _PER_S = 1.0 / TICK_S
@@ -61,46 +62,61 @@ class Wheel:
         while self._order and self._order[0] * TICK_S <= now_s + 1e-6:
             for alarm in self._slots.pop(heappop(self._order)):
                 alarm.ring()
-        if self._order:
+        if self._order and (self._due_slot is None or self._order[0] < self._due_slot):
             self._arm(self._order[0])
 
 
 class Alarm:
-    """Cancels the await of the task that set it, and can tell that cancellation from everybody else's.
+    """Rings for the task that made it, and can interrupt that task's await so that it can tell it from others' cancels.
 
-    Set it, await one thing, and clear it synchronously after. When the await raised `CancelledError`, `was_mine`
-    says whether to swallow it.
+    `on_ring` is called on the loop, never in the task. After `interrupt`, the await raises `CancelledError`; call
+    `clear` synchronously after each await; when it was True, `is_mine` says whether to swallow the error.
     """
 
-    __slots__ = ("_base", "_slot", "_task", "_wheel", "rang")
+    __slots__ = ("_base", "_on_ring", "_slot", "_task", "_wheel", "has_interrupted")
 
-    def __init__(self, wheel: Wheel) -> None:
+    def __init__(self, wheel: Wheel, on_ring: Callable[[], None]) -> None:
         task = asyncio.current_task()
         assert task is not None, "a race runs in a task"
         self._wheel = wheel
         self._task = task
+        self._on_ring = on_ring
         # Cancellations from before the race are not ours to take back.
         self._base = task.cancelling()
         self._slot: int | None = None
-        self.rang = False
+        self.has_interrupted = False
 
     def set(self, at_s: float) -> None:
-        self.rang = False
-        self._slot = self._wheel.set(self, at_s)
-
-    def ring(self) -> None:
-        self._slot = None
-        self.rang = True
-        self._task.cancel()
-
-    def clear(self) -> None:
-        """No ring from here on. Takes the cancellation back when it rang; call once for each `set`."""
+        """Ring at `at_s` and at no other instant; inf for never."""
         if self._slot is not None:
             self._wheel.clear(self, self._slot)
             self._slot = None
-        elif self.rang:
-            self._task.uncancel()
+        if at_s < 1e15:
+            self._slot = self._wheel.set(self, at_s)
 
-    def was_mine(self) -> bool:
-        """After `clear`, of a `CancelledError` that the await raised: nobody but this alarm asked for it."""
-        return self.rang and self._task.cancelling() <= self._base
+    def ring(self) -> None:
+        # A wheel that rings several at once may meet one that another's ring has cleared or moved.
+        if self._slot is not None:
+            self._slot = None
+            self._on_ring()
+
+    def interrupt(self) -> None:
+        """Cancel what the task awaits. At most once between two `clear`."""
+        if not self.has_interrupted:
+            self.has_interrupted = True
+            self._task.cancel()
+
+    def clear(self) -> bool:
+        """No ring from here on, and an interruption is taken back. True when there was one."""
+        if self._slot is not None:
+            self._wheel.clear(self, self._slot)
+            self._slot = None
+        if not self.has_interrupted:
+            return False
+        self.has_interrupted = False
+        self._task.uncancel()
+        return True
+
+    def is_mine(self) -> bool:
+        """After a `clear` that was True, of the `CancelledError` that came: nobody else asked for it."""
+        return self._task.cancelling() <= self._base

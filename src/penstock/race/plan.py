@@ -1,55 +1,58 @@
-"""One request's decisions: which target, when again, when to stop. Pure: time and chance are arguments.
+"""One request's decisions: which target, when again, what beside what, when to stop. Pure: time and chance are given.
 
-Events go in (`started`, `waited`, `failed`, `answered`), `next` tells the move to make now. The driver makes the
-moves; property tests and simulations do too, with the same object.
+Events go in (`started`, `waited`, `failed`, `cancelled`, `answered`), `next` tells the move to make now. The driver
+makes the moves; property tests and simulations do too, with the same object.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
 from penstock.call import Attempt, Call
 from penstock.errors import VERDICTS, CallError, DeadlineExceeded, Unanswered, Verdict, unanswered
-from penstock.race.backoff import full_jitter_s
-from penstock.race.budgets import RetryBudget
+from penstock.race.latency import size_class
+from penstock.race.route import Route
 from penstock.race.settings import RaceSettings
+from penstock.race.standing import EPSILON_S, Readiness, Standings
+from penstock.race.triggers import COLD_LOOK_S, Triggers, Try
 
-__all__ = ["ATTEMPTS_KEPT", "Finish", "GiveUp", "Move", "Plan", "Readiness", "Start", "WaitUntil", "deadline_of"]
+__all__ = ["ATTEMPTS_KEPT", "Cancel", "Finish", "GiveUp", "Move", "Plan", "Reason", "Start", "WaitUntil", "deadline_of"]
 
 ATTEMPTS_KEPT = 64
 """Of a request's attempts the first half and the last half of this many are kept; all are counted."""
 
-_MOST_KEYS = 1000
-"""Refused keys a call may go through at one target: more than any pool holds, less than for ever."""
-
-_EPSILON_S = 1e-6
-
-
-class Readiness(Protocol):
-    """What the plan asks of a target: its name, and how long it would let a call wait now."""
-
-    @property
-    def name(self) -> str: ...
-
-    def wait_s(self, now_s: float, estimate: int) -> float: ...
+Reason = Literal["first", "retry", "fallback", "hedge", "silent", "late"]
+"""Why an attempt was made: `hedge`, `silent` and `late` run beside another one; after refusals at a limit alone it is
+still a `first`."""
 
 
 class Start(msgspec.Struct, frozen=True):
-    """Ask `target` (its place in the list) for admission and send. `retry`: it follows a failure that counts."""
+    """Ask `target` (its place in the list) for admission and send. `retry`: it follows a failure that counts.
+
+    Beside a running attempt it is sent at once or not at all.
+    """
 
     target: int
     retry: bool
+    reason: Reason = "first"
 
 
 class WaitUntil(msgspec.Struct, frozen=True):
-    """Do nothing until then, and ask again."""
+    """Do nothing until then or the next event, and ask again."""
 
     at_s: float
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    """The attempt has failed with `error` although it still runs: end it, and say so with `failed`."""
+
+    run: Try
+    error: CallError
 
 
 class Finish(msgspec.Struct, frozen=True):
@@ -64,7 +67,7 @@ class GiveUp(msgspec.Struct, frozen=True):
     error: Unanswered
 
 
-Move = Start | WaitUntil | Finish | GiveUp
+Move = Start | WaitUntil | Cancel | Finish | GiveUp
 
 
 def deadline_of(call: Call, settings: RaceSettings, began_s: float) -> float | None:
@@ -74,22 +77,6 @@ def deadline_of(call: Call, settings: RaceSettings, began_s: float) -> float | N
     if settings.patience == "interactive" and settings.deadline_after_s is not None:
         return began_s + settings.deadline_after_s
     return None
-
-
-class _Standing:
-    """What one call has been through at one target."""
-
-    __slots__ = ("ended", "failures", "key_refusals", "not_before_s", "once", "refusals", "tried")
-
-    def __init__(self) -> None:
-        self.ended: CallError | None = None
-        """Why it isn't asked again."""
-        self.not_before_s = -math.inf
-        self.tried = False
-        self.failures = 0
-        self.refusals = 0
-        self.key_refusals = 0
-        self.once = False
 
 
 class Plan:
@@ -105,25 +92,35 @@ class Plan:
         targets: Sequence[Readiness],
         *,
         settings: RaceSettings,
-        budget: RetryBudget,
+        route: Route,
         rng: random.Random,
         began_s: float,
     ) -> None:
         self.attempts: list[Attempt] = []
         self.requests_sent = 0
         self.counted = 0
-        """Attempts that `max_attempts` counts."""
+        """Attempts that ended and that `max_attempts` counts."""
+        self.running: list[Try] = []
         self.first_send_s: float | None = None
         self.admission_deadline_s = deadline_of(call, settings, began_s)
         """The bound of a wait at a limit: a deadline that counts from the first send doesn't count there."""
         self.deadline_s = self.admission_deadline_s
         self._batch = settings.patience == "batch"
-        self._call = call
         self._targets = targets
-        self._standings = [_Standing() for _ in targets]
         self._settings = settings
-        self._budget = budget
+        self._budget = route.budget
+        self._hedges = route.hedges
         self._rng = rng
+        self._standings = Standings(
+            targets,
+            settings,
+            estimate=call.estimate,
+            rng=rng,
+            turns=route.turns,
+            too_late_s=self.admission_deadline_s,
+        )
+        kind = size_class(call.estimate)
+        self._triggers = Triggers(settings, [target.latency.of(kind) for target in targets], route.hedges)
         self._last: CallError | None = None
         self._answer: Attempt | None = None
         self._over: GiveUp | None = None
@@ -133,22 +130,48 @@ class Plan:
         # The next attempt that counts is paid for; a refusal at a limit uses nothing up.
         self._paid = False
         self._waited = False
+        self._hedged = False
+        self._was_silent = False
+        self._late_used = False
         self._begin_deadline: float | None = settings.deadline_after_send_s if self._batch else None
+
+    @property
+    def has_answer(self) -> bool:
+        return self._answer is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Finished or given up."""
+        return self._answer is not None or self._over is not None
 
     # Events.
 
-    def started(self, attempt: Attempt, target: int, now_s: float) -> None:
-        """A request is being sent."""
+    def started(
+        self,
+        attempt: Attempt,
+        target: int,
+        now_s: float,
+        *,
+        streams: bool = False,
+        ticket: int = 0,
+        run: Try | None = None,
+    ) -> Try:
+        """A request is being sent. `streams`: its first token will be told; `ticket` is the breaker's."""
         if self.first_send_s is None:
             self.first_send_s = now_s
             if self._begin_deadline is not None:
                 own_s = now_s + self._begin_deadline
                 self.deadline_s = own_s if self.deadline_s is None else min(own_s, self.deadline_s)
-        self._standings[target].tried = True
+        standing = self._standings.of[target]
+        standing.tried = True
+        standing.running += 1
         self.requests_sent += 1
         if len(self.attempts) >= ATTEMPTS_KEPT:
             del self.attempts[ATTEMPTS_KEPT // 2]
         self.attempts.append(attempt)
+        run = run or Try(attempt, target, now_s, streams=streams, ticket=ticket)
+        self.running.append(run)
+        return run
 
     def waited(self, seconds: float) -> None:
         """The call stood in a limit's line for so long: no time of its own deadline, when that counts from a send."""
@@ -158,26 +181,34 @@ class Plan:
         hard_s = self.admission_deadline_s
         self.deadline_s = min(self.deadline_s + seconds, math.inf if hard_s is None else hard_s)
 
-    def failed(self, target: int, error: CallError, now_s: float) -> None:
+    def failed(self, target: int, error: CallError, now_s: float, run: Try | None = None) -> None:
         """An attempt failed, or (`error.sent` False, no attempt) admission was refused for good.
 
         The permit must have been settled before: what a refusal means is read from the target's wait.
         """
+        if run is not None:
+            self._left(run)
         verdict = VERDICTS[error.kind]
-        standing = self._standings[target]
         self._last = error
         if verdict.same_target != "wait" and not verdict.key_is_bad:
             self.counted += 1
             self._paid = False
-        if verdict.key_is_bad:
-            self._lost_key(target, error, now_s)
-        else:
-            _AFTER[verdict.same_target](self, target, error, now_s)
-        if standing.ended is not None and not self._may_go_elsewhere(verdict, error):
+        ended = self._standings.failed(target, error, now_s)
+        if ended and not self._may_go_elsewhere(verdict, error):
             self._stop(error)
 
-    def answered(self, attempt: Attempt) -> None:
+    def cancelled(self, run: Try) -> None:
+        """An attempt ended before it came to anything, and that says nothing."""
+        self._left(run)
+
+    def answered(self, attempt: Attempt, run: Try | None = None) -> None:
+        if run is not None:
+            self._left(run)
         self._answer = attempt
+
+    def _left(self, run: Try) -> None:
+        self.running.remove(run)
+        self._standings.of[run.place].running -= 1
 
     # Moves.
 
@@ -187,64 +218,127 @@ class Plan:
             return Finish(self._answer)
         if self._over is not None:
             return self._over
-        if self.deadline_s is not None and now_s >= self.deadline_s - _EPSILON_S:
+        if self.deadline_s is not None and now_s >= self.deadline_s - EPSILON_S:
             return self._late()
+        if self.running:
+            return self._beside(now_s)
         most = self._settings.max_attempts
         if most is not None and self.counted >= most and self._last is not None:
             return self._stop(self._last)
-        target, ready_s = self._choose(now_s)
+        target, ready_s = self._standings.choose(now_s, tried=self.requests_sent > 0)
         if target is None:
             assert self._last is not None, "a race has at least one target"
             return self._stop(self._last)
-        if ready_s > now_s + _EPSILON_S:
+        if ready_s > now_s + EPSILON_S:
             return self._wait(ready_s)
         return self._start(target, now_s)
 
     def _start(self, target: int, now_s: float) -> Move:
         if self.counted == 0:
             return Start(target, retry=False)
-        if not (self._batch or self._paid or self._is_only_chance(target) or self._budget.withdraw()):
+        if not (self._batch or self._paid or self._standings.is_only_chance(target) or self._budget.withdraw()):
             if self._exempt_at_s is None:
                 self._exempt_at_s = self._exempt_instant(now_s)
-            if self._exempt_used or now_s < self._exempt_at_s - _EPSILON_S:
+            if (
+                self._exempt_used
+                or now_s < self._exempt_at_s - EPSILON_S
+                or not self._targets[target].breaker.is_closed
+            ):
                 return self._wait(self._ask_again_at(now_s))
             if self.deadline_s is None:
                 self._exempt_at_s = self._exempt_instant(now_s)
             else:
                 self._exempt_used = True
         self._paid = True
-        return Start(target, retry=True)
+        return Start(target, retry=True, reason="retry" if self._standings.of[target].tried else "fallback")
 
-    def _choose(self, now_s: float) -> tuple[int | None, float]:
-        """The target to ask and the instant from which on it may be asked; admission may take longer.
-
-        A target in order of preference that may be asked now and whose limit is free (or for an interactive call:
-        nearly so) comes first; else whichever is ready first.
-        """
-        patience_s = 0.0 if self._batch else self._settings.limit_patience_s
-        best, best_s, best_from_s = None, math.inf, now_s
-        for place, standing in enumerate(self._standings):
-            if standing.ended is not None:
-                continue
-            if len(self._standings) == 1:
-                return place, standing.not_before_s
-            wait_s = self._targets[place].wait_s(now_s, self._call.estimate)
-            if standing.not_before_s <= now_s + _EPSILON_S and wait_s <= patience_s:
-                return place, now_s
-            ready_s = max(standing.not_before_s, now_s + wait_s)
-            if best is None or ready_s < best_s:
-                best, best_s, best_from_s = place, ready_s, standing.not_before_s
-        return best, best_from_s
+    def within(self, until_s: float) -> float:
+        """That instant, or the deadline where it comes sooner."""
+        return until_s if self.deadline_s is None else min(until_s, self.deadline_s)
 
     def _wait(self, until_s: float) -> Move:
-        return WaitUntil(until_s if self.deadline_s is None else min(until_s, self.deadline_s))
+        return WaitUntil(self.within(until_s))
+
+    # Beside what runs.
+
+    def _beside(self, now_s: float) -> Move:
+        """An attempt that fails at a bound; else one more beside those that run, when a trigger says so; else a wait."""
+        until_s = math.inf
+        for run in self.running:
+            at_s, why = self._triggers.fails_at(run, now_s)
+            if now_s >= at_s:
+                return Cancel(run, CallError("timeout", why, target=run.attempt.target))
+            until_s = min(until_s, at_s)
+        most = self._settings.max_attempts
+        if most is not None and self.counted + len(self.running) >= most:
+            return self._wait(until_s)
+        for trigger in (self._hedge, self._silence, self._lateness):
+            move = trigger(now_s)
+            if type(move) is Start:
+                return move
+            assert type(move) is WaitUntil
+            until_s = min(until_s, move.at_s)
+        return self._wait(until_s)
+
+    def _hedge(self, now_s: float) -> Move:
+        """Once a call, and within the budget: an empty one means no hedge, not a later one."""
+        settings = self._settings
+        if self._hedged or settings.hedge == "off" or len(self.running) != 1 or self.running[0].tokens:
+            return WaitUntil(math.inf)
+        run = self.running[0]
+        place = next((other for other in range(len(self._targets)) if self._may_hedge(other, run, now_s)), None)
+        if place is None:
+            return WaitUntil(now_s + COLD_LOOK_S)
+        at_s = self._triggers.hedge_at_s(run, place, now_s)
+        if now_s < at_s:
+            return WaitUntil(min(at_s, now_s + COLD_LOOK_S) if settings.hedge == "auto" else at_s)
+        self._hedged = True
+        if settings.hedge == "auto" and not self._hedges.budget.withdraw():
+            return WaitUntil(math.inf)
+        return Start(place, retry=False, reason="hedge")
+
+    def _may_hedge(self, place: int, run: Try, now_s: float) -> bool:
+        standing = self._standings.of[place]
+        return place != run.place and standing.ended is None and self._standings.is_free(place, now_s)
+
+    def _silence(self, now_s: float) -> Move:
+        """Not budgeted: when all that run are silent, the next one is asked, and the old ones may still answer."""
+        alone = len(self._targets) == 1
+        at_s = -math.inf
+        for run in self.running:
+            again = self._was_silent or len(self.running) > 1
+            quiet_s = self._triggers.quiet_at_s(run, now_s, again=again, alone=alone)
+            if now_s >= quiet_s and not run.said_silent:
+                run.said_silent = True
+                self._standings.of[run.place].silent = True
+                self._targets[run.place].breaker.silent(run.ticket, run.started_s, now_s)
+            at_s = max(at_s, quiet_s)
+        if now_s < at_s:
+            cold = self.running[-1].streams and self.running[-1].first_token_s is None
+            return WaitUntil(min(at_s, now_s + 4 * COLD_LOOK_S) if cold else at_s)
+        place = self._standings.another(now_s)
+        if place is None:
+            return WaitUntil(now_s + COLD_LOOK_S)
+        self._was_silent = True
+        return Start(place, retry=False, reason="silent")
+
+    def _lateness(self, now_s: float) -> Move:
+        """Not budgeted, once a call: the last moment at which another attempt can still make it."""
+        if self._late_used or self.deadline_s is None:
+            return WaitUntil(math.inf)
+        run = self.running[-1]
+        if run.first_token_s is not None and not run.said_silent:
+            return WaitUntil(math.inf)
+        place = self._standings.another(now_s)
+        if place is None:
+            return WaitUntil(now_s + COLD_LOOK_S)
+        at_s = self._triggers.late_at_s(run, place, self.deadline_s, now_s)
+        if now_s < at_s:
+            return WaitUntil(min(at_s, now_s + 4 * COLD_LOOK_S))
+        self._late_used = True
+        return Start(place, retry=False, reason="late")
 
     # The budget.
-
-    def _is_only_chance(self, target: int) -> bool:
-        """The first try at the only target that is left needs no budget: always try to answer."""
-        others = any(s.ended is None for place, s in enumerate(self._standings) if place != target)
-        return not self._standings[target].tried and not others
 
     def _exempt_instant(self, now_s: float) -> float:
         """Somewhere in the middle of what is left: late enough to have waited, early enough to be answered."""
@@ -253,64 +347,15 @@ class Plan:
 
     def _ask_again_at(self, now_s: float) -> float:
         """When to look again whether others' successes have filled the budget."""
-        again_s = now_s + max(0.05, self._backoff_s(self.counted))
-        if self._exempt_used or self._exempt_at_s is None:
+        again_s = now_s + max(0.05, self._standings.backoff_s(self.counted))
+        if self._exempt_used or self._exempt_at_s is None or self._exempt_at_s <= now_s:
             return again_s
         return min(again_s, self._exempt_at_s)
 
-    # What a failure means for its target.
-
-    def _backoff_s(self, failures: int) -> float:
-        settings = self._settings
-        return full_jitter_s(failures, self._rng, base_s=settings.backoff_base_s, cap_s=settings.backoff_cap_s)
-
-    def _lost_key(self, target: int, error: CallError, now_s: float) -> None:
-        standing = self._standings[target]
-        standing.key_refusals += 1
-        none_left = self._targets[target].wait_s(now_s, self._call.estimate) == math.inf
-        if none_left or not error.sent or standing.key_refusals >= _MOST_KEYS:
-            standing.ended = error
-        standing.not_before_s = now_s
-
-    def _after_wait(self, target: int, error: CallError, now_s: float) -> None:
-        standing = self._standings[target]
-        standing.refusals += 1
-        standing.not_before_s = now_s
-        wait_s = self._targets[target].wait_s(now_s, self._call.estimate)
-        if wait_s <= 0.0:
-            # Another key may be free; a limit that goes on not to hold the call back is replaced by its own waits.
-            if standing.refusals > 1:
-                standing.not_before_s += self._backoff_s(standing.refusals - 1)
-        elif self._is_too_late(now_s + min(wait_s, error.retry_after_s or 0.0)):
-            standing.ended = error
-
-    def _after_backoff(self, target: int, error: CallError, now_s: float) -> None:
-        standing = self._standings[target]
-        standing.failures += 1
-        asked_s = error.retry_after_s or 0.0
-        standing.not_before_s = now_s + max(asked_s, self._backoff_s(standing.failures))
-        if self._is_too_late(now_s + asked_s):
-            standing.ended = error
-
-    def _after_once(self, target: int, error: CallError, now_s: float) -> None:
-        standing = self._standings[target]
-        if standing.once:
-            standing.ended = error
-        standing.once = True
-        self._after_backoff(target, error, now_s)
-
-    def _after_never(self, target: int, error: CallError, now_s: float) -> None:
-        del now_s
-        self._standings[target].ended = error
-
-    def _is_too_late(self, at_s: float) -> bool:
-        """The server itself said: not before the deadline. Nobody has to wait to learn that."""
-        return self.admission_deadline_s is not None and at_s >= self.admission_deadline_s
+    # Endings.
 
     def _may_go_elsewhere(self, verdict: Verdict, error: CallError) -> bool:
         return verdict.other_target == "yes" or error.kind in self._settings.fallback_on
-
-    # Endings.
 
     def _stop(self, last: CallError) -> GiveUp:
         if self._over is None:
@@ -332,11 +377,3 @@ class Plan:
         message = f"the deadline passed after {tries}{where}{after}"
         self._over = GiveUp(DeadlineExceeded(message, sent, last, self.requests_sent))
         return self._over
-
-
-_AFTER: dict[str, Callable[[Plan, int, CallError, float], None]] = {
-    "wait": Plan._after_wait,
-    "backoff": Plan._after_backoff,
-    "once": Plan._after_once,
-    "never": Plan._after_never,
-}

@@ -57,6 +57,16 @@ class RaceStats:
     answered: int = 0
     gave_up: int = 0
     retries: int = 0
+    hedges: int = 0
+    """Attempts beside one that ran, within the hedge budget or after the route's fixed delay."""
+    reserves: int = 0
+    """Attempts beside one that was silent, or at the last moment before the deadline."""
+    seams: int = 0
+    """Broken streams that went on."""
+    lost: int = 0
+    """Attempts that were ended before they came to anything: another one answered, or the caller went away."""
+    lost_tokens: int = 0
+    """What the lost ones cost, estimated: their input and whatever tokens had come."""
     refusals: int = 0
     waiting: int = 0
     """Calls that wait at a limit or between two attempts, now."""

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 from penstock.call import Call, RateLimits, Reply, Usage
 from penstock.errors import CallError
+from penstock.race.latency import LatencyBook
 
 __all__ = ["Breaker", "Ending", "Permit", "Target"]
 
@@ -62,6 +63,13 @@ class Target(Protocol):
     Admission is apart from sending, so that waits at a limit are no time of an attempt, and the key that was chosen
     travels with the permit. The race settles every permit; `send` doesn't.
     """
+
+    breaker: Breaker
+    """Shared by all races that use the target."""
+    latency: LatencyBook
+    """Shared likewise."""
+    prefills: bool
+    """It continues an assistant message at the end of `messages`."""
 
     @property
     def name(self) -> str:

@@ -11,13 +11,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from penstock.testing.exam_codec import exercise_codec
     from penstock.testing.exam_transport import exercise_transport
-    from penstock.testing.fakes import Chunks, Delayed, FakePermit, FakeTransport, ScriptedHandler, ScriptedTarget
+    from penstock.testing.fakes import (
+        Chunks,
+        Delayed,
+        FakeBreaker,
+        FakePermit,
+        FakeTransport,
+        ScriptedHandler,
+        ScriptedTarget,
+    )
     from penstock.testing.loop import Deadlock, VirtualLoop, run
 
 __all__ = [
     "Chunks",
     "Deadlock",
     "Delayed",
+    "FakeBreaker",
     "FakePermit",
     "FakeTransport",
     "ScriptedHandler",
@@ -32,6 +41,7 @@ _HOMES = {
     "Chunks": "fakes",
     "Deadlock": "loop",
     "Delayed": "fakes",
+    "FakeBreaker": "fakes",
     "FakePermit": "fakes",
     "FakeTransport": "fakes",
     "ScriptedHandler": "fakes",

@@ -11,8 +11,10 @@ from penstock.call import Call, Completion, Event, RateLimits, Reply, Usage
 from penstock.errors import CallError
 from penstock.handler import OpenStream
 from penstock.http import Timeouts, WireReply, WireRequest, WireStream
+from penstock.race.latency import LatencyBook
+from penstock.race.target import Ending
 
-__all__ = ["Chunks", "Delayed", "FakePermit", "FakeTransport", "ScriptedHandler", "ScriptedTarget"]
+__all__ = ["Chunks", "Delayed", "FakeBreaker", "FakePermit", "FakeTransport", "ScriptedHandler", "ScriptedTarget"]
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -201,8 +203,42 @@ class FakePermit:
         self._target.in_flight -= 1
 
 
+class FakeBreaker:
+    """A breaker that is closed until a test sets `shut_s`, and counts: `in_flight`, `silences`, `endings`."""
+
+    def __init__(self) -> None:
+        self.shut_s = 0.0
+        """Seconds that it would let a new attempt wait."""
+        self.in_flight = 0
+        self.silences = 0
+        self.endings: list[Ending] = []
+
+    @property
+    def is_closed(self) -> bool:
+        return self.shut_s <= 0.0
+
+    def wait_s(self, now_s: float) -> float:
+        del now_s
+        return self.shut_s
+
+    def started(self, now_s: float) -> int:
+        del now_s
+        self.in_flight += 1
+        return 0
+
+    def ended(self, ticket: int, started_s: float, now_s: float, ending: Ending, *, was_silent: bool = False) -> None:
+        del ticket, started_s, now_s, was_silent
+        self.in_flight -= 1
+        assert self.in_flight >= 0, "an attempt ended twice"
+        self.endings.append(ending)
+
+    def silent(self, ticket: int, started_s: float, now_s: float) -> None:
+        del ticket, started_s, now_s
+        self.silences += 1
+
+
 class ScriptedTarget:
-    """A target of a race: a scripted handler behind a limit that a test can set.
+    """A target of a race: a scripted handler behind a limit and a breaker that a test can set.
 
     It admits at most `room` calls at once and none before `free_at_s` (an instant of the loop's clock), which a
     rate_limited refusal moves on by its wait. `keys` is how many refused keys it can lose before admission itself
@@ -219,6 +255,9 @@ class ScriptedTarget:
         free_at_s: float = 0.0,
     ) -> None:
         self.name = name
+        self.breaker = FakeBreaker()
+        self.latency = LatencyBook()
+        self.prefills = False
         self.handler = ScriptedHandler(script)
         self.room = room
         self.keys = keys

@@ -1,0 +1,124 @@
+"""What is noted of each attempt: in its own record, the live counts, the target's health and latencies, the budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from penstock.call import Attempt, Call, Usage
+from penstock.errors import CallError, Unanswered
+from penstock.race.latency import Latency, size_class
+from penstock.race.plan import Start
+from penstock.race.route import Route
+from penstock.race.stats import RaceStats, TargetStats
+from penstock.race.target import Ending, Target
+from penstock.race.telling import Teller
+from penstock.race.triggers import Try
+
+__all__ = ["Books"]
+
+
+class Books:
+    """One race's accounts. `first_s` is always the instant of the call's first send."""
+
+    __slots__ = ("_counts", "_route", "_targets", "stats", "tell")
+
+    def __init__(self, targets: Sequence[Target], route: Route, stats: RaceStats, tell: Teller) -> None:
+        self._targets = targets
+        self._counts: tuple[TargetStats, ...] = tuple(stats.target(target.name) for target in targets)
+        self._route = route
+        self.stats = stats
+        self.tell = tell
+
+    def started(self, call: Call, attempt: Attempt, place: int, now_s: float) -> int:
+        """An attempt is sent. Returns the breaker's ticket."""
+        self._counts[place].started += 1
+        if self.tell.listens():
+            self.tell.attempt_started(call, attempt)
+        return self._targets[place].breaker.started(now_s)
+
+    def chosen(self, move: Start) -> None:
+        """The plan made a move that isn't a call's first."""
+        stats = self.stats
+        if move.retry:
+            stats.retries += 1
+        elif move.reason == "hedge":
+            stats.hedges += 1
+        elif move.reason in ("silent", "late"):
+            stats.reserves += 1
+
+    def answered(self, call: Call, attempt: Attempt, place: int, usage: Usage | None) -> None:
+        """The whole answer is here, and it is the call's."""
+        attempt.outcome = "answered"
+        attempt.usage = usage
+        counts = self._counts[place]
+        counts.tokens.add(usage)
+        counts.answered += 1
+        self.stats.answered += 1
+        self._route.budget.deposit()
+        if self.tell.listens():
+            self.tell.answered(call, attempt)
+
+    def was_good(self, place: int, ticket: int, started_s: float, now_s: float, *, was_silent: bool = False) -> None:
+        """The target did well."""
+        self._counts[place].last_answer_s = now_s
+        self._targets[place].breaker.ended(ticket, started_s, now_s, "good", was_silent=was_silent)
+
+    def learn(self, call: Call, run: Try, now_s: float) -> None:
+        """How long a whole answer took."""
+        latency = self._latency(call, run)
+        latency.total.observe(now_s - run.started_s, now_s)
+        if run.first_token_s is not None:
+            latency.first_token.observe(run.first_token_s - run.started_s, now_s)
+
+    def failed(self, call: Call, run: Try, error: CallError, now_s: float, first_s: float) -> None:
+        """An attempt came to nothing."""
+        attempt = run.attempt
+        attempt.outcome = "failed"
+        attempt.ended_s = now_s - first_s
+        if run.first_token_s is not None:
+            attempt.first_token_s = run.first_token_s - first_s
+        attempt.status = error.status
+        attempt.error_kind = error.kind
+        attempt.error = str(error)
+        attempt.request_id = error.request_id
+        self._counts[run.place].failed(error)
+        if error.kind == "rate_limited":
+            self.stats.refusals += 1
+        ending: Ending = "bad" if error.verdict.breaker else "neutral"
+        breaker = self._targets[run.place].breaker
+        breaker.ended(run.ticket, run.started_s, now_s, ending, was_silent=run.said_silent)
+        if error.kind == "timeout":
+            self._censor(call, run, now_s)
+        self.tell.attempt_failed(call, attempt, error)
+
+    def lost(self, call: Call, run: Try, now_s: float, first_s: float, *, why: str | None = None) -> None:
+        """An attempt was ended by the race or its caller. What it cost nobody will tell: it is estimated."""
+        attempt = run.attempt
+        attempt.outcome = "cancelled"
+        attempt.ended_s = now_s - first_s
+        attempt.error = why
+        if run.first_token_s is not None:
+            attempt.first_token_s = run.first_token_s - first_s
+        breaker = self._targets[run.place].breaker
+        breaker.ended(run.ticket, run.started_s, now_s, "neutral", was_silent=run.said_silent)
+        self._censor(call, run, now_s)
+        self.stats.lost += 1
+        self.stats.lost_tokens += call.estimate + run.tokens
+
+    def gave_up(self, call: Call, error: Unanswered) -> None:
+        self.stats.gave_up += 1
+        self.tell.gave_up(call, error)
+
+    def _censor(self, call: Call, run: Try, now_s: float) -> None:
+        latency = self._latency(call, run)
+        age_s = now_s - run.started_s
+        latency.total.censored(age_s, now_s)
+        if not run.streams:
+            return
+        if run.first_token_s is None:
+            latency.first_token.censored(age_s, now_s)
+        else:
+            latency.first_token.observe(run.first_token_s - run.started_s, now_s)
+
+    def _latency(self, call: Call, run: Try) -> Latency:
+        return self._targets[run.place].latency.of(size_class(call.estimate))

@@ -1,0 +1,414 @@
+"""One call's attempts: the first one is awaited in the caller's own task, those beside it are tasks of their own.
+
+Everything that happens (an attempt ends, an alarm rings) asks the plan for its next move. While the worker awaits an
+attempt, moves are made from callbacks; when a task beside it wins, the worker's await is interrupted. Whatever the
+end, no attempt outlives the contest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING
+
+from penstock.call import Attempt, Call, Completion, Reply
+from penstock.errors import CallError
+from penstock.handler import OpenStream, primed
+from penstock.race.alarm import Alarm
+from penstock.race.inside import read_inside
+from penstock.race.plan import Cancel, Finish, GiveUp, Plan, Start, WaitUntil
+from penstock.race.target import Permit
+from penstock.race.triggers import Try
+
+if TYPE_CHECKING:
+    from penstock.race.driver import Racing
+
+__all__ = ["Contest"]
+
+_NO_ROOM_S = 0.25
+"""A limit let nobody in although it had said so: look again then."""
+
+
+class Contest:
+    """One call over its targets, from its first attempt to its end."""
+
+    __slots__ = (
+        "_admitting",
+        "_alarm",
+        "_asked",
+        "_call",
+        "_crash",
+        "_detached",
+        "_first",
+        "_inline",
+        "_losers",
+        "_plan",
+        "_racing",
+        "_sides",
+        "_streams",
+        "_waiter",
+        "_won",
+        "began_s",
+    )
+
+    def __init__(self, racing: Racing, call: Call, began_s: float, *, plan: Plan | None = None) -> None:
+        self._racing = racing
+        self._call = call
+        self.began_s = began_s
+        self._plan = plan
+        self._asked, self._streams = racing.asked(call)
+        self._alarm = Alarm(racing.wheel, self._ring)
+        self._first: Try | None = None
+        self._inline: Try | None = None
+        self._admitting = False
+        self._sides: dict[Try, asyncio.Task[Reply]] = {}
+        self._detached: set[Try] = set()
+        self._losers: list[OpenStream] = []
+        self._won: tuple[Try, Reply] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._crash: BaseException | None = None
+
+    async def begin(self, permit: Permit, look_s: float) -> Reply:
+        """The call's reply, its first attempt admitted at the first target; something may be late from `look_s` on.
+
+        Raises `Unanswered`.
+        """
+        run = self._run(Attempt(id=self._call.id + "-1", target=self._racing.targets[0].name), 0, self.began_s)
+        self._first = run
+        await self._await(run, permit, look_s)
+        if self._won is not None and self._won[0] is run and self._plan is None:
+            return self._racing.finish(self._call, run, self._won[1], (run.attempt,), 1, self.began_s)
+        return await self.persist()
+
+    async def persist(self) -> Reply:
+        """Make the plan's moves until one ends the call: its reply, or `Unanswered` raised."""
+        plan = self._the_plan()
+        while True:
+            if self._crash is not None:
+                await self._abandon()
+                raise self._crash
+            move = plan.next(self._racing.now())
+            if isinstance(move, Finish | GiveUp):
+                return await self._end(move)
+            if type(move) is WaitUntil:
+                await self._rest(move.at_s)
+            elif type(move) is Start:
+                if not plan.running:
+                    await self._start(move)
+                elif not self._launch(move):
+                    await self._rest(plan.within(self._racing.now() + _NO_ROOM_S))
+            elif type(move) is Cancel:
+                self._cut(move)
+
+    # In the worker.
+
+    async def _start(self, move: Start) -> None:
+        """Nothing else runs: wait for admission, send, and wait for what comes of it."""
+        plan, place = self._the_plan(), move.target
+        try:
+            permit = await self._admit(plan, place)
+        except CallError as error:
+            plan.failed(place, error, self._racing.now())
+            return
+        if permit is None:
+            return
+        now_s = self._racing.now()
+        self._racing.books.chosen(move)
+        run = self._run(self._attempt(move, now_s), place, now_s)
+        plan.started(run.attempt, place, now_s, run=run)
+        await self._await(run, permit, plan.within(now_s + self._racing.first_look_s))
+
+    async def _admit(self, plan: Plan, place: int) -> Permit | None:
+        """A permit; None when the deadline passed first."""
+        racing, call = self._racing, self._call
+        target = racing.targets[place]
+        began_s = racing.now()
+        permit: Permit | None = target.try_admit(call, began_s)
+        if permit is not None:
+            return permit
+        racing.books.tell.waiting(call, target.name, math.inf)
+        racing.books.stats.waiting += 1
+        self._admitting = True
+        self._alarm.set(math.inf if plan.admission_deadline_s is None else plan.admission_deadline_s)
+        try:
+            # A limit that hands a permit over as the alarm rings gives it to the next in line itself.
+            return await target.admit(call)  # type: ignore[no-any-return]
+        except asyncio.CancelledError:
+            if self._alarm.clear() and self._alarm.is_mine():
+                return None
+            raise
+        finally:
+            self._admitting = False
+            self._alarm.clear()
+            racing.books.stats.waiting -= 1
+            plan.waited(racing.now() - began_s)
+
+    async def _await(self, run: Try, permit: Permit, look_s: float) -> None:
+        """One attempt in the worker's own task, its permit settled and its end told."""
+        self._inline = run
+        self._alarm.set(look_s)
+        try:
+            reply = await self._send(run, permit)
+        except CallError as error:
+            self._over()
+            permit.refused(error, self._racing.now())
+            self._failed(run, error)
+        except asyncio.CancelledError:
+            interrupted = self._over()
+            permit.release()
+            if not (interrupted and self._alarm.is_mine()):
+                self._lost(run, "cancelled by the caller")
+                await self._abandon()
+                raise
+            self._lost(run)
+        except BaseException:
+            self._over()
+            permit.release()
+            self._lost(run)
+            await self._abandon()
+            raise
+        else:
+            self._over()
+            self._answered(run, reply, permit)
+
+    def _over(self) -> bool:
+        """Synchronously after the worker's await: no callback may interrupt it any more. True when one has."""
+        self._inline = None
+        return self._alarm.clear()
+
+    async def _rest(self, until_s: float) -> None:
+        """Until an instant or an event."""
+        racing = self._racing
+        books = racing.books
+        self._waiter = asyncio.get_running_loop().create_future()
+        timer = None if until_s == math.inf else racing.clock.call_later(until_s - racing.now(), self._wake)
+        idle = not self._sides
+        if idle:
+            books.tell.waiting(self._call, None, until_s)
+            books.stats.waiting += 1
+        try:
+            await self._waiter
+        except asyncio.CancelledError:
+            await self._abandon()
+            raise
+        finally:
+            self._waiter = None
+            if idle:
+                books.stats.waiting -= 1
+            if timer is not None:
+                timer.cancel()
+
+    async def _end(self, move: Finish | GiveUp) -> Reply:
+        """The one reply, or `Unanswered`; first every other attempt ends."""
+        racing, plan = self._racing, self._the_plan()
+        for task in self._sides.values():
+            task.cancel()
+        try:
+            await self._drain()
+        except asyncio.CancelledError:
+            await self._abandon()
+            raise
+        if isinstance(move, GiveUp):
+            racing.books.gave_up(self._call, move.error)
+            raise move.error
+        assert self._won is not None
+        run, reply = self._won
+        first_s = self.began_s if plan.first_send_s is None else plan.first_send_s
+        return racing.finish(self._call, run, reply, tuple(plan.attempts), plan.requests_sent, first_s)
+
+    async def _abandon(self) -> None:
+        """Nobody wants the reply any more: end everything, whoever else cancels meanwhile."""
+        for task in self._sides.values():
+            task.cancel()
+        while self._sides or self._losers or self._won is not None:
+            if self._won is not None:
+                _, reply = self._won
+                self._won = None
+                if isinstance(reply, OpenStream):
+                    self._losers.append(reply)
+            try:
+                await self._drain()
+            except asyncio.CancelledError:
+                continue
+
+    async def _drain(self) -> None:
+        """Wait for the end of what was cancelled. A cancellation meanwhile is raised when all of it has ended."""
+        cancelled = False
+        while self._sides:
+            try:
+                await asyncio.wait(list(self._sides.values()))
+            except asyncio.CancelledError:
+                cancelled = True
+        while self._losers:
+            stream = self._losers.pop()
+            try:
+                await stream.aclose()
+            except asyncio.CancelledError:
+                cancelled = True
+        if cancelled:
+            raise asyncio.CancelledError
+
+    # In callbacks.
+
+    def _ring(self) -> None:
+        """The alarm's: something may be late."""
+        if self._admitting:
+            self._alarm.interrupt()
+        elif self._inline is not None:
+            self._pump()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _pump(self) -> None:
+        """Make moves while the worker awaits an attempt."""
+        plan = self._the_plan()
+        while self._inline is not None:
+            move = plan.next(self._racing.now())
+            if type(move) is WaitUntil:
+                self._alarm.set(move.at_s)
+                return
+            if type(move) is Start:
+                if not plan.running:
+                    # The attempt that the worker awaits has been given up: the worker goes on by itself.
+                    return
+                if not self._launch(move):
+                    self._alarm.set(plan.within(self._racing.now() + _NO_ROOM_S))
+                    return
+            elif type(move) is Cancel:
+                self._cut(move)
+            else:
+                self._alarm.interrupt()
+                return
+
+    def _launch(self, move: Start) -> bool:
+        """One more attempt beside those that run, in a task; False when its limit lets nobody in."""
+        plan, place = self._the_plan(), move.target
+        racing, now_s = self._racing, self._racing.now()
+        try:
+            permit = racing.targets[place].try_admit(self._call, now_s)
+        except CallError as error:
+            plan.failed(place, error, now_s)
+            return True
+        if permit is None:
+            return False
+        racing.books.chosen(move)
+        run = self._run(self._attempt(move, now_s), place, now_s)
+        plan.started(run.attempt, place, now_s, run=run)
+        task = asyncio.get_running_loop().create_task(self._send(run, permit))
+        self._sides[run] = task
+        task.add_done_callback(lambda done: self._side_over(run, permit, done))
+        return True
+
+    def _side_over(self, run: Try, permit: Permit, task: asyncio.Task[Reply]) -> None:
+        del self._sides[run]
+        if task.cancelled():
+            permit.release()
+            self._lost(run)
+        elif (error := task.exception()) is None:
+            self._answered(run, task.result(), permit)
+        elif isinstance(error, CallError):
+            permit.refused(error, self._racing.now())
+            self._failed(run, error)
+        else:
+            permit.release()
+            self._lost(run)
+            self._crash = error
+        if self._inline is None:
+            self._wake()
+        elif self._crash is not None:
+            self._alarm.interrupt()
+        else:
+            self._pump()
+
+    def _cut(self, move: Cancel) -> None:
+        """End an attempt that failed at a bound, in the plan's eyes now, in truth when its await has ended."""
+        run, now_s = move.run, self._racing.now()
+        self._detached.add(run)
+        plan = self._the_plan()
+        self._racing.books.failed(self._call, run, move.error, now_s, self._first_s())
+        plan.failed(run.place, move.error, now_s, run)
+        if run is self._inline:
+            self._alarm.interrupt()
+        else:
+            self._sides[run].cancel()
+
+    # Anywhere: what becomes of an attempt.
+
+    async def _send(self, run: Try, permit: Permit) -> Reply:
+        """One attempt. The permit is its caller's to settle."""
+        reply = await self._racing.targets[run.place].send(self._asked, permit)
+        if isinstance(reply, Completion):
+            return reply
+        if self._call.stream:
+            stream = await primed(reply)
+            run.token(self._racing.now())
+            return stream
+        assert isinstance(reply, OpenStream)
+        return await read_inside(reply, run, self._call.kind, self._racing.now)
+
+    def _answered(self, run: Try, reply: Reply, permit: Permit) -> None:
+        if isinstance(reply, Completion):
+            permit.settle(reply.usage)
+        else:
+            assert isinstance(reply, OpenStream)
+            reply.on_close(lambda: permit.settle(reply.usage))
+        if self._won is not None or run in self._detached or (self._plan is not None and self._plan.is_over):
+            if isinstance(reply, OpenStream):
+                self._losers.append(reply)
+            self._lost(run)
+            return
+        self._won = (run, reply)
+        if self._plan is not None:
+            self._plan.answered(run.attempt, run)
+
+    def _failed(self, run: Try, error: CallError) -> None:
+        if run in self._detached:
+            return
+        racing, now_s = self._racing, self._racing.now()
+        if not error.target:
+            error.target = racing.targets[run.place].name
+        plan = self._the_plan()
+        racing.books.failed(self._call, run, error, now_s, self._first_s())
+        plan.failed(run.place, error, now_s, run)
+
+    def _lost(self, run: Try, why: str | None = None) -> None:
+        if run in self._detached:
+            return
+        plan = self._plan
+        if why is None and plan is not None and plan.is_over:
+            why = "another attempt answered first" if plan.has_answer else "the deadline passed"
+        self._racing.books.lost(self._call, run, self._racing.now(), self._first_s(), why=why)
+        if plan is not None:
+            plan.cancelled(run)
+
+    # Parts.
+
+    def _run(self, attempt: Attempt, place: int, now_s: float) -> Try:
+        ticket = self._racing.books.started(self._call, attempt, place, now_s)
+        return Try(attempt, place, now_s, streams=self._streams, ticket=ticket)
+
+    def _attempt(self, move: Start, now_s: float) -> Attempt:
+        plan = self._the_plan()
+        first_s = now_s if plan.first_send_s is None else plan.first_send_s
+        return Attempt(
+            id=f"{self._call.id}-{plan.requests_sent + 1}",
+            target=self._racing.targets[move.target].name,
+            started_s=now_s - first_s,
+            reason=move.reason,
+            hedge=move.reason == "hedge",
+        )
+
+    def _the_plan(self) -> Plan:
+        """Made when something is decided that isn't plain: the first attempt then becomes known to it."""
+        plan = self._plan
+        if plan is None:
+            plan = self._plan = self._racing.plan(self._call, self.began_s)
+            if self._first is not None:
+                plan.started(self._first.attempt, 0, self.began_s, run=self._first)
+        return plan
+
+    def _first_s(self) -> float:
+        plan = self._plan
+        return self.began_s if plan is None or plan.first_send_s is None else plan.first_send_s

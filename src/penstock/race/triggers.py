@@ -1,0 +1,176 @@
+"""When a running attempt is late: late for its kind, silent, too slow, or too late for the deadline. Pure.
+
+Three triggers start one more attempt beside the one that runs (docs/architecture.md, "The race"), and three bounds
+end an attempt. The instants are asked anew at each look: what the latencies teach meanwhile counts for the calls that
+already wait.
+"""
+
+from __future__ import annotations
+
+import math
+
+from penstock.call import Attempt
+from penstock.race.hedging import HedgeBudget, HedgePlanner
+from penstock.race.latency import Distribution, Latency
+from penstock.race.settings import RaceSettings
+
+__all__ = ["COLD_LOOK_S", "Hedges", "Triggers", "Try"]
+
+COLD_LOOK_S = 0.25
+"""How soon to ask again for a delay that isn't known yet."""
+
+_SILENCE_S = 10.0
+"""A silence that is too long for a target whose latencies nobody knows, where there is another one."""
+_TYPICAL = 3.0
+"""Times its median: a first silence that means something. p95 alone would start one more for every twentieth call."""
+_STALL_LEAST_S = 1.0
+_STALL_TIMES = 8.0
+"""Times the attempt's own mean gap between tokens: it stalls."""
+_RATE_OVER_S = 10.0
+_LEAST_MARGIN_S = 0.1
+_MARGIN = 0.05
+_MOST_PLANNERS = 4096
+
+
+class Try:
+    """One attempt that runs: the plan and the driver share it."""
+
+    __slots__ = (
+        "attempt",
+        "first_token_s",
+        "last_token_s",
+        "place",
+        "rate_from",
+        "said_silent",
+        "started_s",
+        "streams",
+        "ticket",
+        "tokens",
+    )
+
+    def __init__(self, attempt: Attempt, place: int, started_s: float, *, streams: bool, ticket: int) -> None:
+        self.attempt = attempt
+        self.place = place
+        self.started_s = started_s
+        self.streams = streams
+        self.ticket = ticket
+        self.first_token_s: float | None = None
+        self.last_token_s = started_s
+        self.tokens = 0
+        self.said_silent = False
+        """The breaker was told that it is silent."""
+        self.rate_from = (math.inf, 0)
+        """An instant and the tokens that had come by then: where the least rate is measured from."""
+
+    def token(self, now_s: float) -> None:
+        """Something that says something has come."""
+        if self.first_token_s is None:
+            self.first_token_s = now_s
+            self.rate_from = (now_s, 0)
+        self.last_token_s = now_s
+        self.tokens += 1
+
+
+class Hedges:
+    """What all calls of a route share of hedging: the budget, and the delay for each pair of targets."""
+
+    __slots__ = ("_planners", "_share", "budget")
+
+    def __init__(self, share: float = 0.05) -> None:
+        self.budget = HedgeBudget(share)
+        self._share = share
+        self._planners: dict[tuple[int, int], HedgePlanner] = {}
+
+    def delay_s(self, first: Distribution, second: Distribution, now_s: float) -> float:
+        """How old an attempt at the first target is when a hedge at the second pays; inf while it doesn't."""
+        pair = (id(first), id(second))
+        planner = self._planners.get(pair)
+        if planner is None:
+            if len(self._planners) >= _MOST_PLANNERS:
+                self._planners.clear()
+            # The planner keeps both distributions, so that their ids stay theirs.
+            planner = self._planners[pair] = HedgePlanner(first, second, share=self._share)
+        return planner.delay_s(now_s)
+
+
+class Triggers:
+    """The instants of one call. `latencies` are those of its targets for its kind."""
+
+    __slots__ = ("_hedges", "_latencies", "_settings")
+
+    def __init__(self, settings: RaceSettings, latencies: list[Latency], hedges: Hedges) -> None:
+        self._settings = settings
+        self._latencies = latencies
+        self._hedges = hedges
+
+    # Bounds: the attempt fails.
+
+    def fails_at(self, run: Try, now_s: float) -> tuple[float, str]:
+        """When the attempt fails unless it goes on before, and what to say then."""
+        settings = self._settings
+        if not run.streams:
+            return math.inf, ""
+        if run.first_token_s is None:
+            if settings.first_token_s is None:
+                return math.inf, ""
+            return run.started_s + settings.first_token_s, f"no first token within {settings.first_token_s:g} s"
+        at_s, why = math.inf, ""
+        if settings.between_tokens_s is not None:
+            at_s = run.last_token_s + settings.between_tokens_s
+            why = f"the stream stalled: {settings.between_tokens_s:g} s without a token"
+        if settings.min_tokens_per_s > 0.0:
+            from_s, tokens = run.rate_from
+            if now_s >= from_s + _RATE_OVER_S:
+                rate = (run.tokens - tokens) / (now_s - from_s)
+                if rate < settings.min_tokens_per_s:
+                    return now_s, f"{rate:.3g} tokens/s over {now_s - from_s:.3g} s"
+                run.rate_from = (now_s, run.tokens)
+            at_s = min(at_s, run.rate_from[0] + _RATE_OVER_S)
+        return at_s, why
+
+    # Triggers: one more attempt starts beside it.
+
+    def hedge_at_s(self, run: Try, second: int, now_s: float) -> float:
+        """When a hedge at the place `second` pays; inf while it is unknown whether it does."""
+        hedge = self._settings.hedge
+        if hedge == "off":
+            return math.inf
+        if hedge != "auto":
+            return run.started_s + hedge
+        if run.streams:
+            if run.first_token_s is not None:
+                return math.inf
+            pair = self._latencies[run.place].first_token, self._latencies[second].first_token
+        else:
+            pair = self._latencies[run.place].total, self._latencies[second].total
+        return run.started_s + self._hedges.delay_s(*pair, now_s)
+
+    def quiet_at_s(self, run: Try, now_s: float, *, again: bool, alone: bool) -> float:
+        """When the attempt counts as silent. `again`: others of the call were silent before; `alone`: one target."""
+        if not run.streams:
+            return math.inf
+        if run.first_token_s is not None:
+            gap_s = (run.last_token_s - run.first_token_s) / max(1, run.tokens - 1)
+            return run.last_token_s + max(_STALL_LEAST_S, _STALL_TIMES * gap_s)
+        first = self._latencies[run.place].first_token
+        p95_s = first.quantile_s(0.95, now_s)
+        if p95_s == math.inf:
+            return math.inf if alone else run.started_s + _SILENCE_S
+        if again:
+            return run.started_s + p95_s
+        delay_s = max(p95_s, _TYPICAL * first.quantile_s(0.5, now_s))
+        return run.started_s + (delay_s if alone else min(delay_s, max(_SILENCE_S, 1.5 * p95_s)))
+
+    def late_at_s(self, run: Try, place: int, deadline_s: float, now_s: float) -> float:
+        """The last moment at which the target at `place` can still answer before the deadline; inf when it can't."""
+        total = self._latencies[place].total
+        needs_s = total.quantile_s(0.95, now_s)
+        if needs_s == math.inf:
+            return run.started_s + (deadline_s - run.started_s) / 2
+        at_s = deadline_s - needs_s - max(_LEAST_MARGIN_S, _MARGIN * needs_s)
+        # A deadline that is short for everyone is no reason to ask everybody twice at once.
+        usual_s = self._latencies[run.place].total.quantile_s(0.5, now_s)
+        least_s = run.started_s + (0.0 if usual_s == math.inf else 1.5 * usual_s)
+        if at_s >= least_s:
+            return at_s
+        return least_s if least_s < deadline_s - total.quantile_s(0.5, now_s) else math.inf
