@@ -108,11 +108,12 @@ class Continuation:
     def __init__(self, partial: str) -> None:
         self._core = partial.strip()
         self._gap = partial[len(partial.rstrip()) :]
-        self._telling = telling(partial) or len(partial) + 1
+        length = telling(partial)
+        self._telling = length or 0
         self._at = 0
         self._lead = ""
         self._held: list[str] = []
-        self._is_echo_over = False
+        self._is_echo_over = length is None
         self.is_open = False
 
     def take(self, text: str) -> str:
