@@ -1,0 +1,315 @@
+"""What must hold in every schedule: from a story to complaints, each a sentence; no complaint is the good news."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+from tests.fuzz.play import End, Story
+from tests.fuzz.rightness import wrong_text
+from tests.fuzz.truthfulness import untrue_attempts
+from tests.fuzz.wires import Sent
+from tests.fuzz.worlds import Route, World
+
+from penstock.call import Attempt
+from penstock.errors import VERDICTS, DeadlineExceeded, Unanswered
+from penstock.race.alarm import TICK_S
+
+__all__ = ["complaints"]
+
+_EPSILON_S = 1e-6
+_PERMANENT = (400, 404, 413, 422)
+_DEFAULT_DEADLINE_S = 120.0
+
+
+def complaints(story: Story) -> list[str]:
+    """Everything that is wrong with a story."""
+    found = []
+    if story.crash is not None:
+        found.append(f"crashed: {story.crash!r}")
+    found += story.remains
+    if story.crash is None:
+        for rule in _RULES:
+            found += rule(story)
+    return found
+
+
+def asked_by(story: Story, caller: int) -> list[Sent]:
+    """A caller's requests, in order."""
+    return [sent for sent in story.sent if sent.caller == caller]
+
+
+def deadline_s(world: World, end: End) -> float | None:
+    """The instant by which a caller must have its end; None when only a batch's own time bounds it."""
+    caller = end.caller
+    if caller.deadline_s is not None:
+        return end.began_s + caller.deadline_s
+    if caller.is_batch:
+        return None
+    return end.began_s + (world.routes[caller.route].deadline_s or _DEFAULT_DEADLINE_S)
+
+
+def attempts_of(end: End) -> tuple[Attempt, ...] | None:
+    """What the engine says that it did for a caller; None when it had no occasion to say it."""
+    if isinstance(end.error, Unanswered):
+        return end.error.attempts
+    if end.stream is not None:
+        return end.stream.attempts
+    return end.completion.attempts if end.completion is not None else None
+
+
+# -- every caller gets one end, in time
+
+
+def _one_end(story: Story) -> Iterator[str]:
+    for caller in story.world.callers:
+        end = story.ends.get(caller.number)
+        if end is None or end.ends != 1:
+            yield f"c{caller.number} has {0 if end is None else end.ends} ends"
+        elif end.how in ("unheard", "error"):
+            yield f"c{caller.number} ended {end.how}: {end.error!r}"
+
+
+def _in_time(story: Story) -> Iterator[str]:
+    world = story.world
+    for end in story.ends.values():
+        who = f"c{end.caller.number}"
+        own_s = deadline_s(world, end)
+        # Of a stream that has begun, only the call's own deadline is known to whoever reads it.
+        if own_s is not None and (end.stream is None or end.caller.deadline_s is not None):
+            for asked_s, ended_s in end.waits:
+                late_s = ended_s - _after_leaps(world, max(own_s, asked_s) + TICK_S)
+                if late_s > _EPSILON_S:
+                    yield f"{who}, which ended {end.how}, waited until {late_s:.3f} s after its deadline"
+        if end.caller.leaves:
+            late_s = end.ended_s - _after_leaps(world, end.began_s + end.caller.leaves_after_s)
+            if late_s > _EPSILON_S:
+                yield f"{who} ended {end.how} {late_s:.3f} s after it had left"
+
+
+def _after_leaps(world: World, bound_s: float) -> float:
+    """Nobody can be punctual while the clock leaps."""
+    for at_s, by_s in world.jumps:
+        if at_s - TICK_S <= bound_s <= at_s + by_s + TICK_S:
+            bound_s = at_s + by_s + TICK_S
+    return bound_s
+
+
+def _batch_in_time(story: Story) -> Iterator[str]:
+    """A batch's own time counts from the first send, waits at limits excluded: exactly so where nobody waits."""
+    world = story.world
+    if any(host.limits for host in world.hosts.values()) or any(sent.status in (429, 503) for sent in story.sent):
+        return
+    for end in story.ends.values():
+        manner = end.caller.manner
+        sent = asked_by(story, end.caller.number)
+        if not end.caller.is_batch or manner is None or not sent or end.stream is not None:
+            continue
+        own_s = manner.deadline_s or world.routes[end.caller.route].deadline_s
+        if own_s is not None:
+            bound_s = _after_leaps(world, sent[0].at_s + own_s + TICK_S)
+            if end.ended_s > bound_s + _EPSILON_S:
+                yield f"c{end.caller.number}, of a batch, ended {end.ended_s - bound_s:.3f} s late"
+
+
+# -- giving up only for a reason
+
+
+def _given_up_for_a_reason(story: Story) -> Iterator[str]:
+    for end in story.ends.values():
+        if not isinstance(end.error, Unanswered):
+            continue
+        own_s = deadline_s(story.world, end)
+        passed = own_s is not None and end.ended_s >= own_s - _EPSILON_S
+        if isinstance(end.error, DeadlineExceeded):
+            if own_s is not None and not passed and not end.caller.is_batch:
+                yield f"c{end.caller.number}: the deadline is said to have passed {own_s - end.ended_s:.3f} s too early"
+        elif not passed and not _may_give_up(story.world, end, end.error):
+            yield f"c{end.caller.number} was given up without a reason: {end.error!r}"
+
+
+def _may_give_up(world: World, end: End, error: Unanswered) -> bool:
+    route, last = world.routes[end.caller.route], error.last
+    if last is None:
+        return False
+    if VERDICTS[last.kind].other_target == "when_told" and last.kind not in route.fallback_on:
+        return True
+    counted = sum(_counts(attempt) for attempt in error.attempts)
+    if route.max_attempts is not None and counted >= route.max_attempts:
+        return True
+    if end.completion is not None and end.completion.choices:
+        # It broke after the caller had some of it.
+        return True
+    left_s = (deadline_s(world, end) or math.inf) - end.ended_s
+    return all(_is_ended(world, target, error, left_s) for target in route.targets)
+
+
+def _counts(attempt: Attempt) -> bool:
+    """Refusals at a limit are waits, and a refused key gives way to the next one."""
+    return attempt.error_kind not in ("rate_limited", "auth", "quota_exhausted")
+
+
+def _is_ended(world: World, target: str, error: Unanswered, left_s: float) -> bool:
+    """Whether there is a reason not to ask `target` again before the deadline."""
+    host = world.hosts[target.partition("/")[0]]
+    here = [attempt for attempt in error.attempts if attempt.target == target]
+    kinds = [attempt.error_kind for attempt in here]
+    if any(kind is not None and VERDICTS[kind].same_target == "never" and _counts_kind(kind) for kind in kinds):  # type: ignore[index]
+        return True
+    if kinds.count("empty") >= 2:
+        return True
+    if len(host.good_keys) < len(host.keys):
+        # Bad keys may all have been found by others; a good one may have taken the place of nobody.
+        return not host.good_keys or any(kind in ("auth", "quota_exhausted") for kind in kinds)
+    if host.refuses_tokens and (not here or "too_big_for_limit" in kinds):
+        return True
+    return any(_asked_wait_s(attempt) >= left_s - _EPSILON_S for attempt in here)
+
+
+def _counts_kind(kind: str) -> bool:
+    return kind not in ("auth", "quota_exhausted")
+
+
+def _asked_wait_s(attempt: Attempt) -> float:
+    """What the target asked to wait, as its error's text says."""
+    _, found, rest = (attempt.error or "").rpartition(", retry in ")
+    return float(rest.split(" ", 1)[0]) if found else 0.0
+
+
+# -- nothing is asked for nothing
+
+
+def _no_attempt_outlives_its_race(story: Story) -> Iterator[str]:
+    for sent in story.sent:
+        end = story.ends[sent.caller]
+        if sent.at_s > end.ended_s + _EPSILON_S:
+            yield f"request {sent.number} was sent {sent.at_s - end.ended_s:.3f} s after c{sent.caller} had ended"
+        elif sent.ended_s is not None and sent.ended_s > end.ended_s + _EPSILON_S:
+            yield f"request {sent.number} outlived c{sent.caller} by {sent.ended_s - end.ended_s:.3f} s"
+
+
+def _never_sent_too_late(story: Story) -> Iterator[str]:
+    for sent in story.sent:
+        own_s = deadline_s(story.world, story.ends[sent.caller])
+        if own_s is not None and sent.at_s >= own_s + TICK_S:
+            yield f"request {sent.number} was sent after the deadline of c{sent.caller}"
+
+
+def _permanent_errors_are_final(story: Story) -> Iterator[str]:
+    refused: dict[tuple[int, str, bytes], Sent] = {}
+    for sent in story.sent:
+        first = refused.get((sent.caller, sent.target, sent.body))
+        if first is not None and first.ended_s is not None and sent.at_s >= first.ended_s:
+            yield f"request {sent.number} asks {sent.target} again what it refused for good"
+        if sent.status in _PERMANENT:
+            refused.setdefault((sent.caller, sent.target, sent.body), sent)
+
+
+def _bad_keys_are_set_aside(story: Story) -> Iterator[str]:
+    bad: dict[tuple[str, str], float] = {}
+    rotated = {name: at_s for at_s, name in story.world.rotations}
+    for sent in story.sent:
+        name = sent.target.partition("/")[0]
+        since_s = bad.get((name, sent.key))
+        if (
+            since_s is not None
+            and since_s < sent.at_s < since_s + 600.0
+            and not since_s <= rotated.get(name, -1.0) <= sent.at_s
+        ):
+            yield f"request {sent.number} uses a key that {name} refused before"
+        if sent.key in story.world.hosts[name].keys and sent.ended_s is not None and _is_bad(story.world, name, sent):
+            bad[name, sent.key] = sent.ended_s
+
+
+def _is_bad(world: World, name: str, sent: Sent) -> bool:
+    return sent.status in (401, 403, 429) and sent.key not in world.hosts[name].good_keys
+
+
+def _refusals_freeze(story: Story) -> Iterator[str]:
+    """Nobody else on that key has to find out alone."""
+    until: dict[tuple[str, str], tuple[float, float]] = {}
+    for sent in story.sent:
+        since_s, until_s = until.get((sent.target, sent.key), (math.inf, 0.0))
+        if since_s + _EPSILON_S < sent.at_s < until_s - _EPSILON_S:
+            yield f"request {sent.number} was sent {until_s - sent.at_s:.3f} s before {sent.target} lets anybody in"
+        if sent.status == 429 and sent.retry_after_s is not None and sent.ended_s is not None:
+            until[sent.target, sent.key] = sent.ended_s, sent.ended_s + sent.retry_after_s
+
+
+def _ceilings_hold(story: Story) -> Iterator[str]:
+    """Never more at once than the configuration allows, nor more in a minute."""
+    for name, host in story.world.hosts.items():
+        for target in {sent.target for sent in story.sent}:
+            if target.partition("/")[0] != name:
+                continue
+            sent = [one for one in story.sent if one.target == target]
+            most = host.limits.get("concurrency")
+            if most is not None and (peak := _peak(sent)) > most:
+                yield f"{target} had {peak} requests at once, {most} are allowed"
+            rpm = host.limits.get("rpm")
+            if rpm is not None and (rate := _most_in_a_minute(sent)) > (rpm + 1) * max(1, len(host.keys)):
+                yield f"{target} had {rate} requests in a minute, {rpm} are allowed"
+
+
+def _peak(sent: list[Sent]) -> int:
+    changes = sorted([(one.at_s, 1) for one in sent] + [(one.ended_s, -1) for one in sent if one.ended_s is not None])
+    now = peak = 0
+    for _, change in changes:
+        now += change
+        peak = max(peak, now)
+    return peak
+
+
+def _most_in_a_minute(sent: list[Sent]) -> int:
+    most = start = 0
+    for number, one in enumerate(sent):
+        while sent[start].at_s <= one.at_s - 60.0:
+            start += 1
+        most = max(most, number - start + 1)
+    return most
+
+
+def _attempts_are_counted(story: Story) -> Iterator[str]:
+    for end in story.ends.values():
+        most = story.world.routes[end.caller.route].max_attempts
+        attempts = attempts_of(end)
+        if most is not None and attempts is not None and (count := sum(map(_counts, attempts))) > most:
+            yield f"c{end.caller.number} had {count} attempts, {most} are allowed"
+
+
+def _budgets_hold(story: Story) -> Iterator[str]:
+    """Retries and fallbacks are paid for by successes, but for a call's last chances."""
+    world = story.world
+    for route in world.routes.values():
+        ends = [end for end in story.ends.values() if end.caller.route == route.name and not end.caller.is_batch]
+        beyond = sum(max(0, sum(map(_was_extra, attempts_of(end) or ())) - 1) for end in ends)
+        answered = sum(end.how == "answered" for end in story.ends.values() if end.caller.route == route.name)
+        allowed = 10 + 0.5 * answered + sum(_last_chances(world, route, end) for end in ends)
+        if beyond > allowed:
+            yield f"route {route.name} spent {beyond} retries, {allowed:g} were paid for"
+
+
+def _was_extra(attempt: Attempt) -> bool:
+    return _counts(attempt) and not attempt.hedge
+
+
+def _last_chances(world: World, route: Route, end: End) -> float:
+    return 2.0
+
+
+_RULES: tuple[Callable[[Story], Iterator[str]], ...] = (
+    _one_end,
+    _in_time,
+    _batch_in_time,
+    wrong_text,
+    _given_up_for_a_reason,
+    _no_attempt_outlives_its_race,
+    _never_sent_too_late,
+    _permanent_errors_are_final,
+    _bad_keys_are_set_aside,
+    _refusals_freeze,
+    _ceilings_hold,
+    _attempts_are_counted,
+    _budgets_hold,
+    untrue_attempts,
+)
