@@ -368,3 +368,10 @@ def test_bad_lines_are_among_the_failed(bad: int, errors: dict[str, int], told: 
 def test_a_run_without_a_journal_gives_no_hint() -> None:
     stopped = summary(journal=None, stopped="SIGTERM", remaining=3, answered=7)
     assert render_summary(stopped, command="penstock run x -o -").endswith("Stopped early: SIGTERM.")
+
+
+def test_a_line_that_stays_is_told_on_every_display_but_a_quiet_one() -> None:
+    for stream in (io.StringIO(), Terminal()):
+        for quiet in (False, True):
+            open_display(quiet=quiet, stream=stream).say("SIGHUP: [no] markup")
+        assert stream.getvalue().count("SIGHUP: [no] markup") == 1

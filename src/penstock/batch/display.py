@@ -26,6 +26,10 @@ class Display(Protocol):
 
     def update(self, snapshot: Snapshot) -> None: ...
 
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        ...
+
     def close(self) -> None:
         """Take down what is live. May be called twice."""
         ...
@@ -46,6 +50,9 @@ def open_display(*, quiet: bool, stream: TextIO | None = None, clock: Callable[[
 
 class _NoDisplay:
     def update(self, snapshot: Snapshot) -> None:
+        pass
+
+    def say(self, text: str) -> None:
         pass
 
     def close(self) -> None:
@@ -69,8 +76,11 @@ class PlainDisplay:
         if not stops and now_s - self._last_s < _LINE_EVERY_S:
             return
         self._last_s, self._stopping = now_s, snapshot.stopping
+        self.say(plain_line(snapshot, figures))
+
+    def say(self, text: str) -> None:
         try:
-            print(plain_line(snapshot, figures), file=self._stream, flush=True)
+            print(text, file=self._stream, flush=True)
         except (OSError, ValueError):
             return  # the reader of stderr is gone; the run is not for it
 

@@ -49,6 +49,10 @@ class LiveDisplay:
                 self._live.start()
             self._live.update(panel(snapshot, figures, self._console.width), refresh=True)
 
+    def say(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._console.print(Text(text))
+
     def close(self) -> None:
         if self._is_open:
             self._is_open = False

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 
@@ -18,6 +17,7 @@ from penstock.batch.outcome import Snapshot, Summary
 from penstock.batch.progress import snapshot, summarise
 from penstock.batch.runner import Limits, Runner, Tally
 from penstock.batch.settings import JobSettings
+from penstock.batch.signals import SIGTERM_DRAIN_S, heeded
 from penstock.batch.sink import JournalSink, LineSink, Sink
 from penstock.batch.window import Window
 from penstock.call import Completion
@@ -27,7 +27,6 @@ from penstock.wiring import Engine, Overrides, build
 
 __all__ = ["run_job"]
 
-_SIGTERM_DRAIN_S = 20.0
 _START_WIDTH = 16
 _CEILING = 1000
 _MOST_BLAMED = 5
@@ -49,6 +48,7 @@ def run_job(settings: JobSettings) -> Summary:
             concurrency=settings.concurrency,
             deadline_s=settings.deadline_s,
             max_attempts=settings.max_attempts,
+            hedge=settings.hedge,
         ),
     )
     opened = open_job(settings, lambda model: engine.check(_asked(settings, model)))
@@ -112,7 +112,6 @@ class _Job:
         self._opened = opened
         self._engine = engine
         self._tally = Tally()
-        self._interrupts = 0
         self._runner: Runner | None = None
         self._pipe: PipeFeed | None = None
         self._began_s = 0.0
@@ -159,13 +158,13 @@ class _Job:
             limits=Limits(
                 max_elapsed_s=settings.max_elapsed_s,
                 give_up_after_s=settings.give_up_after_s,
-                drain_s=_SIGTERM_DRAIN_S,
+                drain_s=SIGTERM_DRAIN_S,
             ),
             tally=self._tally,
             waiting=self._engine.waiting,
             blame=self._blame,
         )
-        with self._signals(runner):
+        with heeded(runner, reread_keys=lambda: self._reread_keys(display)):
             ticker = asyncio.ensure_future(self._show(clock, display))
             try:
                 await runner.run()
@@ -228,6 +227,10 @@ class _Job:
             display.update(self._snapshot(clock))
             await clock.sleep(0.25)
 
+    def _reread_keys(self, display: Display) -> None:
+        rotation = self._engine.reread_keys(lambda: load_config(self._settings.config, for_command=True))
+        display.say(f"SIGHUP: {rotation}")
+
     def _blame(self) -> str:
         """Each target's last error, or that it is silent."""
         targets = self._engine.race_stats.targets.items()
@@ -239,24 +242,3 @@ class _Job:
         if self._pipe is not None:
             self._opened.resumed = self._pipe.resumed
         return snapshot(self._opened, self._tally, self._runner, self._engine, elapsed_s=elapsed_s)
-
-    @contextlib.contextmanager
-    def _signals(self, runner: Runner) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        names = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
-
-        def caught(number: signal.Signals) -> None:
-            self._interrupts += 1
-            if self._interrupts > 1:
-                runner.stop(names[number], now=True)
-            else:
-                drain_s = _SIGTERM_DRAIN_S if number == signal.SIGTERM else None
-                runner.stop(names[number], drain_s=drain_s)
-
-        for number in names:
-            loop.add_signal_handler(number, caught, number)
-        try:
-            yield
-        finally:
-            for number in names:
-                loop.remove_signal_handler(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
 from typing import Any
@@ -78,7 +79,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     if not settings.quiet:
         from penstock.batch.display import render_summary
 
-        click.echo(render_summary(summary, command=settings.command), err=True)
+        with contextlib.suppress(OSError):  # the terminal was closed, or nobody reads: the exit code tells
+            click.echo(render_summary(summary, command=settings.command), err=True)
     if as_json:
         import msgspec
 
