@@ -1,15 +1,18 @@
-"""Keys that change under a running engine, on the virtual clock against the simulator."""
+"""Keys that change under a running engine, on the virtual clock against the simulator, and under a client."""
 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.crash.given import simulator
 
+from penstock import Client
 from penstock.call import Call, Completion
 from penstock.clock import LoopClock
 from penstock.config import Config, load_config, parse_config
@@ -259,3 +262,20 @@ def test_a_real_configuration_and_its_dotenv_are_read_again(tmp_path: Path) -> N
         await world.ask()
 
     assert played(read(), {}, scene).keys == [(OLD, 200), (NEW, 200)]
+
+
+def test_the_blocking_client_replaces_keys_from_another_thread_than_those_that_ask() -> None:
+    with simulator({"models": {"*": {"ttft_s": 0.5}}}) as sim:
+        settings = {"api_key": OLD, "base_url": sim.base_url, "limits": {"concurrency": 2}}
+        with (
+            Client("openai/x", config={"providers": {"openai": settings}}) as client,
+            concurrent.futures.ThreadPoolExecutor(4) as threads,
+        ):
+            asked = [threads.submit(client.generate, f"question {n}") for n in range(4)]
+            while not sim.ledger():
+                concurrent.futures.wait(asked, 0.02)
+            client.keys("openai").replace([NEW])
+            assert all(one.result().text for one in asked)
+        keys = [row["key"] for row in sim.ledger()]
+    assert keys[0] == OLD
+    assert keys[2:] == [NEW, NEW]
