@@ -1,5 +1,6 @@
 """What the documentation shows works as it stands."""
 
+import dataclasses
 import re
 import tomllib
 from pathlib import Path
@@ -23,7 +24,27 @@ def test_the_python_of_the_page_runs_from_top_to_bottom(capfd):
     assert Path("in.jsonl").exists()
 
 
-@pytest.mark.parametrize("text", blocks("configuration.md", "toml"))
+def test_the_python_of_the_routes_runs_from_top_to_bottom(capfd):
+    names = {"__name__": "page"}
+    for code in blocks("routes.md", "python"):
+        exec(compile(code, "docs/routes.md", "exec"), names)
+    assert capfd.readouterr().out.startswith("sim/down failed overloaded\nsim/fast answered None\n")
+
+
+@pytest.mark.parametrize("text", [*blocks("configuration.md", "toml"), *blocks("routes.md", "toml")])
 def test_every_configuration_of_the_page_is_read(text):
     config = parse_config(tomllib.loads(text), environ={})
     assert config.providers or config.routes
+
+
+def test_the_configuration_of_the_examples_names_every_setting_of_a_route():
+    text = (DOCS.parent / "examples" / "penstock.toml").read_text(encoding="utf-8")
+    config = parse_config(tomllib.loads(text), environ={})
+    said = {
+        field
+        for route in config.routes.values()
+        for field in route.__dataclass_fields__
+        if getattr(route, field) not in (None, ())
+    }
+    assert said == set(config.routes["default"].__dataclass_fields__)
+    assert None not in dataclasses.astuple(config.routes["default"].timeouts)

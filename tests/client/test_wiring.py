@@ -256,3 +256,44 @@ def test_an_engine_that_was_closed_opens_anew():
         return (await made.handler("sim/fast")(call())).target
 
     assert run(main()) == "sim/fast"
+
+
+def test_routes_share_what_is_known_of_a_target_and_callers_of_a_route_share_its_budget():
+    async def main():
+        made = engine({"routes": {"a": {"targets": ["sim/fast"]}, "b": {"targets": ["sim/typical", "sim/fast"]}}})
+        alone, together = made.targets("a")[0], made.targets("b")[1]
+        assert alone.breaker is together.breaker
+        assert alone.latency is together.latency
+        assert made.targets("b")[0].breaker is not alone.breaker
+        assert alone.prefills  # the simulator continues an assistant message
+
+    run(main())
+
+
+def test_stats_tell_a_targets_health_and_what_was_spent_beyond_first_attempts():
+    made = engine({"routes": {"r": {"targets": ["sim/down", "sim/fast"]}}})
+
+    async def main():
+        for _ in range(30):
+            await made.handler("r")(call())
+        return made.stats()
+
+    stats = run(main())
+    assert (stats.targets["sim/down"].breaker, stats.targets["sim/fast"].breaker) == ("open", "closed")
+    assert stats.requests == 30 + stats.extra_requests
+    assert stats.targets["sim/down"].requests < 30
+
+
+def test_a_fixed_hedge_starts_after_its_delay_and_is_counted():
+    made = engine(overrides=Overrides(hedge=0.05))
+
+    async def main():
+        return await made.handler(["sim/typical", "sim/fast"])(call(estimate=7)), made.stats()
+
+    completion, stats = run(main())
+    assert [(attempt.target, attempt.hedge) for attempt in completion.attempts] == [
+        ("sim/typical", False),
+        ("sim/fast", True),
+    ]
+    assert (stats.hedges, stats.lost, stats.extra_requests) == (1, 1, 1)
+    assert stats.lost_tokens >= 7

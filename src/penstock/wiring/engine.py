@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Literal
 
-from penstock.call import Call, Completion, Kind, Usage
+from penstock.call import Call, Completion, Kind
 from penstock.clock import Clock, LoopClock
 from penstock.config import Config, RouteTimeouts, Selection, TargetName, resolve
 from penstock.credentials import KeyPool
@@ -17,22 +17,22 @@ from penstock.handler import Handler
 from penstock.http import Transport, WireReply
 from penstock.observers.logging import PromptLog, prompts_wanted
 from penstock.policies.limit import Limiter, Limits
-from penstock.race import RaceStats, RetryBudget, race
+from penstock.race import Hedges, ProbeTurns, RaceSettings, RaceStats, Route, race
 from penstock.wire.openai import OpenAICodec
 from penstock.wiring.estimate import Asked, estimate
 from penstock.wiring.providers import ProviderPlan, known_providers, plan_provider
-from penstock.wiring.reports import EngineStats, TargetReport
+from penstock.wiring.reports import EngineStats, engine_stats
 from penstock.wiring.rotation import Rotation, rotate
 from penstock.wiring.routes import check_hedge, check_overrides, phases, race_settings, timeouts_of
 from penstock.wiring.running import (
     Keys,
-    LimitedTarget,
     key_pool,
     list_models,
     open_codec,
     open_provider_transport,
 )
 from penstock.wiring.settings import Manner, Models, Overrides, Transports
+from penstock.wiring.target import LimitedTarget, Standing
 from penstock.wiring.tree import draw, limits_text, plan_text, race_lines
 
 __all__ = ["Engine", "build"]
@@ -96,9 +96,9 @@ class Engine:
         """Everything that belongs to a loop."""
         self._clock: Clock | None = None
         self._transports: dict[str, tuple[OpenAICodec, Transport]] = {}
-        self._limiters: dict[str, Limiter] = {}
+        self._standings: dict[str, Standing] = {}
         self._targets: dict[tuple[TargetName, RouteTimeouts], LimitedTarget] = {}
-        self._budgets: dict[Selection, RetryBudget] = {}
+        self._routes: dict[Selection, Route] = {}
         self._handlers: dict[tuple[str | tuple[str, ...] | None, Manner | None], Handler] = {}
 
     # Without a loop.
@@ -234,29 +234,7 @@ class Engine:
 
     def stats(self) -> EngineStats:
         """Counts since the start, for each target and together; call it on the engine's loop."""
-        counts = self.race_stats
-        targets = {}
-        for name, limiter in self._limiters.items():
-            target = counts.target(name)
-            targets[name] = TargetReport(
-                requests=target.started,
-                answered=target.answered,
-                errors=dict(target.errors),
-                usage=target.tokens.usage,
-                last_error=target.last_error,
-                saturation=limiter.saturation(),
-            )
-        return EngineStats(
-            requests=sum(target.requests for target in targets.values()),
-            answered=counts.answered,
-            failed=counts.gave_up,
-            retries=counts.retries,
-            refusals=counts.refusals,
-            waiting=counts.waiting,
-            usage=sum((target.usage for target in targets.values()), Usage()),
-            cost_usd=None,
-            targets=targets,
-        )
+        return engine_stats(self.race_stats, self._standings, self.clock.now())
 
     def tree(self, models: Models = None) -> str:
         """The engine for these models, drawn: what a call goes through, from the caller to the provider."""
@@ -275,21 +253,27 @@ class Engine:
     # Making.
 
     def _race(self, selection: Selection, manner: Manner) -> Handler:
-        budget = self._budgets.get(selection)
-        if budget is None:
-            if len(self._budgets) >= _MOST_HANDLERS:
-                self._budgets.clear()
-            budget = self._budgets[selection] = RetryBudget()
+        settings = race_settings(selection, manner, self._overrides)
         timeouts = timeouts_of(selection, manner, self._overrides)
         return race(
             [self._target(name, timeouts) for name in selection.targets],
-            race_settings(selection, manner, self._overrides),
+            settings,
             clock=self.clock,
             rng=self._rng,
-            budget=budget,
+            route=self._route(selection, settings),
             stats=self.race_stats,
             observe=PromptLog() if prompts_wanted() else None,
         )
+
+    def _route(self, selection: Selection, settings: RaceSettings) -> Route:
+        route = self._routes.get(selection)
+        if route is None:
+            if len(self._routes) >= _MOST_HANDLERS:
+                self._routes.clear()
+            route = self._routes[selection] = Route(
+                hedges=Hedges(settings.hedge_budget), turns=ProbeTurns(rng=self._rng)
+            )
+        return route
 
     def _target(self, name: TargetName, timeouts: RouteTimeouts) -> LimitedTarget:
         target = self._targets.get((name, timeouts))
@@ -307,20 +291,23 @@ class Engine:
                 timeouts=unary,
                 stream_timeouts=stream,
             )
-            target = self._targets[name, timeouts] = LimitedTarget(self._limiter(name), endpoint)
+            target = self._targets[name, timeouts] = LimitedTarget(
+                self._standing(name), endpoint, prefills=codec.prefills(name.model)
+            )
         return target
 
-    def _limiter(self, name: TargetName) -> Limiter:
-        limiter = self._limiters.get(str(name))
-        if limiter is None:
-            limiter = self._limiters[str(name)] = Limiter(
+    def _standing(self, name: TargetName) -> Standing:
+        standing = self._standings.get(str(name))
+        if standing is None:
+            limiter = Limiter(
                 self._pool(name.provider),
                 clock=self.clock,
                 name=str(name),
                 limits=self._limits(self.plan(name.provider)),
                 rng=self._rng,
             )
-        return limiter
+            standing = self._standings[str(name)] = Standing.begin(limiter, self._rng)
+        return standing
 
     def _limits(self, plan: ProviderPlan) -> Limits:
         own, said = plan.config.limits, self._overrides

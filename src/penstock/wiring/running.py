@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import msgspec
 
-from penstock.call import Call, Reply
 from penstock.clock import Clock
 from penstock.credentials import KeyPool, Secret
-from penstock.endpoint import Bearer, Endpoint
-from penstock.errors import CallError, ConfigError, PenstockError
+from penstock.endpoint import Bearer
+from penstock.errors import CallError, ConfigError
 from penstock.http import Pool, Timeouts, Transport, WireRequest
 from penstock.observers.logging import never_show
-from penstock.policies.limit import Limiter, Permit
 from penstock.wire.openai import OpenAICodec
 from penstock.wiring.providers import ProviderPlan
 
@@ -22,7 +19,6 @@ _LIST_S = 30.0
 
 __all__ = [
     "Keys",
-    "LimitedTarget",
     "key_pool",
     "list_models",
     "open_codec",
@@ -111,36 +107,3 @@ class _ModelId(msgspec.Struct):
 
 class _ModelList(msgspec.Struct):
     data: list[_ModelId]
-
-
-class LimitedTarget:
-    """One model of one provider behind its limits: a `penstock.race.Target`."""
-
-    __slots__ = ("_endpoint", "admit", "limiter", "name", "try_admit", "wait_s")
-
-    def __init__(self, limiter: Limiter, endpoint: Endpoint) -> None:
-        self.name = endpoint.name
-        self.limiter = limiter
-        self._endpoint: Endpoint | _Closed = endpoint
-        # Bound once: the race asks for each of them on every call.
-        self.wait_s = limiter.wait_s
-        self.try_admit = limiter.try_admit
-        self.admit = limiter.admit
-
-    def send(self, call: Call, permit: Any) -> Awaitable[Reply]:
-        """One attempt, signed with the permit's key. Raises `CallError`."""
-        admitted: Permit = permit
-        secret = admitted.key
-        return self._endpoint.send(call, None if secret is None else secret.reveal(), learn=admitted.learn)
-
-    def close(self) -> None:
-        """Refuse what is sent from now on, so that nobody retries on connections that are gone."""
-        self._endpoint = _Closed()
-
-    def __repr__(self) -> str:
-        return f"LimitedTarget({self.name!r})"
-
-
-class _Closed:
-    async def send(self, *_: object, **__: object) -> Reply:
-        raise PenstockError("the client was closed while the request was running")
