@@ -15,7 +15,7 @@ from bench.samples import installed
 __all__ = ["faults"]
 
 COUNT, PEERS_COUNT, QUICK_COUNT, QUICK_PEERS_COUNT = 10_000, 1_000, 300, 100
-IN_FLIGHT, PEERS_IN_FLIGHT = 500, 100
+PEERS_IN_FLIGHT = 50
 DEADLINE_S = 30.0
 LIMIT_S = 240.0
 
@@ -25,13 +25,14 @@ class Row:
     key: str
     what: str
     targets: tuple[str, ...]
+    in_flight: int
     least: float
 
 
 ROWS = (
-    Row("one", "the first fails 30 %, the second is healthy", ("failing-1", "healthy"), 1.0),
-    Row("two", "two fail 30 % each, the third is healthy", ("failing-1", "failing-2", "healthy"), 1.0),
-    Row("hang", "all three hang 30 %, typically 2 s", ("hanging-1", "hanging-2", "hanging-3"), 0.9999),
+    Row("one", "the first fails 30 %, the second is healthy", ("failing-1", "healthy"), 300, 1.0),
+    Row("two", "two fail 30 % each, the third is healthy", ("failing-1", "failing-2", "healthy"), 300, 1.0),
+    Row("hang", "all three hang 30 %, typically 2 s", ("hanging-1", "hanging-2", "hanging-3"), 500, 0.9999),
 )
 
 # A timeout that leaves room for every attempt within the deadline and is three times what is usual: what somebody
@@ -74,7 +75,7 @@ def _guests(stage: Stage, row: Row, peers: list[tuple[Client, dict[str, Any]]]) 
         return Guest(client.name, client, task)
 
     count, peers_count = (QUICK_COUNT, QUICK_PEERS_COUNT) if stage.is_quick else (COUNT, PEERS_COUNT)
-    own = guest(PENSTOCK, count, min(IN_FLIGHT, count), {})
+    own = guest(PENSTOCK, count, min(row.in_flight, count), {})
     return [own, *(guest(client, peers_count, PEERS_IN_FLIGHT, settings) for client, settings in peers)]
 
 

@@ -59,7 +59,7 @@ class Task:
 
 
 def question(of: str, number: int) -> str:
-    return f"{of}, question {number}: how high does the water stand at the lock, and which boat went through last?"
+    return f"{of}, question {number}: how high is the water?"
 
 
 def is_answer_to(prompt: str, text: str) -> bool:
