@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.race.test_relay import BODY, STOP, Ladder, cut, heard, text_of
 
@@ -61,7 +61,6 @@ class Deterministic(Ladder):
 
 
 @given(text=TEXTS, breaks=st.integers(1, 5), prefills=st.booleans(), draw=st.data())
-@settings(max_examples=300)
 def test_a_provider_that_repeats_itself_is_heard_once(text: str, breaks: int, prefills: bool, draw: st.DataObject):
     ladder = Deterministic(draw, text, breaks=breaks, habit="continues", prefills=prefills)
     assume(not any(is_doubled(text, at) for at in range(len(text))))
@@ -70,17 +69,15 @@ def test_a_provider_that_repeats_itself_is_heard_once(text: str, breaks: int, pr
 
 
 @given(text=TEXTS, breaks=st.integers(1, 5), draw=st.data())
-@settings(max_examples=300)
 def test_a_provider_that_always_begins_again_is_heard_once(text: str, breaks: int, draw: st.DataObject) -> None:
     ladder = Deterministic(draw, text, breaks=breaks, habit="restarts", prefills=True)
     events, error = heard(ladder, ladder.next(""), body=BODY)
     assert (text_of(events), error) == (text, None)
 
 
-@given(text=TEXTS, breaks=st.integers(1, 5), draw=st.data())
-@settings(max_examples=200)
-def test_a_provider_that_trims_white_space_loses_nothing_but_that(text: str, breaks: int, draw: st.DataObject) -> None:
-    ladder = Deterministic(draw, text, breaks=breaks, habit="trims", prefills=True)
+@given(text=TEXTS, draw=st.data())
+def test_a_provider_that_trims_white_space_loses_nothing_but_that(text: str, draw: st.DataObject) -> None:
+    ladder = Deterministic(draw, text, breaks=1, habit="trims", prefills=True)
     assume(not any(is_doubled(text, at) for at in range(len(text))))
     events, error = heard(ladder, ladder.next(""), body=BODY)
     assert error is None
@@ -88,7 +85,6 @@ def test_a_provider_that_trims_white_space_loses_nothing_but_that(text: str, bre
 
 
 @given(first=TEXTS, second=TEXTS, at=st.integers(0, 120), draw=st.data())
-@settings(max_examples=300)
 def test_another_answer_is_never_joined_to_the_first(first: str, second: str, at: int, draw: st.DataObject) -> None:
     begun = first[:at]
     ladder = Ladder(anew=[Chunks([*pieces(draw, second), *STOP])])

@@ -42,6 +42,9 @@ The stream is primed, has no `explain`, names its `target`, and its own attempt 
 _MOST_OPENINGS: Final = 16
 """For one answer; a route's attempts and the deadline usually end it much sooner."""
 
+_MOST_FAILURES: Final[dict[Rung, int]] = {"prefill": 4, "anew": _MOST_OPENINGS}
+"""For one break: who can't open a continuation has the request asked anew."""
+
 
 class PrefillRefusals:
     """The targets that refused to continue an assistant message, with tools or without: shared by all calls."""
@@ -320,7 +323,8 @@ class Relay:
         why = "nothing was left to try"
         for rung in rungs:
             call = self._call if rung == "anew" else self._continued()
-            while call is not None and self._openings < _MOST_OPENINGS:
+            failures = 0
+            while call is not None and self._openings < _MOST_OPENINGS and failures < _MOST_FAILURES[rung]:
                 self._openings += 1
                 try:
                     stream = await self._again(call, rung, error)
@@ -328,6 +332,7 @@ class Relay:
                     if rung == "prefill" and failure.kind == "bad_request" and failure.sent:
                         self._refusals.refuse(call, failure.target)
                     why = str(failure)
+                    failures += 1
                 except Unanswered as none_left:
                     why = none_left.message
                     break
