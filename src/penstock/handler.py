@@ -104,7 +104,7 @@ class OpenStream:
             # Explained while it is open: what is given back at close may depend on how it ended.
             raised = self.explain(error) if self.explain is not None and isinstance(error, CallError) else None
             await self.aclose()
-            if raised is not None:
+            if raised is not None and raised is not error:
                 raise raised from error
             raise
         if type(event) is UsageUpdate:

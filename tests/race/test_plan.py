@@ -15,7 +15,8 @@ from tests.race.given import a_call, an_error
 from penstock.call import Attempt
 from penstock.errors import VERDICTS, CallError, DeadlineExceeded
 from penstock.race import LatencyBook, RaceSettings, RetryBudget, Route
-from penstock.race.plan import ATTEMPTS_KEPT, Cancel, Finish, GiveUp, Plan, Start, WaitUntil
+from penstock.race.moves import Cancel, Finish, GiveUp, Start, WaitUntil
+from penstock.race.plan import ATTEMPTS_KEPT, Plan
 from penstock.testing import FakeBreaker
 
 KINDS = sorted(VERDICTS)

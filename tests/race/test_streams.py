@@ -9,10 +9,13 @@ from tests.race.given import a_call, an_error, build, now
 from penstock.call import Event, Finished, Started, TextDelta, Usage, UsageUpdate
 from penstock.errors import CallError, DeadlineExceeded, Unanswered
 from penstock.handler import OpenStream
-from penstock.race import RaceStats
+from penstock.race import RaceSettings, RaceStats
 from penstock.testing import Chunks, Delayed, ScriptedTarget, run
 
 WHOLE = [Started(), TextDelta("a"), 1, TextDelta("b"), UsageUpdate(Usage(3, 2)), Finished("stop")]
+
+
+STRICT = RaceSettings(on_break="error")
 
 
 async def opened(target: Any, **parts: Any) -> OpenStream:
@@ -86,7 +89,7 @@ def test_a_break_after_the_first_event_carries_what_had_arrived() -> None:
     target, stats = ScriptedTarget("sim/fast", [Chunks(broken)]), RaceStats()
 
     async def main() -> None:
-        stream = await opened(target, stats=stats)
+        stream = await opened(target, stats=stats, settings=STRICT)
         assert await anext(stream) == TextDelta("a")
         with pytest.raises(Unanswered) as caught:
             await anext(stream)

@@ -58,12 +58,18 @@ class Wheel:
 
     def _turn(self) -> None:
         self._timer = self._due_slot = None
-        now_s = self._clock.now()
+        self._ring_all(self._clock.now())
+        self._arm_next()
+
+    def _arm_next(self) -> None:
+        """What rang may have set alarms of its own, and armed for them."""
+        if self._order and (self._due_slot is None or self._order[0] < self._due_slot):
+            self._arm(self._order[0])
+
+    def _ring_all(self, now_s: float) -> None:
         while self._order and self._order[0] * TICK_S <= now_s + 1e-6:
             for alarm in self._slots.pop(heappop(self._order)):
                 alarm.ring()
-        if self._order and (self._due_slot is None or self._order[0] < self._due_slot):
-            self._arm(self._order[0])
 
 
 class Alarm:

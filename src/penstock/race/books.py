@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from penstock.call import Attempt, Call, Usage
 from penstock.errors import CallError, Unanswered
 from penstock.race.latency import Latency, size_class
-from penstock.race.plan import Start
+from penstock.race.moves import Start
 from penstock.race.route import Route
 from penstock.race.stats import RaceStats, TargetStats
 from penstock.race.target import Ending, Target
@@ -46,13 +46,14 @@ class Books:
         elif move.reason in ("silent", "late"):
             stats.reserves += 1
 
-    def answered(self, call: Call, attempt: Attempt, place: int, usage: Usage | None) -> None:
+    def used(self, place: int, usage: Usage | None) -> None:
+        """What an attempt's answer came to."""
+        self._counts[place].tokens.add(usage)
+
+    def answered(self, call: Call, attempt: Attempt, place: int) -> None:
         """The whole answer is here, and it is the call's."""
         attempt.outcome = "answered"
-        attempt.usage = usage
-        counts = self._counts[place]
-        counts.tokens.add(usage)
-        counts.answered += 1
+        self._counts[place].answered += 1
         self.stats.answered += 1
         self._route.budget.deposit()
         if self.tell.listens():

@@ -8,6 +8,7 @@ end, no attempt outlives the contest.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,9 @@ from penstock.errors import CallError
 from penstock.handler import OpenStream, primed
 from penstock.race.alarm import Alarm
 from penstock.race.inside import read_inside
-from penstock.race.plan import Cancel, Finish, GiveUp, Plan, Start, WaitUntil
+from penstock.race.moves import Cancel, Finish, GiveUp, Start, WaitUntil
+from penstock.race.plan import Plan
+from penstock.race.sides import Sides
 from penstock.race.target import Permit
 from penstock.race.triggers import Try
 
@@ -41,7 +44,6 @@ class Contest:
         "_detached",
         "_first",
         "_inline",
-        "_losers",
         "_plan",
         "_racing",
         "_sides",
@@ -61,9 +63,8 @@ class Contest:
         self._first: Try | None = None
         self._inline: Try | None = None
         self._admitting = False
-        self._sides: dict[Try, asyncio.Task[Reply]] = {}
+        self._sides = Sides(self._side_over)
         self._detached: set[Try] = set()
-        self._losers: list[OpenStream] = []
         self._won: tuple[Try, Reply] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._crash: BaseException | None = None
@@ -73,15 +74,24 @@ class Contest:
 
         Raises `Unanswered`.
         """
-        run = self._run(Attempt(id=self._call.id + "-1", target=self._racing.targets[0].name), 0, self.began_s)
-        self._first = run
+        attempt = Attempt(id=self._call.id + "-1", target=self._racing.targets[0].name)
+        run = self._first = self._run(attempt, 0, self.began_s)
         await self._await(run, permit, look_s)
         if self._won is not None and self._won[0] is run and self._plan is None:
-            return self._racing.finish(self._call, run, self._won[1], (run.attempt,), 1, self.began_s)
+            return self._finish(run, self._won[1], (run.attempt,), 1)
         return await self.persist()
 
     async def persist(self) -> Reply:
-        """Make the plan's moves until one ends the call: its reply, or `Unanswered` raised."""
+        """The call's reply, nothing sent yet or the plan knowing of what was. Raises `Unanswered`."""
+        run, reply = await self.win()
+        plan = self._the_plan()
+        return self._finish(run, reply, tuple(plan.attempts), plan.requests_sent)
+
+    async def win(self) -> tuple[Try, Reply]:
+        """Make the plan's moves until one ends the call: the attempt that answered and its reply as it came.
+
+        Raises `Unanswered`.
+        """
         plan = self._the_plan()
         while True:
             if self._crash is not None:
@@ -120,8 +130,7 @@ class Contest:
 
     async def _admit(self, plan: Plan, place: int) -> Permit | None:
         """A permit; None when the deadline passed first."""
-        racing, call = self._racing, self._call
-        target = racing.targets[place]
+        racing, call, target = self._racing, self._call, self._racing.targets[place]
         began_s = racing.now()
         permit: Permit | None = target.try_admit(call, began_s)
         if permit is not None:
@@ -178,8 +187,7 @@ class Contest:
 
     async def _rest(self, until_s: float) -> None:
         """Until an instant or an event."""
-        racing = self._racing
-        books = racing.books
+        racing, books = self._racing, self._racing.books
         self._waiter = asyncio.get_running_loop().create_future()
         timer = None if until_s == math.inf else racing.clock.call_later(until_s - racing.now(), self._wake)
         idle = not self._sides
@@ -198,55 +206,38 @@ class Contest:
             if timer is not None:
                 timer.cancel()
 
-    async def _end(self, move: Finish | GiveUp) -> Reply:
+    async def _end(self, move: Finish | GiveUp) -> tuple[Try, Reply]:
         """The one reply, or `Unanswered`; first every other attempt ends."""
-        racing, plan = self._racing, self._the_plan()
-        for task in self._sides.values():
-            task.cancel()
         try:
-            await self._drain()
+            await self._sides.end()
         except asyncio.CancelledError:
             await self._abandon()
             raise
         if isinstance(move, GiveUp):
-            racing.books.gave_up(self._call, move.error)
+            if not self._the_plan().resumes:
+                self._racing.books.gave_up(self._call, move.error)
             raise move.error
         assert self._won is not None
-        run, reply = self._won
-        first_s = self.began_s if plan.first_send_s is None else plan.first_send_s
-        return racing.finish(self._call, run, reply, tuple(plan.attempts), plan.requests_sent, first_s)
+        return self._won
+
+    def _finish(self, run: Try, reply: Reply, attempts: tuple[Attempt, ...], number: int) -> Reply:
+        return self._racing.finish(
+            self._call,
+            run,
+            reply,
+            attempts=attempts,
+            number=number,
+            began_s=self.began_s,
+            first_s=self._first_s(),
+        )
 
     async def _abandon(self) -> None:
         """Nobody wants the reply any more: end everything, whoever else cancels meanwhile."""
-        for task in self._sides.values():
-            task.cancel()
-        while self._sides or self._losers or self._won is not None:
-            if self._won is not None:
-                _, reply = self._won
-                self._won = None
-                if isinstance(reply, OpenStream):
-                    self._losers.append(reply)
-            try:
-                await self._drain()
-            except asyncio.CancelledError:
-                continue
-
-    async def _drain(self) -> None:
-        """Wait for the end of what was cancelled. A cancellation meanwhile is raised when all of it has ended."""
-        cancelled = False
-        while self._sides:
-            try:
-                await asyncio.wait(list(self._sides.values()))
-            except asyncio.CancelledError:
-                cancelled = True
-        while self._losers:
-            stream = self._losers.pop()
-            try:
-                await stream.aclose()
-            except asyncio.CancelledError:
-                cancelled = True
-        if cancelled:
-            raise asyncio.CancelledError
+        if self._won is not None:
+            self._sides.lose(self._won[1])
+            self._won = None
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._sides.end()
 
     # In callbacks.
 
@@ -296,13 +287,10 @@ class Contest:
         racing.books.chosen(move)
         run = self._run(self._attempt(move, now_s), place, now_s)
         plan.started(run.attempt, place, now_s, run=run)
-        task = asyncio.get_running_loop().create_task(self._send(run, permit))
-        self._sides[run] = task
-        task.add_done_callback(lambda done: self._side_over(run, permit, done))
+        self._sides.launch(run, permit, self._send(run, permit))
         return True
 
     def _side_over(self, run: Try, permit: Permit, task: asyncio.Task[Reply]) -> None:
-        del self._sides[run]
         if task.cancelled():
             permit.release()
             self._lost(run)
@@ -332,7 +320,7 @@ class Contest:
         if run is self._inline:
             self._alarm.interrupt()
         else:
-            self._sides[run].cancel()
+            self._sides.cancel(run)
 
     # Anywhere: what becomes of an attempt.
 
@@ -355,8 +343,7 @@ class Contest:
             assert isinstance(reply, OpenStream)
             reply.on_close(lambda: permit.settle(reply.usage))
         if self._won is not None or run in self._detached or (self._plan is not None and self._plan.is_over):
-            if isinstance(reply, OpenStream):
-                self._losers.append(reply)
+            self._sides.lose(reply)
             self._lost(run)
             return
         self._won = (run, reply)
@@ -402,12 +389,11 @@ class Contest:
 
     def _the_plan(self) -> Plan:
         """Made when something is decided that isn't plain: the first attempt then becomes known to it."""
-        plan = self._plan
-        if plan is None:
-            plan = self._plan = self._racing.plan(self._call, self.began_s)
+        if self._plan is None:
+            self._plan = self._racing.plan(self._call, self.began_s)
             if self._first is not None:
-                plan.started(self._first.attempt, 0, self.began_s, run=self._first)
-        return plan
+                self._plan.started(self._first.attempt, 0, self.began_s, run=self._first)
+        return self._plan
 
     def _first_s(self) -> float:
         plan = self._plan

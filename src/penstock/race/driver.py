@@ -5,24 +5,26 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
-from functools import partial
 
 import msgspec
 
 from penstock.call import Attempt, Call, Completion, Reply
 from penstock.clock import Clock
-from penstock.errors import CallError, Unanswered, unanswered
+from penstock.errors import CallError
 from penstock.handler import Handler, OpenStream
 from penstock.race.alarm import Wheel
 from penstock.race.books import Books
 from penstock.race.contest import Contest
-from penstock.race.plan import Plan, deadline_of
+from penstock.race.latency import size_class
+from penstock.race.moves import Before, deadline_of
+from penstock.race.onward import Onward
+from penstock.race.plan import Plan
 from penstock.race.route import Route
 from penstock.race.settings import RaceSettings
 from penstock.race.stats import RaceStats
 from penstock.race.target import Target
 from penstock.race.telling import Observer, Teller
-from penstock.race.triggers import COLD_LOOK_S, Try
+from penstock.race.triggers import COLD_LOOK_S, Triggers, Try
 
 __all__ = ["Racing", "race"]
 
@@ -39,8 +41,8 @@ def race(
 ) -> Handler:
     """A handler that answers from `targets`, the first one preferred, or raises `Unanswered` with every attempt.
 
-    A stream is returned once its first event has come; after that a break raises `Unanswered` whose `last` carries
-    what had arrived in `partial`. `route` and `stats` may be shared between races of one route.
+    A stream is returned once its first event has come; after that a break that can't be mended raises `Unanswered`
+    whose `last` carries what had arrived in `partial`. `route` and `stats` may be shared between races of one route.
     """
     chance = rng or random.Random()
     return Racing(
@@ -61,12 +63,12 @@ class Racing:
         "_auto",
         "_hedges",
         "_rng",
-        "_settings",
         "books",
         "clock",
         "first_look_s",
         "now",
         "route",
+        "settings",
         "targets",
         "wheel",
     )
@@ -90,7 +92,7 @@ class Racing:
         self.wheel = Wheel(clock)
         self.route = route
         self.books = Books(targets, route, stats, Teller(observe))
-        self._settings = settings
+        self.settings = settings
         self._rng = rng
         self._hedges = settings.hedge != "off"
         self._auto = self._hedges or len(targets) > 1
@@ -103,7 +105,7 @@ class Racing:
         """The handler. A contest exists only when something may be late or went wrong, a plan when it did."""
         began_s = self.now()
         target = self.targets[0]
-        settings = self._settings
+        settings = self.settings
         deadline_s = deadline_of(call, settings, began_s)
         if not target.breaker.is_closed or (deadline_s is not None and deadline_s <= began_s):
             return await self._contest(call, began_s)
@@ -153,15 +155,28 @@ class Racing:
     async def _contest(self, call: Call, began_s: float, plan: Plan | None = None) -> Reply:
         return await Contest(self, call, began_s, plan=plan).persist()
 
-    def plan(self, call: Call, began_s: float) -> Plan:
-        """A plan for the call that knows of no attempt yet."""
-        return Plan(call, self.targets, settings=self._settings, route=self.route, rng=self._rng, began_s=began_s)
+    def plan(self, call: Call, began_s: float, *, before: Before | None = None) -> Plan:
+        """A plan for the call that knows of no attempt yet, or of those of a stream that broke."""
+        return Plan(
+            call,
+            self.targets,
+            settings=self.settings,
+            route=self.route,
+            rng=self._rng,
+            began_s=began_s,
+            before=before,
+        )
+
+    def triggers(self, call: Call) -> Triggers:
+        """The call's bounds."""
+        kind = size_class(call.estimate)
+        return Triggers(self.settings, [target.latency.of(kind) for target in self.targets], self.route.hedges)
 
     def asked(self, call: Call) -> tuple[Call, bool]:
         """What is sent for the call, and whether its tokens are seen as they come."""
         if call.stream:
             return call, True
-        settings = self._settings
+        settings = self.settings
         wanted = settings.stream_inside
         if wanted == "off" or call.kind == "embedding":
             return call, False
@@ -172,7 +187,15 @@ class Racing:
     # Endings.
 
     def finish(
-        self, call: Call, run: Try, reply: Reply, attempts: tuple[Attempt, ...], number: int, first_s: float
+        self,
+        call: Call,
+        run: Try,
+        reply: Reply,
+        *,
+        attempts: tuple[Attempt, ...],
+        number: int,
+        began_s: float,
+        first_s: float,
     ) -> Reply:
         """The call's reply as its caller gets it."""
         now_s = self.now()
@@ -184,11 +207,8 @@ class Racing:
             self.books.learn(call, run, now_s)
             return self._give(call, reply, attempt, run.place, attempts, number, now_s - first_s)
         assert isinstance(reply, OpenStream)
-        reply.target = attempt.target
-        reply.attempts = attempts
-        reply.explain = partial(self._broke, call, run, attempts, number, first_s)
-        reply.on_close(partial(self._stream_over, call, reply, run, first_s))
-        return reply
+        onward = Onward(self, call, run, attempts=list(attempts), number=number, began_s=began_s, first_s=first_s)
+        return onward.stream(reply)
 
     def _give(
         self,
@@ -206,27 +226,7 @@ class Racing:
         reply.latency_s = attempt.ended_s = latency_s
         attempt.status = 200
         attempt.request_id = reply.request_id
-        self.books.answered(call, attempt, place, reply.usage)
+        attempt.usage = reply.usage
+        self.books.used(place, reply.usage)
+        self.books.answered(call, attempt, place)
         return reply
-
-    def _stream_over(self, call: Call, stream: OpenStream, run: Try, first_s: float) -> None:
-        now_s = self.now()
-        attempt = run.attempt
-        attempt.ended_s = now_s - first_s
-        if stream.complete:
-            self.books.was_good(run.place, run.ticket, run.started_s, now_s, was_silent=run.said_silent)
-            self.books.learn(call, run, now_s)
-            self.books.answered(call, attempt, run.place, stream.usage)
-        elif attempt.outcome == "running":
-            self.books.lost(call, run, now_s, first_s, why="closed by the caller")
-            attempt.usage = stream.usage
-
-    def _broke(
-        self, call: Call, run: Try, attempts: tuple[Attempt, ...], number: int, first_s: float, error: CallError
-    ) -> Unanswered:
-        """A stream broke after the caller had some of it."""
-        error.target = error.target or run.attempt.target
-        self.books.failed(call, run, error, self.now(), first_s)
-        unfinished = unanswered(attempts, error, requests_sent=number)
-        self.books.gave_up(call, unfinished)
-        return unfinished

@@ -9,74 +9,20 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from typing import Literal
-
-import msgspec
 
 from penstock.call import Attempt, Call
-from penstock.errors import VERDICTS, CallError, DeadlineExceeded, Unanswered, Verdict, unanswered
+from penstock.errors import VERDICTS, CallError, DeadlineExceeded, Verdict, unanswered
 from penstock.race.latency import size_class
+from penstock.race.moves import Before, Cancel, Finish, GiveUp, Move, Start, WaitUntil, deadline_of
 from penstock.race.route import Route
 from penstock.race.settings import RaceSettings
 from penstock.race.standing import EPSILON_S, Readiness, Standings
 from penstock.race.triggers import COLD_LOOK_S, Triggers, Try
 
-__all__ = ["ATTEMPTS_KEPT", "Cancel", "Finish", "GiveUp", "Move", "Plan", "Reason", "Start", "WaitUntil", "deadline_of"]
+__all__ = ["ATTEMPTS_KEPT", "Plan"]
 
 ATTEMPTS_KEPT = 64
 """Of a request's attempts the first half and the last half of this many are kept; all are counted."""
-
-Reason = Literal["first", "retry", "fallback", "hedge", "silent", "late"]
-"""Why an attempt was made: `hedge`, `silent` and `late` run beside another one; after refusals at a limit alone it is
-still a `first`."""
-
-
-class Start(msgspec.Struct, frozen=True):
-    """Ask `target` (its place in the list) for admission and send. `retry`: it follows a failure that counts.
-
-    Beside a running attempt it is sent at once or not at all.
-    """
-
-    target: int
-    retry: bool
-    reason: Reason = "first"
-
-
-class WaitUntil(msgspec.Struct, frozen=True):
-    """Do nothing until then or the next event, and ask again."""
-
-    at_s: float
-
-
-class Cancel(msgspec.Struct, frozen=True):
-    """The attempt has failed with `error` although it still runs: end it, and say so with `failed`."""
-
-    run: Try
-    error: CallError
-
-
-class Finish(msgspec.Struct, frozen=True):
-    """`attempt` has the answer."""
-
-    attempt: Attempt
-
-
-class GiveUp(msgspec.Struct, frozen=True):
-    """There will be no answer."""
-
-    error: Unanswered
-
-
-Move = Start | WaitUntil | Cancel | Finish | GiveUp
-
-
-def deadline_of(call: Call, settings: RaceSettings, began_s: float) -> float | None:
-    """The instant that bounds a call before its first send."""
-    if call.deadline_s is not None:
-        return call.deadline_s
-    if settings.patience == "interactive" and settings.deadline_after_s is not None:
-        return began_s + settings.deadline_after_s
-    return None
 
 
 class Plan:
@@ -95,8 +41,9 @@ class Plan:
         route: Route,
         rng: random.Random,
         began_s: float,
+        before: Before | None = None,
     ) -> None:
-        self.attempts: list[Attempt] = []
+        self.attempts: list[Attempt] = [] if before is None else before.attempts
         self.requests_sent = 0
         self.counted = 0
         """Attempts that ended and that `max_attempts` counts."""
@@ -134,6 +81,22 @@ class Plan:
         self._was_silent = False
         self._late_used = False
         self._begin_deadline: float | None = settings.deadline_after_send_s if self._batch else None
+        self.resumes = before is not None
+        """It goes on with an answer whose stream broke."""
+        if before is not None:
+            self._resume(before)
+
+    def _resume(self, before: Before) -> None:
+        self.requests_sent = before.requests_sent
+        self.first_send_s = before.first_send_s
+        self.counted = 1
+        self._last = before.error
+        for place, standing in enumerate(self._standings.of):
+            if place not in before.places:
+                standing.ended = before.error
+        if before.broken in before.places:
+            self._standings.failed(before.broken, before.error, before.first_send_s)
+            self._standings.of[before.broken].not_before_s = before.first_send_s
 
     @property
     def has_answer(self) -> bool:
@@ -250,6 +213,8 @@ class Plan:
             else:
                 self._exempt_used = True
         self._paid = True
+        if self.resumes:
+            return Start(target, retry=True, reason="resume")
         return Start(target, retry=True, reason="retry" if self._standings.of[target].tried else "fallback")
 
     def within(self, until_s: float) -> float:
@@ -262,7 +227,7 @@ class Plan:
     # Beside what runs.
 
     def _beside(self, now_s: float) -> Move:
-        """An attempt that fails at a bound; else one more beside those that run, when a trigger says so; else a wait."""
+        """An attempt that fails at a bound; else one more beside those that run, when it is time; else a wait."""
         until_s = math.inf
         for run in self.running:
             at_s, why = self._triggers.fails_at(run, now_s)

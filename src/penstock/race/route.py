@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from penstock.race.budgets import RetryBudget
 from penstock.race.outage import ProbeTurns
+from penstock.race.relay import PrefillRefusals
 from penstock.race.triggers import Hedges
 
 __all__ = ["Route"]
@@ -18,4 +19,5 @@ class Route:
 
     budget: RetryBudget = field(default_factory=RetryBudget)
     hedges: Hedges = field(default_factory=Hedges)
+    refusals: PrefillRefusals = field(default_factory=PrefillRefusals)
     turns: ProbeTurns = field(default_factory=lambda: ProbeTurns(rng=random.Random()))

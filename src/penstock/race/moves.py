@@ -1,0 +1,81 @@
+"""The moves a plan makes, and what it is told of a stream that broke."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from penstock.call import Attempt, Call
+from penstock.errors import CallError, Unanswered
+from penstock.race.settings import RaceSettings
+from penstock.race.triggers import Try
+
+__all__ = ["Before", "Cancel", "Finish", "GiveUp", "Move", "Reason", "Start", "WaitUntil", "deadline_of"]
+
+Reason = Literal["first", "retry", "fallback", "hedge", "silent", "late", "resume"]
+"""Why an attempt was made: `hedge`, `silent` and `late` run beside another one; after refusals at a limit alone it is
+still a `first`."""
+
+
+class Start(msgspec.Struct, frozen=True):
+    """Ask `target` (its place in the list) for admission and send. `retry`: it follows a failure that counts.
+
+    Beside a running attempt it is sent at once or not at all.
+    """
+
+    target: int
+    retry: bool
+    reason: Reason = "first"
+
+
+class WaitUntil(msgspec.Struct, frozen=True):
+    """Do nothing until then or the next event, and ask again."""
+
+    at_s: float
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    """The attempt has failed with `error` although it still runs: end it, and say so with `failed`."""
+
+    run: Try
+    error: CallError
+
+
+class Finish(msgspec.Struct, frozen=True):
+    """`attempt` has the answer."""
+
+    attempt: Attempt
+
+
+class GiveUp(msgspec.Struct, frozen=True):
+    """There will be no answer."""
+
+    error: Unanswered
+
+
+Move = Start | WaitUntil | Cancel | Finish | GiveUp
+
+
+class Before(NamedTuple):
+    """What an answer has behind it whose stream broke in the caller's hands, and where it may go on."""
+
+    attempts: list[Attempt]
+    """Goes on to grow."""
+    requests_sent: int
+    first_send_s: float
+    broken: int
+    """The place of the target whose stream broke ..."""
+    error: CallError
+    """... and how."""
+    places: frozenset[int]
+    """The targets that may be asked."""
+
+
+def deadline_of(call: Call, settings: RaceSettings, began_s: float) -> float | None:
+    """The instant that bounds a call before its first send."""
+    if call.deadline_s is not None:
+        return call.deadline_s
+    if settings.patience == "interactive" and settings.deadline_after_s is not None:
+        return began_s + settings.deadline_after_s
+    return None

@@ -1,0 +1,238 @@
+"""A stream in its caller's hands: watched for stalls, continued when it breaks, booked when it is over."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from penstock.call import Attempt, Call, Event, Rung, Started
+from penstock.errors import CallError, Unanswered, unanswered
+from penstock.handler import OpenStream
+from penstock.race.alarm import Alarm, Wheel
+from penstock.race.contest import Contest
+from penstock.race.moves import Before, deadline_of
+from penstock.race.relay import Relay
+from penstock.race.triggers import Triggers, Try
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from penstock.race.driver import Racing
+
+__all__ = ["Onward", "Watched"]
+
+
+class Watched:
+    """The events of a stream; one that is late for a bound breaks it: a stall, too low a rate, the deadline.
+
+    The connection may well be alive: servers send comments to keep it.
+    """
+
+    __slots__ = ("_alarm", "_deadline_s", "_now", "_run", "_stream", "_task", "_triggers", "_wheel")
+
+    def __init__(
+        self,
+        stream: OpenStream,
+        run: Try,
+        *,
+        triggers: Triggers,
+        wheel: Wheel,
+        now: Callable[[], float],
+        deadline_s: float | None,
+    ) -> None:
+        self._stream = stream
+        self._run = run
+        self._triggers = triggers
+        self._wheel = wheel
+        self._now = now
+        self._deadline_s = math.inf if deadline_s is None else deadline_s
+        self._alarm: Alarm | None = None
+        self._task: asyncio.Task[object] | None = None
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self
+
+    async def __anext__(self) -> Event:
+        now_s = self._now()
+        at_s, why = self._triggers.fails_at(self._run, now_s)
+        if self._deadline_s < at_s:
+            at_s, why = self._deadline_s, "the deadline passed while the answer was streamed"
+        if at_s == math.inf:
+            return self._seen(await self._stream.__anext__())
+        if now_s >= at_s:
+            raise self._late(why)
+        alarm = self._armed()
+        alarm.set(at_s)
+        try:
+            event = await self._stream.__anext__()
+        except asyncio.CancelledError:
+            if alarm.clear() and alarm.is_mine():
+                raise self._late(why) from None
+            raise
+        except BaseException:
+            alarm.clear()
+            raise
+        alarm.clear()
+        return self._seen(event)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    def _seen(self, event: Event) -> Event:
+        if type(event) is not Started:
+            self._run.token(self._now())
+        return event
+
+    def _armed(self) -> Alarm:
+        """The alarm of the task that reads: it may be another one than before."""
+        task = asyncio.current_task()
+        if self._alarm is None or task is not self._task:
+            alarm = self._alarm = Alarm(self._wheel, lambda: alarm.interrupt())
+            self._task = task
+        return self._alarm
+
+    def _late(self, why: str) -> CallError:
+        return CallError("timeout", why, target=self._run.attempt.target)
+
+
+class Onward:
+    """One streamed call from its first token on."""
+
+    __slots__ = (
+        "_attempts",
+        "_began_s",
+        "_call",
+        "_deadline_s",
+        "_first_s",
+        "_number",
+        "_outer",
+        "_racing",
+        "_relay",
+        "_run",
+    )
+
+    def __init__(
+        self,
+        racing: Racing,
+        call: Call,
+        run: Try,
+        *,
+        attempts: list[Attempt],
+        number: int,
+        began_s: float,
+        first_s: float,
+    ) -> None:
+        self._racing = racing
+        self._call = call
+        self._run = run
+        self._attempts = attempts
+        self._number = number
+        self._began_s = began_s
+        self._first_s = first_s
+        self._deadline_s = deadline_of(call, racing.settings, began_s)
+
+    def stream(self, first: OpenStream) -> OpenStream:
+        """What the caller reads, `first` being the stream that won."""
+        racing = self._racing
+        self._relay = Relay(
+            self._call,
+            self._inner(first),
+            again=self._again,
+            on_break=racing.settings.on_break,
+            refusals=racing.route.refusals,
+            fallback_on=racing.settings.fallback_on,
+        )
+        outer = self._outer = self._relay.stream()
+        outer.target = self._run.attempt.target
+        outer.attempts = tuple(self._attempts)
+        outer.explain = self._broke
+        outer.on_close(self._over)
+        return outer
+
+    def _inner(self, stream: OpenStream) -> OpenStream:
+        racing, run = self._racing, self._run
+        watched = Watched(
+            stream,
+            run,
+            triggers=racing.triggers(self._call),
+            wheel=racing.wheel,
+            now=racing.now,
+            deadline_s=self._deadline_s,
+        )
+        inner = OpenStream(watched)
+        inner.target = run.attempt.target
+        inner.attempts = tuple(self._attempts)
+        inner.explain = partial(self._failed, run)
+        inner.on_close(partial(self._inner_over, stream, inner, run))
+        return inner
+
+    async def _again(self, call: Call, rung: Rung, error: CallError) -> OpenStream:
+        """The next stream of the answer; see `penstock.race.relay.Again`."""
+        racing, broken = self._racing, self._run
+        places = [
+            place
+            for place, target in enumerate(racing.targets)
+            if rung == "anew" or (target.prefills and racing.route.refusals.takes(call, target.name))
+        ]
+        if not places:
+            raise unanswered(self._attempts, error, message="no target continues an answer", requests_sent=self._number)
+        before = Before(self._attempts, self._number, self._first_s, broken.place, error, frozenset(places))
+        plan = racing.plan(call, self._began_s, before=before)
+        contest = Contest(racing, call, self._began_s, plan=plan)
+        try:
+            run, reply = await contest.win()
+        except Unanswered as none_left:
+            self._note(plan.requests_sent)
+            last = none_left.last
+            if last is not None and last is not error and last.kind == "bad_request" and last.sent:
+                raise last from none_left
+            raise
+        self._note(plan.requests_sent)
+        assert isinstance(reply, OpenStream)
+        self._run = run
+        racing.books.stats.seams += 1
+        return self._inner(reply)
+
+    def _note(self, number: int) -> None:
+        self._number = number
+        self._outer.attempts = tuple(self._attempts)
+
+    # Endings.
+
+    def _failed(self, run: Try, error: CallError) -> CallError:
+        """One stream broke."""
+        racing = self._racing
+        error.target = error.target or run.attempt.target
+        racing.books.failed(self._call, run, error, racing.now(), self._first_s)
+        return error
+
+    def _inner_over(self, stream: OpenStream, inner: OpenStream, run: Try) -> None:
+        racing = self._racing
+        inner.malformed_events = stream.malformed_events
+        now_s = racing.now()
+        attempt = run.attempt
+        attempt.ended_s = now_s - self._first_s
+        if run.first_token_s is not None:
+            attempt.first_token_s = run.first_token_s - self._first_s
+        attempt.usage = stream.usage
+        racing.books.used(run.place, stream.usage)
+        if stream.complete:
+            attempt.outcome = "answered"
+            attempt.status = 200
+            racing.books.was_good(run.place, run.ticket, run.started_s, now_s, was_silent=run.said_silent)
+            racing.books.learn(self._call, run, now_s)
+        elif attempt.outcome == "running":
+            racing.books.lost(self._call, run, now_s, self._first_s, why="closed by the caller")
+
+    def _over(self) -> None:
+        if self._outer.complete:
+            self._racing.books.answered(self._call, self._run.attempt, self._run.place)
+
+    def _broke(self, error: CallError) -> Unanswered:
+        """Nothing could go on with it."""
+        unfinished = unanswered(self._attempts, error, requests_sent=self._number)
+        self._racing.books.gave_up(self._call, unfinished)
+        return unfinished
