@@ -160,11 +160,11 @@ def test_the_beginning_of_a_stop_is_told_at_once_and_once() -> None:
 def test_a_plain_line_has_what_happened_and_leaves_out_what_did_not() -> None:
     shot = snapshot(
         75.0, total=None, failed=3, retries=1200, cost_usd=0.5, input_tokens=7500, output_tokens=75_000,
-        targets={"openai/m": TargetHealth(frozen_s=2.5), "x/y": TargetHealth()},
+        targets={"openai/m": TargetHealth(frozen_s=2.5), "x/y": TargetHealth(), "z/w": TargetHealth(breaker="open")},
     )  # fmt: skip
     assert plain_line(shot, Pace().figures(shot)) == (
         "1 min 15 s: 100 done, 1.33 a second, tokens/s 100 in, 1k out, $0.50, in flight 8, failed 3, retries 1,200, "
-        "openai/m waits 2.5 s"
+        "openai/m waits 2.5 s, z/w is down"
     )
 
 
@@ -248,6 +248,15 @@ def test_the_panel_tells_the_whole_run() -> None:
         assert part in text
     assert "ETA" not in text
     assert "ETA 1 min 40 s" in "\n".join(drawn(snapshot(10.0, done=100, total=1100), 120))
+
+
+@pytest.mark.parametrize(
+    ("breaker", "words"),
+    [("open", "down, not asked"), ("half_open", "down, being tried"), ("ramping", "back, its traffic returns")],
+)
+def test_the_panel_tells_which_target_is_down(breaker: str, words: str) -> None:
+    shot = snapshot(10.0, targets={"x/y": TargetHealth(answered=3, breaker=breaker)})
+    assert f"x/y   3 answered   {words}" in "\n".join(drawn(shot, 80))
 
 
 @pytest.mark.parametrize("width", [12, 20, 32, 44, 60, 80, 200])

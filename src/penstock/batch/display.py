@@ -106,6 +106,8 @@ def plain_line(snapshot: Snapshot, figures: Figures) -> str:
     for name, health in snapshot.targets.items():
         if _WORTH_TELLING_S <= health.frozen_s < math.inf:
             parts.append(f"{legible(name, 60)} waits {span(health.frozen_s)}")
+        if health.breaker in ("open", "half_open"):
+            parts.append(f"{legible(name, 60)} is down")
         if health.last_error is not None and not figures.now and snapshot.stopping is None:
             parts.append(f"last error: {legible(health.last_error)}")
     if snapshot.stopping is not None:

@@ -22,6 +22,11 @@ __all__ = ["LiveDisplay", "panel"]
 _DRAW_EVERY_S = 0.25
 _MOST_TARGETS = 6
 _WORTH_TELLING_S = 1.0
+_BREAKERS = {
+    "open": "down, not asked",
+    "half_open": "down, being tried",
+    "ramping": "back, its traffic returns",
+}
 _GAP = "   "
 
 
@@ -121,11 +126,15 @@ def _target(name: str, health: TargetHealth, width: int) -> Iterator[Text]:
     mark, style = ("●", "green") if not failed else ("●", "yellow") if health.answered else ("●", "red")
     if _WORTH_TELLING_S <= health.frozen_s < math.inf:
         mark, style = "◌", "yellow"
+    if health.breaker in ("open", "half_open"):
+        mark, style = "○", "red"
     line = Text.assemble((mark, style), " ", (legible(name, 80), "bold"), f"{_GAP}{count(health.answered)} answered")
     for kind, times in sorted(health.errors.items(), key=lambda item: -item[1]):
         line.append(f"{_GAP}{kind} {count(times)}", style="yellow")
     if _WORTH_TELLING_S <= health.frozen_s < math.inf:
         line.append(f"{_GAP}at its limit, {span(health.frozen_s)} to wait", style="yellow")
+    if health.breaker != "closed":
+        line.append(f"{_GAP}{_BREAKERS[health.breaker]}", style=style)
     yield _one_line(line)
     if health.last_error is not None and width >= 40:
         yield _one_line(Text(f"  last error: {legible(health.last_error, 300)}", style="dim"))

@@ -50,6 +50,8 @@ class TargetHealth(msgspec.Struct):
     last_error: str | None = None
     frozen_s: float = 0.0
     """Seconds until its limit lets the next request through, 0 when free."""
+    breaker: Literal["closed", "open", "half_open", "ramping"] = "closed"
+    """`open`: it is down and not asked; `half_open`: it is tried; `ramping`: it is back, its traffic returns."""
 
 
 class Snapshot(msgspec.Struct, kw_only=True):

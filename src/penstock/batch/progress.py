@@ -27,12 +27,14 @@ def snapshot(opened: Opened, tally: Tally, runner: Runner, engine: Engine, *, el
         output_tokens=tally.output_tokens,
         joined=tally.joined,
         retries=stats.retries,
+        hedges=stats.hedges + stats.reserves,
         targets={
             name: TargetHealth(
                 answered=target.answered,
                 errors=target.errors,
                 last_error=target.last_error,
                 frozen_s=target.saturation.frozen_s,
+                breaker=target.breaker,
             )
             for name, target in engine.stats().targets.items()
         },
@@ -70,7 +72,7 @@ def summarise(
         filtered=tally.endings["filtered"],
         attempts=tally.attempts,
         retries=engine.race_stats.retries,
-        hedges=0,
+        hedges=engine.race_stats.hedges + engine.race_stats.reserves,
         input_tokens=tally.input_tokens,
         output_tokens=tally.output_tokens,
         cost_usd=None,

@@ -243,12 +243,14 @@ async def _shown(engine: Engine, answers: _Answers, *, progress: bool) -> AsyncI
                 input_tokens=stats.usage.input_tokens - before.input_tokens,
                 output_tokens=stats.usage.output_tokens - before.output_tokens,
                 retries=stats.retries,
+                hedges=stats.hedges + stats.reserves,
                 targets={
                     name: TargetHealth(
                         answered=target.answered,
                         errors=target.errors,
                         last_error=target.last_error,
                         frozen_s=target.saturation.frozen_s,
+                        breaker=target.breaker,
                     )
                     for name, target in stats.targets.items()
                 },
