@@ -16,7 +16,7 @@ from penstock.errors import CallError
 from penstock.http import WireRequest
 from penstock.simulator.behaviour import Outcome, decide, input_tokens, most_tokens
 from penstock.simulator.compose import NOT_GENERATED, compose, compose_error, spoilt
-from penstock.simulator.content import digest_of
+from penstock.simulator.content import begun_in, digest_of
 from penstock.simulator.control import control, problem
 from penstock.simulator.distributions import draw
 from penstock.simulator.fast import CREATED, fast_answer, plain_question
@@ -59,6 +59,8 @@ class _Asked(NamedTuple):
     provider: str
     key: str
     digest: bytes
+    question: bytes
+    """The same but for an answer to be continued: then it is the digest without the answer's beginning."""
     at_s: float
 
 
@@ -209,7 +211,9 @@ class Simulator:
             call = front.read(WireRequest(head.method, f"http://simulator{head.path}", head.headers, request.body))
         except CallError as error:
             return self._refuse(front, None, error, key=key, at_s=at_s)
-        asked = _Asked(front, call, route.provider, key, digest_of(call.body), at_s)
+        digest, begun = digest_of(call.body), begun_in(call.body)
+        question = digest if begun is None else digest_of(begun.body)
+        asked = _Asked(front, call, route.provider, key, digest, question, at_s)
         why = self._key_trouble(key)
         if why is not None:
             return self._refuse(front, asked, front.refused(why, call.model), key=key, at_s=at_s)
@@ -217,10 +221,10 @@ class Simulator:
 
     def _answer(self, asked: _Asked, behaviour: Behaviour) -> Script:
         front, call, at_s = asked.front, asked.call, asked.at_s
-        source = self._drawn(asked.provider, call.model, asked.digest)
+        source = self._drawn(asked.provider, call.model, asked.question)
         try:
             outcome = spoilt(
-                decide(call, behaviour, digest=asked.digest, rng=source.rng, at_s=at_s, tries=source.tries)
+                decide(call, behaviour, digest=asked.question, rng=source.rng, at_s=at_s, tries=source.tries)
             )
         except CallError as error:
             return self._refuse(front, asked, error, key=asked.key, at_s=at_s)

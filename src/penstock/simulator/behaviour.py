@@ -12,7 +12,10 @@ from penstock.call import Call, Choice, Completion, Finish, Message, Usage
 from penstock.errors import CallError
 from penstock.simulator.content import (
     CHARS_PER_TOKEN,
+    Begun,
+    begun_in,
     echo,
+    ends_with_assistant,
     prompt_text,
     prompt_tokens,
     prompts_of,
@@ -44,9 +47,11 @@ def decide(call: Call, behaviour: Behaviour, *, digest: bytes, rng: random.Rando
     """What happens to `call` at `at_s` seconds, having been asked `tries` times before.
 
     The random source is read in one order whatever comes out, so that a seed gives one schedule. Raises `CallError`
-    context_too_long.
+    context_too_long, and bad_request for an answer to continue where that is refused.
     """
     read = input_tokens(call)
+    if behaviour.prefill == "refuse" and ends_with_assistant(call.body):
+        raise _not_continued()
     if behaviour.context_tokens is not None and read > behaviour.context_tokens:
         raise _too_long(read, behaviour.context_tokens)
     fault_roll, slow_roll = rng.random(), rng.random()
@@ -65,6 +70,9 @@ def decide(call: Call, behaviour: Behaviour, *, digest: bytes, rng: random.Rando
         token_s = 0.0
     else:
         completion = _written(call, digest, read, length)
+        begun = begun_in(call.body)
+        if begun is not None:
+            completion = _continued(completion, call, behaviour, begun=begun, length=length)
     return Outcome(completion=completion, first_token_s=first_token_s, token_s=token_s, fault=fault)
 
 
@@ -122,6 +130,35 @@ def _too_long(read: int, context: int) -> CallError:
         status=400,
         code="context_length_exceeded",
     )
+
+
+def _not_continued() -> CallError:
+    return CallError(
+        "bad_request",
+        "This model does not support assistant message prefill. The conversation must end with a user message.",
+        status=400,
+        code="invalid_request_error",
+    )
+
+
+def _continued(whole: Completion, call: Call, behaviour: Behaviour, *, begun: Begun, length: int | None) -> Completion:
+    """What comes for an answer that was begun; the whole one, from its own beginning, when it was another."""
+    text = _formatted(begun.body, begun.echo, length)
+    if len(whole.choices) != 1 or whole.finish == "tool_calls" or not text.startswith(begun.text):
+        return whole
+    known = 0 if behaviour.prefill == "restart" else len(begun.text)
+    finish: Finish = "stop"
+    most = most_tokens(call)
+    if most is not None:
+        # Tokens are counted from the answer's beginning, so that it is cut where the whole one is.
+        end = (known // CHARS_PER_TOKEN + most) * CHARS_PER_TOKEN
+        finish = "length" if end < len(text) else "stop"
+        text = text[:end]
+    said = text if behaviour.prefill == "echo" else text[known:]
+    written = tokens_in(len(text) - known)
+    choice = Choice({"role": "assistant", "content": said, "refusal": None}, finish, finish)
+    read = 0 if whole.usage is None else whole.usage.input_tokens
+    return msgspec.structs.replace(whole, choices=(choice,), usage=Usage(read, written))
 
 
 def _embeddings(call: Call, dimensions: int, read: int) -> Completion:

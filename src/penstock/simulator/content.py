@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 __all__ = [
     "CHARS_PER_TOKEN",
     "ECHO_CHARS",
+    "Begun",
+    "begun_in",
     "digest_of",
     "echo",
+    "ends_with_assistant",
     "prompt_text",
     "prompt_tokens",
     "prompts_of",
@@ -32,6 +36,9 @@ _IMAGE_TOKENS: Final = 85
 _CANONICAL: Final = msgspec.json.Encoder(order="deterministic")
 # The same question, whoever is asked and however the answer travels, has one digest.
 _NOT_THE_QUESTION: Final = ("model", "stream", "stream_options")
+# Said beside an assistant's message to have it continued.
+_ASKS_TO_CONTINUE: Final = ("add_generation_prompt", "continue_final_message")
+_MARK: Final = re.compile(r"sim:[0-9a-f]{16}(?:#\d+)?(?= )")
 _WORDS: Final = (
     "water falls through the gate and turns the wheel while the river keeps its level and the valley hears a "
     "steady hum of current that lights a lamp in every window along the shore "
@@ -95,6 +102,47 @@ def echo(digest: bytes, prompt: str, choice: int = 0) -> str:
     """The answer that proves which prompt it belongs to: the digest's first 16 hex digits, then the prompt's tail."""
     mark = f"sim:{digest[:8].hex()}" if not choice else f"sim:{digest[:8].hex()}#{choice}"
     return f"{mark} {prompt[-ECHO_CHARS:]}"
+
+
+class Begun(NamedTuple):
+    """A request for the rest of an answer that the simulator itself began."""
+
+    body: dict[str, Any]
+    """What was asked, without the beginning: the same question has the same digest."""
+    text: str
+    """How the answer begins."""
+    echo: str
+    """The echo that begins so. Its mark is the beginning's own: a continuation may allow fewer tokens."""
+
+
+def begun_in(body: Mapping[str, Any]) -> Begun | None:
+    """The beginning of an answer that a request brings, as its last message or behind a completion's prompt.
+
+    None when it brings none, or one that nobody here wrote.
+    """
+    messages, prompt = body.get("messages"), body.get("prompt")
+    if ends_with_assistant(body) and isinstance(messages, list):
+        question = {name: value for name, value in body.items() if name not in _ASKS_TO_CONTINUE}
+        question["messages"] = messages[:-1]
+        text, asked = _text_of(messages[-1].get("content")), prompt_text(messages[:-1])
+        mark = _MARK.match(text)
+    elif isinstance(prompt, str) and (marks := list(_MARK.finditer(prompt))):
+        mark = marks[-1]
+        asked, text = prompt[: mark.start()], prompt[mark.start() :]
+        question = {**body, "prompt": asked}
+    else:
+        return None
+    if mark is None:
+        return None
+    whole = f"{mark[0]} {asked[-ECHO_CHARS:]}"
+    return Begun(question, text, whole) if stretched(whole, tokens_in(len(text))).startswith(text) else None
+
+
+def ends_with_assistant(body: Mapping[str, Any]) -> bool:
+    """A chat whose last word is the assistant's own text: a request to continue it."""
+    messages = body.get("messages")
+    last = messages[-1] if isinstance(messages, list) and len(messages) > 1 else None
+    return isinstance(last, dict) and last.get("role") == "assistant" and not last.get("tool_calls")
 
 
 def stretched(text: str, tokens: int) -> str:

@@ -63,6 +63,8 @@ def plain_question(raw: bytes) -> Asked | None:
     for message in messages:
         if type(message) is not dict or type(message.get("role")) is not str:
             return None
+    if messages[-1]["role"] == "assistant":
+        return None
     return Asked(model, body, messages, most)
 
 

@@ -156,6 +156,9 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """A longer prompt is refused as the provider would."""
     dimensions: Annotated[int, msgspec.Meta(ge=1, le=65536)] = 8
     """Of an embedding, when the request doesn't say."""
+    prefill: Literal["continue", "echo", "restart", "refuse"] = "continue"
+    """What an assistant's message at the end of a request leads to: the rest of the answer, the message and then the
+    rest, the answer from its beginning, or 400."""
 
     @property
     def only_waits(self) -> bool:
@@ -195,6 +198,7 @@ _VALUES: Final = (
     *("uniform", "lognormal", "normal", "exponential"),
     *("token_bucket", "fixed_window", "sliding_window"),
     *("key", "model", "reserved", "used"),
+    *("continue", "echo", "restart", "refuse"),
 )
 _COMMON: Final = frozenset(("fault", "probability", "from_s", "until_s", "first_tries", "prompt_contains"))
 _UNKNOWN_FIELD: Final = re.compile(r"unknown field `([^`]*)`")
