@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from penstock.call import Call
 from penstock.policies.limit.buckets import Bucket, Ledger, Limits, Need, need_of
-from penstock.policies.limit.finders import ConcurrencyFinder, RateFinder
+from penstock.policies.limit.concurrency import ConcurrencyFinder
+from penstock.policies.limit.rate import RateFinder
 
 amounts = st.lists(st.tuples(st.floats(0, 5), st.integers(1, 1000)), min_size=1, max_size=50)
 

@@ -131,3 +131,7 @@ class Ledger:
                 break
             sent, refused = sent_before, refused_before
         return max(0, (self.sent - sent) - (self.refused - refused))
+
+    def oldest_within(self, window_s: float, now_s: float) -> float:
+        """When the first request of the last `window_s` seconds was sent, to half a second; `now_s` when none was."""
+        return next((at_s for at_s, _, _ in self._samples if at_s >= now_s - window_s), now_s)

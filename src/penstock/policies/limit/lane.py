@@ -10,7 +10,7 @@ from penstock.call import RateLimits, Usage
 from penstock.credentials.keys import Key
 from penstock.errors import CallError
 from penstock.policies.limit.buckets import Bucket, Ledger, Limits, Need
-from penstock.policies.limit.finders import RateFinder
+from penstock.policies.limit.rate import RateFinder
 
 __all__ = ["Lane"]
 
@@ -152,9 +152,12 @@ class Lane:
         """A 429: nobody else on this key has to find out alone."""
         self.in_flight -= 1
         self._refund(need)
+        if self._requests is not None:
+            self._requests.refund(1.0)
         self.ledger.refused += 1
         if self.finder is None:
-            self.finder = RateFinder(self.ledger, self._rng)
+            known = None if self._requests is None else self._requests.rate_per_s
+            self.finder = RateFinder(self.ledger, self._rng, known)
         self.finder.refused(now_s, sent_s, error.retry_after_s)
         if error.retry_after_s is not None:
             self.frozen_until_s = max(self.frozen_until_s, now_s + error.retry_after_s)

@@ -15,7 +15,7 @@ from penstock.clock import Clock
 from penstock.credentials.keys import CHECK_FILES_EVERY_S, Key, KeyPool, Secret
 from penstock.errors import CallError
 from penstock.policies.limit.buckets import Limits, Need, need_of
-from penstock.policies.limit.finders import ConcurrencyFinder
+from penstock.policies.limit.concurrency import ConcurrencyFinder
 from penstock.policies.limit.lane import Lane
 
 __all__ = ["Limiter", "Permit", "Saturation"]
