@@ -17,7 +17,7 @@ CONFIG = {
 def main() -> None:
     with penstock.Client(route="default", config=CONFIG) as client:
         for number in range(5):
-            answer = client.generate(f"What is {number} squared?")
+            answer = client.generate(f"What is {number} squared?", max_tokens=20)
             tried = ", ".join(f"{attempt.target} {attempt.outcome}" for attempt in answer.attempts)
             print(f"{answer.latency_s:.2f} s: {tried}")
         stats = client.stats()

@@ -68,10 +68,27 @@ def test_an_unknown_option_names_the_nearest_one():
         read_options("chat", {"schema": {}})
 
 
-@pytest.mark.parametrize("options", [{"deadline": "soon"}, {"timeouts": {"conect": 1}}, {"cache": "sqlite"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"deadline": "soon"},
+        {"deadline": 0},
+        {"deadline": "-1s"},
+        {"hedge": "soon"},
+        {"hedge": "2s", "deadline": 2},
+        {"timeouts": {"conect": 1}},
+        {"timeouts": {"first_token": 2, "total": 1}},
+        {"cache": "sqlite"},
+    ],
+)
 def test_an_option_that_cant_be_meant_is_a_config_error(options):
     with pytest.raises(ConfigError):
         read_options("chat", options)
+
+
+def test_a_requests_own_hedge_wins_over_the_calls_and_is_no_part_of_the_body():
+    row = row_of(Request("hi", hedge="off"), read_options("chat", {"hedge": "auto", "deadline": 9}))
+    assert (row.hedge, row.deadline_s, list(row.body)) == ("off", 9, ["messages"])
 
 
 def test_a_batch_gives_each_request_its_hash_and_keeps_the_order(tmp_path):
