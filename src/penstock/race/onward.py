@@ -9,12 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from penstock.call import Attempt, Call, Event, Rung, Started
-from penstock.errors import CallError, Unanswered, unanswered
+from penstock.errors import CallError, DeadlineExceeded, Unanswered, unanswered
 from penstock.handler import OpenStream
 from penstock.race.alarm import Alarm, Wheel
 from penstock.race.contest import Contest
 from penstock.race.moves import Before, deadline_of
 from penstock.race.relay import Relay
+from penstock.race.standing import EPSILON_S
 from penstock.race.triggers import Triggers, Try
 
 if TYPE_CHECKING:
@@ -175,7 +176,8 @@ class Onward:
         places = [
             place
             for place, target in enumerate(racing.targets)
-            if rung == "anew" or (target.prefills and racing.route.refusals.takes(call, target.name))
+            if rung == "anew"
+            or ((target.prefills or call.kind == "completion") and racing.route.refusals.takes(call, target.name))
         ]
         if not places:
             raise unanswered(self._attempts, error, message="no target continues an answer", requests_sent=self._number)
@@ -233,6 +235,10 @@ class Onward:
 
     def _broke(self, error: CallError) -> Unanswered:
         """Nothing could go on with it."""
-        unfinished = unanswered(self._attempts, error, requests_sent=self._number)
+        unfinished: Unanswered
+        if self._deadline_s is not None and self._racing.now() >= self._deadline_s - EPSILON_S:
+            unfinished = DeadlineExceeded(str(error), self._attempts, error, self._number)
+        else:
+            unfinished = unanswered(self._attempts, error, requests_sent=self._number)
         self._racing.books.gave_up(self._call, unfinished)
         return unfinished

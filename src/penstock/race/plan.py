@@ -89,7 +89,7 @@ class Plan:
     def _resume(self, before: Before) -> None:
         self.requests_sent = before.requests_sent
         self.first_send_s = before.first_send_s
-        self.counted = 1
+        self.counted = max(1, sum(map(_counts, before.attempts)))
         self._last = before.error
         for place, standing in enumerate(self._standings.of):
             if place not in before.places:
@@ -97,6 +97,8 @@ class Plan:
         if before.broken in before.places:
             self._standings.failed(before.broken, before.error, before.first_send_s)
             self._standings.of[before.broken].not_before_s = before.first_send_s
+            # The others come first.
+            self._standings.of[before.broken].silent = True
 
     @property
     def has_answer(self) -> bool:
@@ -342,3 +344,9 @@ class Plan:
         message = f"the deadline passed after {tries}{where}{after}"
         self._over = GiveUp(DeadlineExceeded(message, sent, last, self.requests_sent))
         return self._over
+
+
+def _counts(attempt: Attempt) -> bool:
+    """Whether a failed attempt is one of those that `max_attempts` counts."""
+    verdict = VERDICTS.get(attempt.error_kind)  # type: ignore[call-overload]
+    return verdict is not None and verdict.same_target != "wait" and not verdict.key_is_bad

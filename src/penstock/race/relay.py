@@ -210,10 +210,9 @@ class Relay:
             self._ready.append(event)
             return
         new = self._joint.take(event.text)
-        if self._joint.is_open:
+        if new or (self._joint.is_open and not event.text):
             self._join()
-            if new or not event.text:
-                self._say(TextDelta(new, 0, event.logprobs if new == event.text else None))
+            self._say(TextDelta(new, 0, event.logprobs if new == event.text else None))
 
     def _take_reasoning(self, event: ReasoningDelta) -> None:
         if self._rung is not None and self._said:
@@ -255,7 +254,7 @@ class Relay:
         self._ready.append(UsageUpdate(usage))
 
     def _join(self) -> None:
-        """The stream that is read goes on with what the caller has: from here on everything is new."""
+        """The stream that is read goes on with what the caller has: this is new, and so is all that follows."""
         if self._is_joined:
             return
         self._is_joined = True
