@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from tests.race.given import a_call, an_answer, an_error
 
-from penstock.call import Call, Completion
+from penstock.call import Call, Completion, Started, TextDelta, Usage, UsageUpdate
+from penstock.call import Finished as FinishedEvent
 from penstock.clock import LoopClock
 from penstock.credentials import KeyPool, Secret
 from penstock.errors import Unanswered
+from penstock.handler import OpenStream
 from penstock.policies.limit import Limiter, Limits
 from penstock.race import LatencyBook, RaceSettings, race
 from penstock.testing import Chunks, Delayed, FakeBreaker, ScriptedHandler, run
@@ -37,25 +39,39 @@ class LimitedTarget:
         return await self.handler(call)
 
 
-def _step(rng: random.Random) -> Any:
+def _step(rng: random.Random, call: Call) -> Any:
     draw = rng.random()
     step: Any = an_answer()
     if draw < 0.5:
         kind = rng.choice(KINDS)
         step = an_error(kind, retry_after_s=rng.choice([None, 0.5, 3.0]))
-    elif draw < 0.6:
-        step = Chunks([rng.random(), an_answer()])
+    if call.stream:
+        step = _stream(rng)
     # Half-second steps make deadlines, cancels and answers fall together.
-    return Delayed(rng.choice([0.0, 0.5, 1.0, rng.random() * 4]), an_answer() if isinstance(step, Chunks) else step)
+    return Delayed(rng.choice([0.0, 0.5, 1.0, rng.random() * 4]), step)
+
+
+def _stream(rng: random.Random) -> Chunks:
+    """Whole, silent, stalled or cut."""
+    pieces: list[Any] = [Started()]
+    for letter in "hello":
+        pieces += [rng.choice([0.0, 0.5, 0.1, rng.random()]), TextDelta(letter)]
+    pieces += [UsageUpdate(Usage(3, 5)), FinishedEvent("stop")]
+    draw = rng.random()
+    if draw < 0.15:
+        pieces = [*pieces[: rng.randrange(len(pieces))], 1000]
+    elif draw < 0.4:
+        pieces = [*pieces[: rng.randrange(len(pieces))], an_error(rng.choice(("transport", "overloaded")))]
+    return Chunks(pieces)
 
 
 def _targets(rng: random.Random) -> list[LimitedTarget]:
     targets = []
-    for name in rng.choice([("a/x",), ("a/x", "b/x")]):
+    for name in rng.choice([("a/x",), ("a/x", "b/x"), ("a/x", "b/x", "c/x")]):
         limits = rng.choice([Limits(), Limits(rpm=600), Limits(max_in_flight=3), Limits(rpm=300, tpm=60_000)])
         pool = KeyPool([Secret(f"sk-test-not-a-key-{n}") for n in range(rng.choice([1, 2]))])
         limiter = Limiter(pool, clock=LoopClock(), name=name, limits=limits, rng=rng)
-        targets.append(LimitedTarget(name, ScriptedHandler(lambda _: _step(rng)), limiter))
+        targets.append(LimitedTarget(name, ScriptedHandler(lambda call: _step(rng, call)), limiter))
     return targets
 
 
@@ -63,7 +79,14 @@ async def _one_world(seed: int) -> None:
     rng = random.Random(seed)
     targets = _targets(rng)
     settings = RaceSettings(
-        patience=rng.choice(["interactive", "batch"]), max_attempts=rng.choice([None, 5]), deadline_after_send_s=60
+        patience=rng.choice(["interactive", "batch"]),
+        max_attempts=rng.choice([None, 5]),
+        deadline_after_send_s=60,
+        hedge=rng.choice(["off", "auto", 0.5, 1.0]),
+        stream_inside=rng.choice(["off", "auto", "on"]),
+        first_token_s=rng.choice([None, 1.0]),
+        between_tokens_s=rng.choice([15.0, 0.5]),
+        on_break=rng.choice(["recover", "error"]),
     )
     handler = race(targets, settings, clock=LoopClock(), rng=rng)
     loop = asyncio.get_running_loop()
@@ -72,11 +95,18 @@ async def _one_world(seed: int) -> None:
         await asyncio.sleep(rng.choice([0, 0.5, rng.random()]))
         deadline_s = loop.time() + rng.choice([0.5, 1.0, 5.0, 30.0])
         try:
-            reply = await handler(a_call(id=f"r{number}", deadline_s=deadline_s, priority=rng.choice([0, 1])))
+            reply = await handler(
+                a_call(id=f"r{number}", deadline_s=deadline_s, priority=rng.choice([0, 1]), stream=rng.random() < 0.3)
+            )
+            if isinstance(reply, OpenStream):
+                async with reply:
+                    text = "".join([event.text async for event in reply if isinstance(event, TextDelta)])
+            else:
+                assert isinstance(reply, Completion)
+                text = reply.text
+            assert text == "hello"
         except Unanswered as error:
             assert all(attempt.outcome != "running" for attempt in error.attempts)  # noqa: PT017
-        else:
-            assert isinstance(reply, Completion)
         assert loop.time() <= deadline_s + 0.06
 
     tasks = [asyncio.create_task(one(number)) for number in range(20)]
@@ -90,7 +120,7 @@ async def _one_world(seed: int) -> None:
     for target in targets:
         assert target.handler.open == 0
         seen = target.limiter.saturation()
-        assert (seen.in_flight, seen.waiting) == (0, 0)
+        assert (seen.in_flight, seen.waiting, target.breaker.in_flight) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("block", range(10))
