@@ -130,3 +130,33 @@ def test_a_stop_while_the_pipe_is_silent_ends_cleanly(tmp_path: Path) -> None:
         assert process.wait(60) == 3
         assert b"Fatal" not in process.stderr.read()
     assert len(lines(tmp_path / "out.jsonl")) == 1
+
+
+def test_the_summary_of_a_resumed_pipe_says_what_was_there_before(tmp_path: Path) -> None:
+    piped = questions(tmp_path / "in.jsonl", 5).read_text()
+    words = ("run", "-", "-o", tmp_path / "out.jsonl", *FAST)
+    assert penstock(None, *words, stdin="".join(piped.splitlines(keepends=True)[:3])).returncode == 0
+    assert "3 done by earlier runs" in penstock(None, *words, stdin="".join(piped.splitlines(keepends=True)[3:])).stderr
+
+
+@pytest.mark.parametrize(("first", "then", "asked"), [(3, 1, 6), (1, 3, 6), (3, 2, 6), (2, 3, 6)])
+def test_a_pipe_uses_the_samples_that_are_there(tmp_path: Path, first: int, then: int, asked: int) -> None:
+    piped = questions(tmp_path / "in.jsonl", 2).read_text()
+    with simulator() as sim:
+        words = ("run", "-", "-o", tmp_path / "out.jsonl", "-m", "openai/x", "--samples")
+        for samples in (first, then, first):
+            done = penstock(sim, *words, str(samples), stdin=piped)
+            assert done.returncode == 0, done.stderr
+            assert len(lines(tmp_path / "out.jsonl")) == 2 * samples
+        assert len(sim.ledger()) == asked
+
+
+def test_a_kill_while_the_samples_change_renames_nothing_twice(tmp_path: Path) -> None:
+    piped = questions(tmp_path / "in.jsonl", 2).read_text()
+    with simulator() as sim:
+        words = ("run", "-", "-o", tmp_path / "out.jsonl", "-m", "openai/x")
+        assert penstock(sim, *words, stdin=piped).returncode == 0
+        with Journal(tmp_path / "out.jsonl.penstock") as journal:
+            journal.resample(before=1, now=2)  # and killed before anything else
+        assert penstock(sim, *words, "--samples", "2", stdin=piped).returncode == 0
+        assert len(sim.ledger()) == 4

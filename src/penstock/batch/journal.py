@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from penstock.batch.lock import RunLock
-from penstock.batch.reconcile import RENAMES, Reconciled, reconcile
+from penstock.batch.reconcile import Reconciled, reconcile, resample
 from penstock.batch.record import Stored
 from penstock.batch.schema import BAD, connect_writer, damaged, has_journal_header
 from penstock.batch.writer import GroupWriter, Written
@@ -109,11 +109,20 @@ class Journal:
         samples: int = 1,
     ) -> Reconciled:
         """Move what is known to where the input has it now; see `reconcile.reconcile`."""
-        rename = RENAMES.get((samples_before > 1, samples > 1), ())
         result: Reconciled = self._guard(
-            lambda: reconcile(self._connection, items, failed_may_change=failed_may_change, rename=rename)
+            lambda: reconcile(
+                self._connection,
+                items,
+                failed_may_change=failed_may_change,
+                samples_before=samples_before,
+                samples=samples,
+            )
         )
         return result
+
+    def resample(self, *, before: int, now: int) -> None:
+        """Other samples a row of an input that can't be read ahead; see `reconcile.resample`."""
+        self._guard(lambda: resample(self._connection, before=before, now=now))
 
     def drop_states(self, *states: int) -> None:
         """Forget the items in these states, to ask or judge them again."""

@@ -265,6 +265,8 @@ def _enter(
             renewed = identities(source, settings.samples, scan)
     elif info:
         journal.drop_states(BAD)  # judged again each time, with the options of this time
+        if scan is None:
+            journal.resample(before=info.get("samples", 1), now=settings.samples)
     run_id = info.get("id") or secrets.token_hex(6)
     is_clean = scan is not None and not (scan.bad or scan.repeated or len(scan.equals))
     journal.remember(

@@ -54,6 +54,9 @@ def summarise(
 ) -> Summary:
     """The run's end. Counts of items are of the whole run, rates and tokens of this session."""
     answered, failed, total = _counts(opened, tally)
+    if opened.scan is None and opened.journal is not None:
+        # A pipe may bring only what is new: what it didn't bring was done before as well.
+        opened.resumed = max(0, answered + failed - tally.answered - tally.failed - tally.bad)
     remaining = max(0, total - answered - failed)
     exit_code = 3 if stopped is not None else 1 if failed else 0
     asked = tally.answered - tally.joined

@@ -14,7 +14,7 @@ from penstock.batch.journal import journal_path, read_items
 from penstock.batch.lock import is_locked
 from penstock.batch.outcome import Outcome
 from penstock.batch.record import Stored, outcome_of
-from penstock.batch.schema import ANSWERED, connect_reader, damaged
+from penstock.batch.schema import ANSWERED, connect_reader, damaged, tidy
 from penstock.errors import JournalError
 
 __all__ = ["Counts", "Run", "RunInfo", "Session", "open_run"]
@@ -71,6 +71,7 @@ class Run:
 
     def close(self) -> None:
         self._connection.close()
+        tidy(self.journal)
 
     @property
     def is_running(self) -> bool:

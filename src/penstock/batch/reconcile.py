@@ -10,11 +10,11 @@ import msgspec
 from penstock.batch.schema import BAD, FAILED
 from penstock.errors import JournalError
 
-__all__ = ["RENAMES", "Reconciled", "reconcile"]
+__all__ = ["Reconciled", "reconcile", "resample"]
 
 _IS_SAMPLE = " OR ".join(f"custom_id GLOB '*#{'[0-9]' * digits}'" for digits in range(1, 7))
 
-RENAMES = {
+_RENAMES = {
     (False, True): (
         "UPDATE answers SET custom_id = custom_id || '#1'",
         # Samples of an earlier session may be among what is gone.
@@ -51,26 +51,33 @@ WHERE k.digest != now.digest AND k.state NOT IN ({free})
 """
 
 
+_COLUMNS = "custom_id, digest, state, body, request_id, meta"
+_SURPLUS = f"INSERT OR REPLACE INTO gone SELECT {_COLUMNS} FROM answers WHERE sample_of(custom_id) > ?"  # noqa: S608
+_BACK = (
+    f"INSERT INTO answers ({_COLUMNS}) SELECT {_COLUMNS} FROM gone WHERE sample_of(custom_id) BETWEEN 2 AND ? "  # noqa: S608
+    "AND first_of(custom_id) IN (SELECT custom_id FROM answers) ORDER BY custom_id"
+)
+
+
 def reconcile(
     connection: sqlite3.Connection,
     items: Iterator[tuple[int, str, bytes]],
     *,
     failed_may_change: bool,
-    rename: tuple[str, ...] = (),
+    samples_before: int = 1,
+    samples: int = 1,
 ) -> Reconciled:
     """Give every known item the index that the input has for it now.
 
-    `items` are (index, custom_id, digest) of the input, `rename` is one of `RENAMES`. Ids that left it move to `gone`,
-    and come back from there. Raises `JournalError` naming the first three known ids whose body is another now;
-    nothing is changed then.
+    `items` are (index, custom_id, digest) of the input. Ids that left it move to `gone`, and come back from there.
+    Raises `JournalError` naming the first three known ids whose body is another now; nothing is changed then.
     """
     free = f"{BAD},{FAILED}" if failed_may_change else str(BAD)
     connection.execute("DROP TABLE IF EXISTS temp.now")
     connection.execute("CREATE TEMP TABLE now (idx INTEGER PRIMARY KEY, custom_id TEXT NOT NULL, digest BLOB NOT NULL)")
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for statement in rename:
-            connection.execute(statement)
+        _rename(connection, samples_before, samples)
         connection.executemany("INSERT INTO temp.now VALUES (?, ?, ?)", items)
         connection.execute("CREATE UNIQUE INDEX temp.now_id ON now (custom_id)")
         changed = [
@@ -88,6 +95,42 @@ def reconcile(
     finally:
         connection.execute("DROP TABLE IF EXISTS temp.now")
     return result
+
+
+def resample(connection: sqlite3.Connection, *, before: int, now: int) -> None:
+    """Give the items of an input that can't be read ahead the ids that they have with `now` samples a row.
+
+    Samples beyond that move to `gone`; those that an earlier session set aside come back, behind all others.
+    """
+    if before == now:
+        return
+    connection.create_function("sample_of", 1, _sample_of, deterministic=True)
+    connection.create_function("first_of", 1, lambda custom_id: custom_id.rpartition("#")[0] + "#1", deterministic=True)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if before > 1:
+            connection.execute(_SURPLUS, (now,))
+            connection.execute("DELETE FROM answers WHERE sample_of(custom_id) > ?", (now,))
+        _rename(connection, before, now)
+        if now > 1:
+            connection.execute(_BACK, (now,))
+            connection.execute("DELETE FROM gone WHERE custom_id IN (SELECT custom_id FROM answers)")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _sample_of(custom_id: str) -> int:
+    number = custom_id.rpartition("#")[2]
+    return int(number) if number.isascii() and number.isdigit() else 0
+
+
+def _rename(connection: sqlite3.Connection, before: int, now: int) -> None:
+    for statement in _RENAMES.get((before > 1, now > 1), ()):
+        connection.execute(statement)
+    # In the same transaction: a second time it would rename what it has renamed.
+    connection.execute("INSERT OR REPLACE INTO run VALUES ('samples', ?)", (msgspec.json.encode(now),))
 
 
 def _move(connection: sqlite3.Connection) -> Reconciled:

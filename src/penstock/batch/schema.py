@@ -7,6 +7,7 @@ rows that occur more than once to the answer they share. `run` and `sessions` te
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import struct
@@ -24,6 +25,8 @@ __all__ = [
     "connect_writer",
     "damaged",
     "has_journal_header",
+    "tidy",
+    "wal_path",
 ]
 
 VERSION = 1
@@ -139,9 +142,43 @@ def connect_reader(path: Path) -> sqlite3.Connection:
         raise JournalError(f"{path}: no such journal")
     check_header(path)
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        connection.execute("PRAGMA query_only=1")
-        connection.execute("SELECT count(*) FROM run").fetchone()
+        return _reader(path, "mode=ro")
+    except sqlite3.DatabaseError as error:
+        # Where nothing can be made beside it nobody writes to it either.
+        is_shut = isinstance(error, sqlite3.OperationalError) and not os.access(path.parent, os.W_OK)
+        if not is_shut or wal_path(path).exists():
+            raise damaged(path, error) from error
+    try:
+        return _reader(path, "mode=ro&immutable=1")
     except sqlite3.DatabaseError as error:
         raise damaged(path, error) from error
+
+
+def _reader(path: Path, options: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, isolation_level=None)
+    try:
+        connection.execute("PRAGMA query_only=1")
+        connection.execute("SELECT count(*) FROM run").fetchone()
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def wal_path(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def tidy(path: Path) -> None:
+    """Take away what a reader made beside the journal, unless anybody else has it open.
+
+    A reader can't do that itself: SQLite lets only a connection that may write do it, the last one, under its own
+    locks. A log that holds something isn't a reader's.
+    """
+    try:
+        if wal_path(path).stat().st_size:
+            return
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=0)) as last:
+            last.execute("SELECT count(*) FROM run").fetchone()
+    except (OSError, sqlite3.Error):
+        return

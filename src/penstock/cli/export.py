@@ -25,7 +25,7 @@ def command(run: Path, *, output: str | None) -> None:
     """
     from penstock.batch.export import errors_path, write_outputs
     from penstock.batch.reader import open_run
-    from penstock.cli.status import out_of
+    from penstock.cli.status import is_superseded, out_of
 
     with open_run(run) as opened:
         info = opened.info
@@ -33,6 +33,8 @@ def command(run: Path, *, output: str | None) -> None:
             _to_stdout(opened, info)
             return
         path = out_of(run, info) if output is None else Path(output)
+        if output is None and is_superseded(run, path):
+            raise click.UsageError(f"{path} belongs to a later run than {run}; name another file with -o")
         if output is None and info.state == "running":
             raise click.UsageError(f"{path}: the run is writing to it; name another file with -o")
         failed = write_outputs(path, opened.items(), run_id=info.id, source=_source(path, info))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from penstock.batch.reader import Counts, RunInfo
 
-__all__ = ["command", "out_of", "resume_command"]
+__all__ = ["command", "is_superseded", "out_of", "resume_command"]
 
 
 @click.command("status")
@@ -43,8 +44,18 @@ def out_of(run: Path, info: RunInfo) -> Path:
     return beside if beside.name == Path(info.output).name else Path(info.output)
 
 
+def is_superseded(run: Path, out: Path) -> bool:
+    """Whether `out` belongs to another run than that of the journal `run`, which was set aside."""
+    from penstock.batch.journal import journal_path
+
+    own, usual = journal_path(run), journal_path(out)
+    if own == usual or (usual.exists() and own.samefile(usual)):
+        return False
+    return out.exists() and (usual.exists() or re.search(r"\.bak\d*$", own.name) is not None)
+
+
 def resume_command(info: RunInfo) -> str:
-    """The command that goes on with a run, with every option that must be as it was."""
+    """The command that goes on with a run, with every option that must be as it was or says where something is."""
     words = ["penstock", "run", info.input, "-o", info.output]
     for model in info.settings.get("models") or ():
         words += ["-m", model]
