@@ -25,11 +25,10 @@ State = Literal["closed", "open", "half_open", "ramping"]
 _SLOTS = 9
 """Past slots of the window; the current one is the tenth."""
 
-_MOST_STARTS = 10_000
-"""Failures since the last success that are remembered: more than that many in flight aren't waited for."""
+_MOST_STARTS = 10_000  # failures since the last success that are remembered
 
 _RETRY_S = (0.02, 0.5)
-"""Who finds every place taken asks again after about one answer's time, within these."""
+"""Who finds every place taken asks again within about one answer's time, within these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class BreakerSettings:
     """It opens at this share of failures among failures, successes and what is in flight ..."""
     least_counted: int = 20
     """... once so many attempts ended within the window;"""
-    least_failures: int = 10
+    least_failures: int = 12
     """or at so many failures that were started after the last success was ..."""
     per_in_flight: float = 2.0
     """... and at least so many for each attempt in flight: fast failures come before slow successes;"""
@@ -56,16 +55,18 @@ class BreakerSettings:
     probe_patience_s: float = 10.0
     """A probe that runs for longer no longer keeps the next one waiting, whether or not anyone called it silent."""
     ramp_start: int = 8
-    ramp_growth: int = 2
-    ramp_least: int = 32
-    """Where the ramp ends at the earliest; a target that was busier returns to twice what it had in flight."""
+    ramp_growth: float = 3.0
+    """Places that each success adds to the window, up to twice what the target had in flight before."""
+    ramp_growth_beyond: float = 0.5
+    ramp_least: int = 64
+    """Where the ramp ends at the earliest."""
 
 
 class Breaker:
     """Counts how one target's attempts end, and restrains new ones while it is down.
 
     Nothing is enforced: an attempt may be started against the advice of `wait_s`, and is then the probe when none
-    is running. Each `started` is followed by at most one `silent`, at most one `heard`, and exactly one `ended`.
+    is running. Each `started` is followed by exactly one `ended`; before that by `silent` and `heard` in turn, if ever.
     Times are of one clock that never goes back.
     """
 
@@ -79,8 +80,6 @@ class Breaker:
         "_good",
         "_goods",
         "_news_s",
-        "_past_bad",
-        "_past_good",
         "_peak",
         "_probe",
         "_probe_late_s",
@@ -138,9 +137,10 @@ class Breaker:
         self._probe_late_s = -math.inf
         self._probes_good = 0
         self._counted_probe = 0
-        """A running probe whose first token has counted already."""
-        self._ramp = 0
-        self._ramp_goal = 0
+        """The probe whose first token has counted already."""
+        self._ramp = 0.0
+        """The window of attempts that may be in flight, while it ramps."""
+        self._ramp_goal = 0.0
         self._trip_s = 0.1
         """About how long a probe or an attempt of the ramp took to come back."""
 
@@ -161,19 +161,24 @@ class Breaker:
         if self.is_closed:
             return 0.0
         if self._ramp:
-            return 0.0 if self.in_flight - self._stale < self._ramp else self._ask_again_s()
+            # Who hangs unnoticed holds a place for long, but never all of them for ever.
+            is_free = self.in_flight - self._stale < self._ramp or now_s >= self._probe_late_s
+            return 0.0 if is_free else self._ask_again_s()
         if self._probe and now_s < self._probe_late_s:
-            return min(self._ask_again_s(), self._probe_late_s - now_s)
+            # Nothing good is known yet: where all targets are down, those without a probe are to come first.
+            return self._probe_late_s - now_s if self.is_open else self._ask_again_s()
         return max(0.0, self._reopen_s - now_s)
 
     def started(self, now_s: float) -> int:
         """An attempt starts: 0, or the number of the probe that it is."""
         self.in_flight += 1
-        if self.is_closed or self._ramp or (self._probe and now_s < self._probe_late_s):
+        if self.is_closed or (self._probe and now_s < self._probe_late_s):
+            return 0
+        self._probe_late_s = now_s + self._settings.probe_patience_s
+        if self._ramp:
             return 0
         self._probe_number += 1
         self._probe = self._probe_number
-        self._probe_late_s = now_s + self._settings.probe_patience_s
         return self._probe
 
     def ended(self, ticket: int, started_s: float, now_s: float, ending: Ending, *, was_silent: bool = False) -> None:
@@ -183,7 +188,7 @@ class Breaker:
             if started_s > self._best_s:
                 self._best_s = started_s
             self._silent_row = 0
-            if now_s >= self._slot_end_s:
+            if now_s >= self._slot_end_s:  # asked twice: a call costs more
                 self._roll(now_s)
             self._good += 1
             return
@@ -192,7 +197,7 @@ class Breaker:
             self._good_end(ticket, started_s, now_s, was_silent=was_silent)
             return
         if was_silent:
-            self._take_doubt(started_s)
+            self._take_back(started_s, was_silent=True, forget=True)
         elif ending == "bad":
             self._bad_news(ticket, started_s, now_s)
         if ticket and ticket == self._probe:
@@ -204,7 +209,7 @@ class Breaker:
         self.silent_in_flight += 1
         self._silent_row += 1
         if self._is_up() and started_s > self._news_s:
-            self._roll_if_due(now_s)
+            self._roll(now_s)
             self._doubts.setdefault(started_s, []).append(self._slot)
         self._bad_news(ticket, started_s, now_s)
 
@@ -214,7 +219,8 @@ class Breaker:
         if was_silent:
             self.silent_in_flight -= 1
             self.in_flight += 1
-            self._take_back(started_s)
+            self._roll(now_s)
+            self._take_back(started_s, was_silent=True)
         self._best_s = max(self._best_s, started_s)
         self._silent_row = 0
         if ticket and not self._is_up():
@@ -235,8 +241,7 @@ class Breaker:
             self._stale -= 1
 
     def _clear_window(self) -> None:
-        self._good = self._past_good = 0
-        self._bad = self._past_bad = 0
+        self._good = self._bad = 0
         self._goods = [0] * _SLOTS
         self._bads = [0] * _SLOTS
         self._failed_s: list[float] = []
@@ -245,15 +250,13 @@ class Breaker:
         self._doubts: dict[float, list[int]] = {}
         """For each start of silent attempts the slots that they were counted in."""
 
-    def _roll_if_due(self, now_s: float) -> None:
-        if now_s >= self._slot_end_s:
-            self._roll(now_s)
-
     def _roll(self, now_s: float) -> None:
         """Make the slot of `now_s` the current one."""
+        if now_s < self._slot_end_s:
+            return
         self._peak = max(self.in_flight, 0.9 * self._peak)
         if now_s - self._slot_end_s >= self._settings.window_s:
-            self._good = self._past_good = self._bad = self._past_bad = 0
+            self._good = self._bad = 0
             self._goods = [0] * _SLOTS
             self._bads = [0] * _SLOTS
             self._slot += _SLOTS + 1
@@ -261,32 +264,25 @@ class Breaker:
             return
         while now_s >= self._slot_end_s:
             place = self._slot % _SLOTS
-            self._past_good += self._good - self._goods[place]
-            self._past_bad += self._bad - self._bads[place]
             self._goods[place], self._bads[place] = self._good, self._bad
             self._good = self._bad = 0
             self._slot += 1
             self._slot_end_s += self._slot_s
 
-    def _take_doubt(self, started_s: float) -> int | None:
-        """The slot that a silent attempt was counted in, when that is still known."""
-        slots = self._doubts.get(started_s)
-        if not slots:
-            return None
+    def _take_back(self, started_s: float, *, was_silent: bool, forget: bool = False) -> None:
+        """A silent attempt was counted as bad: that is no longer so, or (`forget`) that is how it ended."""
+        slots = self._doubts.pop(started_s, None) if was_silent else None
+        if slots is None:
+            return
         slot = slots.pop()
-        if not slots:
-            del self._doubts[started_s]
-        return slot
-
-    def _take_back(self, started_s: float) -> None:
-        slot = self._take_doubt(started_s)
-        if slot is None:
+        if slots:
+            self._doubts[started_s] = slots
+        if forget:
             return
         if slot == self._slot:
             self._bad -= 1
         elif self._slot - slot <= _SLOTS:
             self._bads[slot % _SLOTS] -= 1
-            self._past_bad -= 1
 
     # News.
 
@@ -294,9 +290,8 @@ class Breaker:
         self._best_s = max(self._best_s, started_s)
         self._silent_row = 0
         if self._is_up():
-            if was_silent:
-                self._take_back(started_s)
-            self._roll_if_due(now_s)
+            self._roll(now_s)
+            self._take_back(started_s, was_silent=was_silent)
             self._good += 1
             if self._ramp and started_s > self._tripped_s:
                 self._grow(started_s, now_s)
@@ -320,7 +315,8 @@ class Breaker:
         self._reopen_s = min(self._reopen_s, now_s + self._jittered(self._wait_s))
 
     def _good_probe(self, ticket: int, started_s: float, now_s: float) -> None:
-        if ticket == self._probe:
+        # A probe that began before what has just ended well has been overtaken: the next needn't wait for it.
+        if ticket == self._probe or started_s >= self._probe_late_s - self._settings.probe_patience_s:
             self._probe = 0
         if not self._probes_good:
             self._news_s = started_s
@@ -335,10 +331,13 @@ class Breaker:
 
     def _grow(self, started_s: float, now_s: float) -> None:
         self._trip_s += 0.2 * (now_s - started_s - self._trip_s)
-        self._ramp += self._settings.ramp_growth
-        if self._ramp >= self._ramp_goal:
+        settings = self._settings
+        self._ramp += settings.ramp_growth if self._ramp < self._ramp_goal else settings.ramp_growth_beyond
+        # Callers that have waited for the whole outage may be many times what the target is used to: not before they
+        # are through does it close.
+        if self._ramp >= self._ramp_goal and 2 * (self.in_flight - self._stale) <= self._ramp:
             self._ramp = self._stale = 0
-            self._wait_s = self._settings.wait_s
+            self._wait_s = settings.wait_s
             self.is_closed = True
 
     def _bad_news(self, ticket: int, started_s: float, now_s: float) -> None:
@@ -350,7 +349,7 @@ class Breaker:
             self._shut(now_s)
 
     def _count_bad(self, started_s: float, now_s: float) -> None:
-        self._roll_if_due(now_s)
+        self._roll(now_s)
         self._bad += 1
         if started_s > self._best_s:
             heapq.heappush(self._failed_s, started_s)
@@ -362,8 +361,8 @@ class Breaker:
     def _is_down(self) -> bool:
         """Whether what was counted so far opens the breaker."""
         settings, running = self._settings, self.in_flight - self._stale
-        bad = self._bad + self._past_bad
-        ended = bad + self._good + self._past_good
+        bad = self._bad + sum(self._bads)
+        ended = bad + self._good + sum(self._goods)
         if ended >= settings.least_counted and bad >= settings.ratio * (ended + running):
             return True
         failed = self._failed_s
@@ -378,7 +377,7 @@ class Breaker:
         if self.is_closed:
             self.opened += 1
             self._peak = max(self._peak, self.in_flight + self.silent_in_flight)
-            self._ramp_goal = max(settings.ramp_least, math.ceil(2 * self._peak))
+            self._ramp_goal = max(settings.ramp_least, 2.0 * self._peak)
         self.is_closed = False
         self._ramp = self._probe = self._probes_good = self._counted_probe = 0
         self._stale = self.in_flight
