@@ -21,8 +21,8 @@ from penstock.batch.reconcile import Reconciled
 from penstock.batch.schema import ANSWERED, BAD, FAILED
 from penstock.batch.settings import JobSettings
 from penstock.batch.sinks import check_table
-from penstock.batch.sources import Source, open_source
-from penstock.errors import InputError, JournalError
+from penstock.batch.sources import BadRow, Source, open_source
+from penstock.errors import ConfigError, InputError, JournalError
 
 __all__ = ["Opened", "open_job"]
 
@@ -162,6 +162,7 @@ def _set_aside(journal: Path) -> None:
         lock.release()
 
 
+_MOST_SHOWN = 60
 _OPTION = {"models": "-m", "prompt": "--prompt", "system": "--system", "params": "--param and sampling options"}
 
 
@@ -177,7 +178,7 @@ def _check_lasting(settings: JobSettings, info: dict[str, Any]) -> None:
     before, now = info.get("settings"), settings.lasting()
     if before is None or settings.keep_answered:
         return
-    changed = [_OPTION[key] + _was(before, key) for key in now if before.get(key) != now[key]]
+    changed = [_OPTION[key] + _was(before, now, key) for key in now if before.get(key) != now[key]]
     if changed:
         raise InputError(
             f"{', '.join(changed)}: not what this run began with. Go on with --keep-answered (new settings for what "
@@ -185,9 +186,18 @@ def _check_lasting(settings: JobSettings, info: dict[str, Any]) -> None:
         )
 
 
-def _was(before: dict[str, Any], key: str) -> str:
-    """What to write again; prompts are long, and the rest is many."""
+def _was(before: dict[str, Any], now: dict[str, Any], key: str) -> str:
+    """What to write again; prompts are long."""
+    if key == "params":
+        old, new = before.get(key) or {}, now[key]
+        changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+        return f" ({', '.join(f'{name} was {_shown(old.get(name))}' for name in changed)})"
     return f" (it was {', '.join(before['models'])})" if key == "models" and before.get("models") else ""
+
+
+def _shown(value: object) -> str:
+    text = "not set" if value is None else msgspec.json.encode(value).decode()
+    return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 3] + "..."
 
 
 def _in_place(settings: JobSettings, journal: Journal | None, info: dict[str, Any]) -> InPlace | None:
@@ -224,8 +234,19 @@ def _models(
         return ()
     names = tuple(sorted(scan.models, key=lambda name: name or ""))
     for name in names:
-        resolve(name)
+        try:
+            resolve(name)
+        except ConfigError as error:
+            raise ConfigError(f"{_first_with(settings, name)}{error}") from None
     return names
+
+
+def _first_with(settings: JobSettings, model: str | None) -> str:
+    """The line of the first row that names the model, fit to be put before what is wrong with it."""
+    source = open_source(settings.input, prompt=settings.prompt, id_column=settings.id_column)
+    rows = (row for row in source.rows() if not isinstance(row, BadRow) and row.model == model)
+    first = next(rows, None) if model is not None else None
+    return "" if first is None else f"{source.name}:{first.line}: "
 
 
 def _total(settings: JobSettings, scan: Scan | None) -> int | None:
@@ -273,9 +294,7 @@ def _enter(
         renewed,
         id=run_id,
         created_s=info.get("created_s") or time.time(),
-        input=settings.input,
-        output=settings.output,
-        settings=settings.lasting(),
+        **settings.told(),
         samples=settings.samples,
         id_column=settings.id_column,
         total=total,

@@ -40,6 +40,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     total: int | None
     """Items of the input; None for a pipe that has not ended."""
     settings: dict[str, Any]
+    places: dict[str, str] = {}
+    """Of `journal`, `base_url` and `config` those that were named."""
     samples: int = 1
     id_column: str | None = None
     is_command: bool = True
@@ -91,6 +93,7 @@ class Run:
             output=values.get("output") or str(self.journal.with_suffix("")),
             total=values.get("total"),
             settings=values.get("settings") or {},
+            places=values.get("places") or {},
             samples=values.get("samples", 1),
             id_column=values.get("id_column"),
             is_command="made_by" not in values,

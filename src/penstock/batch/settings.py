@@ -91,6 +91,19 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
             "params": self.params,
         }
 
+    def told(self) -> dict[str, Any]:
+        """What a journal keeps of a run, for those who look at it and for its resume."""
+        # Options that say where something is: a resume without them finds another journal, server or route.
+        # An address with a password in it is nothing to keep.
+        address = None if "@" in (self.base_url or "") else self.base_url
+        places = {"journal": self.journal, "base_url": address, "config": self.config}
+        return {
+            "input": self.input,
+            "output": self.output,
+            "settings": self.lasting(),
+            "places": {name: place for name, place in places.items() if place is not None},
+        }
+
 
 _OUTPUTS = (".jsonl", ".csv", ".parquet")
 

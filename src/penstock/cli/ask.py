@@ -36,13 +36,13 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """Ask one PROMPT. What is piped in is appended to it."""
     import asyncio
 
-    prompt = "\n\n".join(part for part in (options.pop("prompt"), _piped()) if part)
-    if not prompt.strip():
-        raise click.UsageError("no prompt: give one, or pipe it in", ctx)
     params = dict(map(key_value, options.pop("params")))
     for name in ("temperature", "max_tokens", "top_p", "seed"):
         if (value := options.pop(name)) is not None:
             params[name] = value
+    prompt = "\n\n".join(part for part in (options.pop("prompt"), _piped()) if part)
+    if not prompt.strip():
+        raise click.UsageError("no prompt: give one, or pipe it in", ctx)
     ctx.exit(asyncio.run(_ask(prompt, params, **options)))
 
 

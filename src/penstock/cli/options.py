@@ -47,6 +47,8 @@ def key_value(text: str) -> tuple[str, Any]:
     key, sign, value = text.partition("=")
     if not sign or not key:
         raise click.BadParameter(f"expected KEY=VALUE, got {text!r}", param_hint="--param")
+    if key == "model":
+        raise click.BadParameter("model: name it with -m", param_hint="--param")
     try:
         return key, msgspec.json.decode(value)
     except msgspec.DecodeError:

@@ -64,6 +64,7 @@ def resume_command(info: RunInfo) -> str:
         "--id-column": info.id_column,
         "--system": info.settings.get("system"),
         "--samples": str(info.samples) if info.samples > 1 else None,
+        **{f"--{name.replace('_', '-')}": place for name, place in info.places.items()},
     }
     for option, value in named.items():
         words += [option, value] if value is not None else []
