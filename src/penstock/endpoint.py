@@ -164,23 +164,36 @@ class _Events:
         """Decoded events to the end. Raises `CallError` with `target` and `partial`."""
         decoder = self._decoder
         try:
-            async for piece in self._wire:
-                for event in decoder.feed(piece):
-                    if type(event) is TextDelta and event.choice == 0:
-                        self._said.append(event.text)
-                    yield event
-                if decoder.done:
-                    break
-            for event in decoder.end():
+            try:
+                async for piece in self._wire:
+                    for event in decoder.feed(piece):
+                        if type(event) is TextDelta and event.choice == 0:
+                            self._said.append(event.text)
+                        yield event
+                    if decoder.done:
+                        break
+            except CallError as error:
+                last = self._whole_after(error)
+            else:
+                last = decoder.end()
+            for event in last:
                 yield event
         except CallError as error:
             error.target = self._name
             error.partial = error.partial or "".join(self._said)
             raise
-        if self.stream is not None:
-            self.stream.malformed_events = decoder.malformed_events
+        finally:
+            if self.stream is not None:
+                self.stream.malformed_events = decoder.malformed_events
         if decoder.done:
             await self._read_out()
+
+    def _whole_after(self, error: CallError) -> list[Event]:
+        """The last events of a stream that broke behind its finish reason: nothing of it is missing."""
+        try:
+            return self._decoder.end()
+        except CallError:
+            raise error from None
 
     async def _read_out(self) -> None:
         """Read the few bytes behind the last event, so that the connection can be used again; don't wait for them."""

@@ -40,7 +40,12 @@ output_tokens = 60
 output_tokens = 60
 tokens_per_s = 1500
 """ + "".join(
-    f'\n[models."*/{fault}"]\noutput_tokens = 60\ntokens_per_s = 1500\nfaults = [{{ fault = "{fault}", after = 0.6 }}]\n'
+    f"""
+[models."*/{fault}"]
+output_tokens = 60
+tokens_per_s = 1500
+faults = [{{ fault = "{fault}", after = 0.6 }}]
+"""
     for fault in FAULTS
 )
 PATHS = {

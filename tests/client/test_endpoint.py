@@ -9,6 +9,7 @@ from penstock.call import Call, Completion, Finished, RateLimits, TextDelta
 from penstock.catalog import vendor
 from penstock.endpoint import Endpoint
 from penstock.errors import CallError
+from penstock.fold import fold
 from penstock.http import Timeouts, WireReply
 from penstock.testing import Chunks, Delayed, FakeTransport, run
 from penstock.wire.openai import OpenAICodec
@@ -153,6 +154,14 @@ def test_a_stream_that_breaks_tells_what_had_arrived():
     script = [Chunks([*sse("Hel", "lo", done=False), CallError("transport", "reset")], headers=SSE)]
     _, (_, error) = send(script, call(stream=True))
     assert (error.kind, error.target, error.partial) == ("transport", "openai/m", "Hello")
+
+
+def test_what_breaks_behind_the_finish_reason_takes_nothing_from_a_stream():
+    *pieces, last = sse("Hel", "lo")
+    finish, _, _ = last.partition(b"data: [DONE]")
+    broken = Chunks([*pieces, finish, CallError("transport", "reset")], headers=SSE)
+    _, (events, error) = send([broken], call(stream=True))
+    assert (fold(events).text, error) == ("Hello", None)
 
 
 def test_a_stream_that_is_cut_is_an_error_with_its_text():

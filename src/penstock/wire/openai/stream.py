@@ -92,6 +92,7 @@ class StreamDecoder:
         "_usage",
         "_usage_told",
         "_vendor",
+        "_whole",
         "malformed_events",
     )
 
@@ -108,6 +109,7 @@ class StreamDecoder:
         self._usage_told: Usage | None = None
         self._held: list[Finished] = []
         self._failure: CallError | None = None
+        self._whole: str | None = None
         self.malformed_events = 0
 
     @property
@@ -142,6 +144,8 @@ class StreamDecoder:
             self._failure = self._verdict()
         if self._failure is not None:
             raise self._failure
+        if self.malformed_events and self._is_proven_whole():
+            self.malformed_events = 0
         for index, choice in sorted(self._choices.items()):
             if choice.finish is None:
                 self._finish(index, choice, None, events)
@@ -163,6 +167,20 @@ class StreamDecoder:
         if not any(choice.said or choice.finish in ("length", "content_filter") for choice in self._choices.values()):
             return self._error("empty", "the stream ended without text, tool call or refusal")
         return None
+
+    def _is_proven_whole(self) -> bool:
+        """Whether the events that nobody could read were no part of the answer.
+
+        The vendor's own whole text says so, or a count of tokens of which each one came: none was in what was lost.
+        """
+        if len(self._choices) != 1 or any(choice.tools for choice in self._choices.values()):
+            return False
+        if self._whole is not None:
+            return self._whole == self.partial
+        usage = self._usage
+        return usage is not None and 0 < usage.output_tokens - usage.reasoning_tokens <= len(
+            list(filter(None, self._text))
+        )
 
     def _cut(self) -> str:
         if self._choices or self._started:
@@ -238,6 +256,8 @@ class StreamDecoder:
             choice = self._choices[said.index] = _Choice()
         if not self._started:
             self._start(chunk, events)
+        if said.message is not None and said.delta is not None and isinstance(said.message.content, str):
+            self._whole = said.message.content
         # Perplexity repeats the whole message beside each delta; a server that doesn't stream sends only a message.
         delta = said.delta if said.delta is not None else (None if choice.said else said.message)
         if delta is not None:
