@@ -6,6 +6,7 @@ import asyncio
 import math
 import random
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,8 +22,8 @@ from penstock.testing import run
 __all__ = ["KINDS", "Kind", "Told", "Used", "World", "measured"]
 
 Kind = Literal["bucket", "small bucket", "fixed", "sliding", "fixed 1 s", "sliding 1 s"]
-Told = Literal["known", "headers", "unknown", "unknown, silent"]
-"""`unknown`: refusals say when to come again; `silent`: not even that."""
+Told = Literal["known", "headers", "unknown", "unknown, seconds", "unknown, silent"]
+"""`unknown`: refusals say when to come again, to the millisecond; in whole seconds; `silent`: not even that."""
 
 KINDS: dict[Kind, dict[str, object]] = {
     "bucket": {"kind": "token_bucket"},
@@ -194,7 +195,7 @@ class _Client:
             latency_s = self._world.latency_s * self._rng.lognormvariate(0.0, 0.4)
             self._loop.call_later(latency_s + self._net_s(), self._answered, permit, usage, told)
         else:
-            wait_s = None if self._world.told == "unknown, silent" else refusal.wait_s
+            wait_s = _WAITS.get(self._world.told, _exact)(refusal.wait_s)
             self._loop.call_later(self._net_s(), self._refused, call, usage, permit, told, wait_s)
 
     def _answered(self, permit: Permit, usage: Usage, told: RateLimits | None) -> None:
@@ -213,6 +214,16 @@ class _Client:
     def _leave(self) -> None:
         self._slots += 1
         self._free.set()
+
+
+def _exact(wait_s: float) -> float | None:
+    return math.ceil(wait_s * 1000) / 1000
+
+
+_WAITS: dict[Told, Callable[[float], float | None]] = {
+    "unknown, seconds": lambda wait_s: float(math.ceil(wait_s)),
+    "unknown, silent": lambda _: None,
+}
 
 
 def _output_tokens(rng: random.Random) -> int:

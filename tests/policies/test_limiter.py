@@ -322,3 +322,64 @@ def test_a_small_request_doesn_t_overtake_a_big_one_that_waits() -> None:
         await big
 
     run(main)
+
+
+def test_a_refused_call_keeps_its_turn() -> None:
+    async def main() -> list[str]:
+        limiter, order = a_limiter(rpm=60), list[str]()
+
+        async def one(name: str) -> None:
+            call = Call(id=name, model="m", body={}, priority=1)
+            permit = await limiter.admit(call)
+            order.append(name)
+            await asyncio.sleep(0.02)
+            if name == "second" and order.count(name) == 1:
+                permit.refused(an_error("rate_limited", retry_after_s=0.5), now())
+                permit = await limiter.admit(call)
+                order.append(name)
+            permit.settle(None)
+
+        await asyncio.gather(*(one(name) for name in ("first", "second", "third", "fourth")))
+        return order
+
+    assert run(main) == ["first", "second", "second", "third", "fourth"]
+
+
+def test_a_refused_call_keeps_its_turn_behind_people() -> None:
+    async def main() -> list[int]:
+        limiter, order = a_limiter(rpm=60), list[int]()
+        refused = Call(id="refused", model="m", body={}, priority=1)
+        (await limiter.admit(refused)).refused(an_error("rate_limited", retry_after_s=5), now())
+
+        async def one(call: Call) -> None:
+            permit = await limiter.admit(call)
+            order.append(call.priority)
+            permit.settle(None)
+
+        calls = [Call(id="next", model="m", body={}, priority=2), refused, a_call(priority=0)]
+        await asyncio.gather(*map(one, calls))
+        return order
+
+    assert run(main) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("calls", "workers", "within_s"), [(20, 20, 8), (20, 4, 25), (200, 200, 15), (200, 50, 45)])
+def test_a_server_that_refuses_each_first_try_isn_t_slow(calls: int, workers: int, within_s: float) -> None:
+    async def main() -> float:
+        limiter, numbers = a_limiter(), iter(range(calls))
+
+        async def work() -> None:
+            for number in numbers:
+                call = Call(id=f"req-{number}", model="m", body={}, priority=1)
+                for first_try in (True, False):
+                    permit = await limiter.admit(call)
+                    await asyncio.sleep(0.02)
+                    if first_try:
+                        permit.refused(an_error("rate_limited"), now())
+                    else:
+                        permit.settle(None)
+
+        await asyncio.gather(*(work() for _ in range(workers)))
+        return now()
+
+    assert run(main) < within_s

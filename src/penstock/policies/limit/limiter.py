@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from heapq import heapify, heappop, heappush
 from typing import Any
 
 import msgspec
@@ -17,6 +16,7 @@ from penstock.errors import CallError
 from penstock.policies.limit.buckets import Limits, Need, need_of
 from penstock.policies.limit.concurrency import ConcurrencyFinder
 from penstock.policies.limit.lane import Lane
+from penstock.policies.limit.line import Line, Turn, Waiter
 
 __all__ = ["Limiter", "Permit", "Saturation"]
 
@@ -42,13 +42,18 @@ class Saturation(msgspec.Struct, kw_only=True):
 class Permit:
     """The right to send one request with `key`. It ends once: `settle`, `refused` or `release`; then nothing more."""
 
-    __slots__ = ("_is_over", "_lane", "_limiter", "_need", "_sent_s")
+    __slots__ = ("_call", "_is_over", "_lane", "_limiter", "_need", "_sent_s", "_turn")
 
-    def __init__(self, limiter: Limiter, lane: Lane, need: Need | None, sent_s: float) -> None:
+    def __init__(
+        self, limiter: Limiter, lane: Lane, need: Need | None, sent_s: float, call: Call, turn: Turn | None = None
+    ) -> None:
         self._limiter = limiter
         self._lane = lane
         self._need = need
         self._sent_s = sent_s
+        self._call = call
+        # None: it never stood in line, so its turn was the moment it was sent.
+        self._turn = turn
         self._is_over = False
 
     @property
@@ -70,6 +75,8 @@ class Permit:
         """Failed. A refusal at a limit freezes the key, a bad key is set aside, a full server is asked less."""
         if not self._is_over:
             self._is_over = True
+            if error.verdict.same_target != "never":
+                self._limiter._line.keep_turn(self._call, self._turn or (self._sent_s, -1))
             self._limiter._refused(self._lane, self._need, error, now_s, self._sent_s)
 
     def release(self) -> None:
@@ -85,22 +92,12 @@ class Permit:
             self._limiter._unsent(self._lane, self._need)
 
 
-class _Waiter:
-    """One call in the line."""
-
-    __slots__ = ("future", "need")
-
-    def __init__(self, future: asyncio.Future[Permit], need: Need | None) -> None:
-        self.future = future
-        self.need = need
-
-
 class Limiter:
     """One target's limits, for each key of its provider's pool.
 
     A call takes from all buckets at once or waits in line: interactive before batch, first come first served within
-    a class. A permit is handed to the one whose turn it is; one timer, for the head of the line, is all that ticks.
-    A target without known limits that never refused costs next to nothing.
+    a class, and who was refused keeps its turn. A permit is handed to the one whose turn it is; one timer, for the
+    head of the line, is all that ticks. A target without known limits that never refused costs next to nothing.
     """
 
     def __init__(
@@ -120,10 +117,7 @@ class Limiter:
         self._ceiling = math.inf if self._limits.max_in_flight is None else float(self._limits.max_in_flight)
         self._concurrency = ConcurrencyFinder(self._limits.max_in_flight)
         self._mean_output: float | None = None
-        self._line: list[tuple[int, int, _Waiter]] = []
-        self._turn = 0
-        self._waiting = 0
-        self._queued_tokens = 0
+        self._line = Line()
         self._timer: Any = None
         self._timer_s = math.inf
         self._lanes: dict[Key, Lane] = {}
@@ -153,9 +147,9 @@ class Limiter:
         wait_s = min(waits)
         if self._is_full():
             wait_s = max(wait_s, 1.0)
-        if self._waiting:
+        if self._line.waiting:
             lanes = self._usable(now_s)
-            line_s = [lane.line_s(self._waiting, self._queued_tokens, now_s) for lane in lanes]
+            line_s = [lane.line_s(self._line.waiting, self._line.tokens, now_s) for lane in lanes]
             wait_s += min(line_s) / len(lanes)
         return wait_s
 
@@ -169,9 +163,9 @@ class Limiter:
         if lane is not None:
             lane.in_flight += 1
             lane.ledger.send(now_s)
-            return Permit(self, lane, None, now_s)
+            return Permit(self, lane, None, now_s, call)
         self._pool.refresh(now_s)
-        if self._waiting and self._head_priority() <= call.priority:
+        if self._line.waiting and self._line.goes_before(call, now_s):
             # Even in line it must be told that it can never pass.
             self._room(self._need(call), now_s)
             return None
@@ -179,7 +173,7 @@ class Limiter:
         found, wait_s = self._room(need, now_s)
         if wait_s > 0.0:
             return None
-        permit = self._take(found, need, now_s)
+        permit = self._take(found, need, now_s, call, self._line.use_turn(call))
         self._quicken(now_s)
         return permit
 
@@ -189,58 +183,41 @@ class Limiter:
         permit = self.try_admit(call, now_s)
         if permit is not None:
             return permit
-        if self._waiting >= _MOST_WAITING:
+        if self._line.waiting >= _MOST_WAITING:
             raise CallError("overloaded", f"{_MOST_WAITING} calls wait already", target=self.name, sent=False)
-        waiter = _Waiter(asyncio.get_running_loop().create_future(), self._need(call))
-        self._turn += 1
-        heappush(self._line, (call.priority, self._turn, waiter))
-        self._enter(waiter, 1)
+        waiter = self._line.enter(call, self._need(call), asyncio.get_running_loop().create_future(), now_s)
         self._pump(now_s)
         try:
-            return await waiter.future
+            given: Permit = await waiter.future
         except asyncio.CancelledError:
             self._leave(waiter)
             raise
+        return given
 
-    def _enter(self, waiter: _Waiter, sign: int) -> None:
-        self._waiting += sign
-        if waiter.need is not None:
-            self._queued_tokens += sign * (waiter.need.input_tokens + waiter.need.output_tokens)
-
-    def _leave(self, waiter: _Waiter) -> None:
+    def _leave(self, waiter: Waiter) -> None:
         """A cancelled waiter passes on what it was given, or makes room in the line."""
         if waiter.future.done() and not waiter.future.cancelled():
             if waiter.future.exception() is None:
                 waiter.future.result().hand_back()
             return
-        waiter.future.cancel()
-        self._enter(waiter, -1)
-        if len(self._line) > 64 and len(self._line) > 2 * self._waiting:
-            self._line = [entry for entry in self._line if not entry[2].future.done()]
-            heapify(self._line)
+        self._line.cancel(waiter)
         self._pump(self._clock.now())
 
     def _pump(self, now_s: float) -> None:
         """Hand permits to the head of the line while there is room; then one timer for the next head."""
-        while self._line:
-            waiter = self._line[0][2]
-            if waiter.future.done():
-                heappop(self._line)
-                continue
+        while (waiter := self._line.head()) is not None:
             try:
                 lane, wait_s = self._room(waiter.need, now_s)
             except CallError as error:
-                heappop(self._line)
-                self._enter(waiter, -1)
+                self._line.pop()
                 waiter.future.set_exception(error)
                 continue
             if wait_s > 0.0:
                 # Those who stand in line look for new keys as well.
                 self._wake_at(now_s + (min(wait_s, CHECK_FILES_EVERY_S) if self._pool.watches_files else wait_s))
                 return
-            heappop(self._line)
-            self._enter(waiter, -1)
-            waiter.future.set_result(self._take(lane, waiter.need, now_s))
+            self._line.pop()
+            waiter.future.set_result(self._take(lane, waiter.need, now_s, waiter.call, waiter.turn))
         self._wake_at(math.inf)
         self._quicken(now_s)
 
@@ -261,11 +238,6 @@ class Limiter:
         now_s = self._clock.now()
         self._pool.refresh(now_s)
         self._pump(now_s)
-
-    def _head_priority(self) -> int:
-        while self._line and self._line[0][2].future.done():
-            heappop(self._line)
-        return self._line[0][0] if self._line else 1 << 30
 
     # Room.
 
@@ -304,18 +276,18 @@ class Limiter:
         fitting = lanes if need is None else [lane for lane in lanes if lane.can_hold(need)]
         return min(((lane, lane.wait_s(now_s, need)) for lane in fitting), key=lambda at: (at[1], at[0].in_flight))
 
-    def _take(self, lane: Lane, need: Need | None, now_s: float) -> Permit:
+    def _take(self, lane: Lane, need: Need | None, now_s: float, call: Call, turn: Turn | None) -> Permit:
         lane.take(now_s, need)
         if lane.key.aside_until_s > -math.inf:
             self._pool.tried(lane.key, now_s)
-        return Permit(self, lane, need, now_s)
+        return Permit(self, lane, need, now_s, call, turn)
 
     def _quicken(self, now_s: float) -> None:
         """Take the short way from here on when nothing restrains: one key, no limit known, nobody in line."""
         self._fast = (
             self._only[0]
             if self._only
-            and not self._waiting
+            and not self._line.waiting
             and self._only[0].is_free(now_s)
             and self._concurrency.most == math.inf
             and not self._pool.watches_files
@@ -338,7 +310,7 @@ class Limiter:
             self._mean_output = grown
         if lane.key.aside_until_s > -math.inf and sent_s < math.inf:
             self._pool.proved(lane.key, sent_s)
-        if self._waiting:
+        if self._line.waiting:
             self._pump(now_s)
 
     def _refused(self, lane: Lane, need: Need | None, error: CallError, now_s: float, sent_s: float) -> None:
@@ -389,7 +361,7 @@ class Limiter:
         most = self._concurrency.most
         return Saturation(
             in_flight=self._in_flight(),
-            waiting=self._waiting,
+            waiting=self._line.waiting,
             frozen_s=min((lane.wait_s(now_s, None) for lane in lanes), default=math.inf),
             requests_per_s=rate if limited else None,
             used=sent / 60.0 / rate if limited else None,

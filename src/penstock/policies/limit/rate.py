@@ -36,7 +36,10 @@ _BELOW, _BELOW_KNOWN, _KNOWN_STEP = 0.04, 0.006, 0.997
 """How far below the plateau it starts after a refusal."""
 _VAIN_CUT = 12.0
 """Cut so far without any effect, the rate was never what is refused."""
-_NOISE_DOUBLES_S = 10.0
+_VAIN_EVENTS = 6
+_FEW_ADMITTED = 2
+"""So many events with so few admitted between them don't come of a rate either."""
+_NOISE_DOUBLES_S = 5.0
 _SHARE_WEIGHT = 1 / 32
 
 
@@ -95,6 +98,7 @@ class RateFinder:
         "_told",
         "_too_many",
         "_top_rate",
+        "_vain",
         "_window_s",
         "is_refused",
     )
@@ -127,6 +131,7 @@ class RateFinder:
         # The rate before the first of the refusals that came one upon the other, each below the plateau.
         self._top_rate = 0.0
         self._share = 0.0
+        self._vain = 0
         # Since when refusals are noise, and the share of refusals at which they no longer are.
         self._noise_s: float | None = None
         self._too_many = 1.0
@@ -171,8 +176,8 @@ class RateFinder:
         is_first = self._slow_start_s is not None or now_s - self._event_s >= 2 * self._tau_s
         if is_first or self._top_rate == math.inf:
             self._top_rate = rate
-        elif rate <= self._top_rate / _VAIN_CUT:
-            self._plateau, self._noise_s = self._top_rate, now_s
+        elif rate <= self._top_rate / _VAIN_CUT or (self._vain >= _VAIN_EVENTS and rate <= 0.5 * self._top_rate):
+            self._plateau, self._noise_s, self._vain = self._top_rate, now_s, 0
             self._too_many = self._share + 0.7 * (1.0 - self._share)
             return True
         return False
@@ -274,6 +279,7 @@ class RateFinder:
             self._first_plateau(now_s, refused_s)
         else:
             if self._marks:
+                self._vain = self._vain + 1 if mark.admitted - self._marks[-1].admitted <= _FEW_ADMITTED else 0
                 self._measure(mark, refused_s)
             self._mean_refusals += 0.3 * (min(self._refusals, 10 * self._mean_refusals) - self._mean_refusals)
         self._marks.append(mark)
@@ -320,7 +326,8 @@ class RateFinder:
         rate = self._rate_at_event
         last = self._marks[-1]
         active_s = mark.at_s - last.at_s - (mark.idle_s - last.idle_s) - (mark.paused_s - last.paused_s)
-        if refused_s <= _WINDOW_REFUSED_S and mark.admitted - last.admitted + 2 < _GREW * rate * active_s:
+        sent = mark.admitted - last.admitted + self._refusals
+        if refused_s <= _WINDOW_REFUSED_S and sent + 2 < _GREW * rate * active_s:
             # A bucket admits what it admitted on the whole, a short window what came in the end. The latter, then:
             # if that is too much, it will be refused at once, and at a rate that didn't change.
             if self._plateau is not None and 0.9 * rate > 1.3 * self._plateau:
@@ -332,7 +339,7 @@ class RateFinder:
         for number, earlier in enumerate(reversed(self._marks)):
             admitted = mark.admitted - earlier.admitted
             busy_s = max(1e-3, mark.at_s - earlier.at_s - (mark.idle_s - earlier.idle_s))
-            found = (admitted + 1) / busy_s
+            found = (admitted if self._told else admitted + 1) / busy_s
             if number == 0 and found < 0.8 * rate:
                 # Much less than before, whatever was counted then.
                 self._marks.clear()
