@@ -16,7 +16,7 @@ import importlib
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from penstock.answer import Answer, Chunk, request_hash
-    from penstock.call import Attempt, Usage
+    from penstock.call import Attempt, Seam, Usage
     from penstock.client import AsyncClient, Batch, Client, Request
     from penstock.errors import (
         AuthenticationFailed,
@@ -67,6 +67,7 @@ __all__ = [
     "QuotaExhausted",
     "RateLimited",
     "Request",
+    "Seam",
     "ServerError",
     "TimedOut",
     "TooBigForLimit",
@@ -78,7 +79,7 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(("Answer", "Chunk", "request_hash"), "answer"),
-    **dict.fromkeys(("Attempt", "Usage"), "call"),
+    **dict.fromkeys(("Attempt", "Seam", "Usage"), "call"),
     **dict.fromkeys(("AsyncClient", "Batch", "Client", "Request"), "client"),
 }
 

@@ -31,6 +31,12 @@ def test_the_python_of_the_routes_runs_from_top_to_bottom(capfd):
     assert capfd.readouterr().out.startswith("sim/down failed overloaded\nsim/fast answered None\n")
 
 
+def test_the_python_of_broken_streams_runs(capfd):
+    for code in blocks("streams.md", "python"):
+        exec(compile(code, "docs/streams.md", "exec"), {"__name__": "page"})
+    assert capfd.readouterr().out.startswith("sim:")
+
+
 @pytest.mark.parametrize("text", [*blocks("configuration.md", "toml"), *blocks("routes.md", "toml")])
 def test_every_configuration_of_the_page_is_read(text):
     config = parse_config(tomllib.loads(text), environ={})
