@@ -68,6 +68,11 @@ def test_a_route_brings_its_settings_and_targets_bring_none():
             "r",
             r'\[routes.r\] targets: unknown provider "opnai"',
         ),
+        (
+            parse_config({"routes": {"r": {"targets": ["gpt-4o", "openai/gpt-4o"], "hedge": "auto"}}}),
+            "r",
+            r'\[routes.r\] targets: "gpt-4o" and "openai/gpt-4o" are the same target',
+        ),
     ],
 )
 def test_what_is_unknown_comes_with_suggestions(config, models, message):

@@ -53,11 +53,16 @@ def resolve(config: Config, models: str | Sequence[str] | None, known: Collectio
 
 
 def _of_route(config: Config, route: RouteConfig, known: Collection[str]) -> Selection:
-    try:
-        targets = tuple(dict.fromkeys(_target(config, name, known) for name in route.targets))
-    except ConfigError as error:
-        raise ConfigError(f"{config.source}: [routes.{route.name}] targets: {error}") from None
-    return Selection(targets, route)
+    place = f"{config.source}: [routes.{route.name}] targets"
+    named: dict[TargetName, str] = {}
+    for name in route.targets:
+        try:
+            target = _target(config, name, known)
+        except ConfigError as error:
+            raise ConfigError(f"{place}: {error}") from None
+        if (other := named.setdefault(target, name)) != name:
+            raise ConfigError(f'{place}: "{other}" and "{name}" are the same target, {target}')
+    return Selection(tuple(named), route)
 
 
 def _target(config: Config, name: str, known: Collection[str]) -> TargetName:
