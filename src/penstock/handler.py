@@ -46,6 +46,7 @@ class OpenStream:
         "complete",
         "explain",
         "malformed_events",
+        "request_id",
         "target",
         "usage",
     )
@@ -65,6 +66,8 @@ class OpenStream:
         self.usage: Usage | None = None
         self.malformed_events = 0
         """Events that nobody could read and that were skipped; final when `complete`."""
+        self.request_id: str | None = None
+        """The provider's name for the exchange; of an answer over several streams, the last one's."""
         self.explain: Callable[[CallError], BaseException] | None = None
 
     def push_back(self, events: Iterable[Event]) -> None:
@@ -153,7 +156,7 @@ async def primed(stream: Stream) -> OpenStream:
     """Wait for the first event that says something, so that a stream that dies at birth is a failed attempt.
 
     Returns a stream that yields everything from the start. When the wait fails or is cancelled, `stream` is closed
-    before the error goes on. `Started` alone proves nothing: providers send it and then fail.
+    before the error goes on. `Started` or a usage alone proves nothing: providers send it and then fail.
     """
     if not isinstance(stream, OpenStream):
         stream = OpenStream(stream.__aiter__(), partial(stream.__aexit__, None, None, None))
@@ -161,7 +164,7 @@ async def primed(stream: Stream) -> OpenStream:
     try:
         async for event in stream:
             seen.append(event)
-            if not isinstance(event, Started):
+            if not isinstance(event, Started | UsageUpdate):
                 break
     except BaseException:
         await stream.aclose()

@@ -129,3 +129,48 @@ def test_a_caller_that_goes_away_before_the_first_event_closes_the_stream() -> N
     run(main)
     assert target.handler.open == 0
     assert target.permits[0].ending == "released"
+
+
+def test_a_caller_that_reads_slowly_stalls_nothing() -> None:
+    target = ScriptedTarget("sim/fast", [Chunks(WHOLE)])
+    settings = RaceSettings(deadline_after_s=None, between_tokens_s=2.0, min_tokens_per_s=0.1)
+
+    async def main() -> list[Event]:
+        stream = await opened(target, settings=settings)
+        seen = []
+        async for event in stream:
+            seen.append(event)
+            await asyncio.sleep(60)
+        return seen
+
+    assert run(main) == [piece for piece in WHOLE if piece != 1]
+
+
+def test_a_stream_that_stalls_in_the_caller_s_hands_goes_on_elsewhere() -> None:
+    stalls = ScriptedTarget("a/x", [Chunks([TextDelta("a"), 1000])])
+    targets = stalls, ScriptedTarget("b/x", [Chunks(WHOLE)])
+
+    async def main() -> tuple[str, float]:
+        stream = await build(*targets, settings=RaceSettings(between_tokens_s=2.0))(a_call(stream=True))
+        assert isinstance(stream, OpenStream)
+        text = "".join([event.text async for event in stream if isinstance(event, TextDelta)])
+        assert [attempt.outcome for attempt in stream.attempts] == ["failed", "answered"]
+        return text, now()
+
+    text, ended_s = run(main)
+    assert text == "ab"
+    assert ended_s == pytest.approx(3, abs=0.05)
+    assert [target.in_flight for target in targets] == [0, 0]
+
+
+def test_a_deadline_ends_a_stream_in_the_caller_s_hands() -> None:
+    target = ScriptedTarget("a/x", lambda _: Chunks([TextDelta("a"), 1000]))
+
+    async def main() -> float:
+        stream = await build(target, settings=STRICT)(a_call(stream=True, deadline_s=10.0))
+        with pytest.raises(Unanswered, match="the deadline passed"):
+            await drained(stream)  # type: ignore[arg-type]
+        return now()
+
+    assert run(main) == pytest.approx(10, abs=0.05)
+    assert target.in_flight == 0

@@ -34,7 +34,8 @@ class Wheel:
 
     def set(self, alarm: Alarm, at_s: float) -> int:
         """The slot, to be given to `clear`."""
-        slot = int(at_s * _PER_S) + 1
+        # A slot that rounding puts a hair before its alarm would ring it early, again and again.
+        slot = int(at_s * _PER_S + 1e-6) + 1
         alarms = self._slots.get(slot)
         if alarms is None:
             self._slots[slot] = {alarm}
@@ -67,7 +68,7 @@ class Wheel:
             self._arm(self._order[0])
 
     def _ring_all(self, now_s: float) -> None:
-        while self._order and self._order[0] * TICK_S <= now_s + 1e-6:
+        while self._order and self._order[0] * TICK_S <= now_s + 1e-9:
             for alarm in self._slots.pop(heappop(self._order)):
                 alarm.ring()
 

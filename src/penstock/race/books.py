@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from penstock.call import Attempt, Call, Usage
 from penstock.errors import CallError, Unanswered
-from penstock.race.latency import Latency, size_class
 from penstock.race.moves import Start
 from penstock.race.route import Route
 from penstock.race.stats import RaceStats, TargetStats
@@ -64,13 +63,6 @@ class Books:
         self._counts[place].last_answer_s = now_s
         self._targets[place].breaker.ended(ticket, started_s, now_s, "good", was_silent=was_silent)
 
-    def learn(self, call: Call, run: Try, now_s: float) -> None:
-        """How long a whole answer took."""
-        latency = self._latency(call, run)
-        latency.total.observe(now_s - run.started_s, now_s)
-        if run.first_token_s is not None:
-            latency.first_token.observe(run.first_token_s - run.started_s, now_s)
-
     def failed(self, call: Call, run: Try, error: CallError, now_s: float, first_s: float) -> None:
         """An attempt came to nothing."""
         attempt = run.attempt
@@ -88,8 +80,7 @@ class Books:
         ending: Ending = "bad" if error.verdict.breaker else "neutral"
         breaker = self._targets[run.place].breaker
         breaker.ended(run.ticket, run.started_s, now_s, ending, was_silent=run.said_silent)
-        if error.kind == "timeout":
-            self._censor(call, run, now_s)
+        run.was_cut(now_s)
         self.tell.attempt_failed(call, attempt, error)
 
     def lost(self, call: Call, run: Try, now_s: float, first_s: float, *, why: str | None = None) -> None:
@@ -102,24 +93,10 @@ class Books:
             attempt.first_token_s = run.first_token_s - first_s
         breaker = self._targets[run.place].breaker
         breaker.ended(run.ticket, run.started_s, now_s, "neutral", was_silent=run.said_silent)
-        self._censor(call, run, now_s)
+        run.was_cut(now_s)
         self.stats.lost += 1
         self.stats.lost_tokens += call.estimate + run.tokens
 
     def gave_up(self, call: Call, error: Unanswered) -> None:
         self.stats.gave_up += 1
         self.tell.gave_up(call, error)
-
-    def _censor(self, call: Call, run: Try, now_s: float) -> None:
-        latency = self._latency(call, run)
-        age_s = now_s - run.started_s
-        latency.total.censored(age_s, now_s)
-        if not run.streams:
-            return
-        if run.first_token_s is None:
-            latency.first_token.censored(age_s, now_s)
-        else:
-            latency.first_token.observe(run.first_token_s - run.started_s, now_s)
-
-    def _latency(self, call: Call, run: Try) -> Latency:
-        return self._targets[run.place].latency.of(size_class(call.estimate))

@@ -17,6 +17,7 @@ from penstock.errors import CallError
 from penstock.handler import OpenStream, primed
 from penstock.race.alarm import Alarm
 from penstock.race.inside import read_inside
+from penstock.race.latency import size_class
 from penstock.race.moves import Cancel, Finish, GiveUp, Start, WaitUntil
 from penstock.race.plan import Plan
 from penstock.race.sides import Sides
@@ -374,7 +375,8 @@ class Contest:
 
     def _run(self, attempt: Attempt, place: int, now_s: float) -> Try:
         ticket = self._racing.books.started(self._call, attempt, place, now_s)
-        return Try(attempt, place, now_s, streams=self._streams, ticket=ticket)
+        latency = self._racing.targets[place].latency.of(size_class(self._call.estimate))
+        return Try(attempt, place, now_s, streams=self._streams, ticket=ticket, latency=latency)
 
     def _attempt(self, move: Start, now_s: float) -> Attempt:
         plan = self._the_plan()

@@ -16,7 +16,7 @@ from penstock.race.alarm import Wheel
 from penstock.race.books import Books
 from penstock.race.contest import Contest
 from penstock.race.latency import size_class
-from penstock.race.moves import Before, deadline_of
+from penstock.race.moves import Before, deadline_of, send_deadline_of
 from penstock.race.onward import Onward
 from penstock.race.plan import Plan
 from penstock.race.route import Route
@@ -117,9 +117,8 @@ class Racing:
             return await self._contest(call, began_s, plan)
         if permit is None:
             return await self._contest(call, began_s)
-        own_s = settings.deadline_after_send_s
-        if own_s is not None and settings.patience == "batch":
-            deadline_s = began_s + own_s if deadline_s is None else min(began_s + own_s, deadline_s)
+        if settings.deadline_after_send_s is not None:
+            deadline_s = send_deadline_of(call, settings, began_s, began_s)
         if self._hedges and settings.hedge == "auto":
             self.route.hedges.budget.deposit()
         if deadline_s is not None or self._auto or call.stream or settings.stream_inside == "on":
@@ -204,7 +203,7 @@ class Racing:
             attempt.first_token_s = run.first_token_s - first_s
         if isinstance(reply, Completion):
             self.books.was_good(run.place, run.ticket, run.started_s, now_s, was_silent=run.said_silent)
-            self.books.learn(call, run, now_s)
+            run.came(now_s)
             return self._give(call, reply, attempt, run.place, attempts, number, now_s - first_s)
         assert isinstance(reply, OpenStream)
         onward = Onward(self, call, run, attempts=list(attempts), number=number, began_s=began_s, first_s=first_s)

@@ -11,7 +11,18 @@ from penstock.errors import CallError, Unanswered
 from penstock.race.settings import RaceSettings
 from penstock.race.triggers import Try
 
-__all__ = ["Before", "Cancel", "Finish", "GiveUp", "Move", "Reason", "Start", "WaitUntil", "deadline_of"]
+__all__ = [
+    "Before",
+    "Cancel",
+    "Finish",
+    "GiveUp",
+    "Move",
+    "Reason",
+    "Start",
+    "WaitUntil",
+    "deadline_of",
+    "send_deadline_of",
+]
 
 Reason = Literal["first", "retry", "fallback", "hedge", "silent", "late", "resume"]
 """Why an attempt was made: `hedge`, `silent` and `late` run beside another one; after refusals at a limit alone it is
@@ -79,3 +90,12 @@ def deadline_of(call: Call, settings: RaceSettings, began_s: float) -> float | N
     if settings.patience == "interactive" and settings.deadline_after_s is not None:
         return began_s + settings.deadline_after_s
     return None
+
+
+def send_deadline_of(call: Call, settings: RaceSettings, began_s: float, first_send_s: float) -> float | None:
+    """The instant that bounds a call once it was sent: in a batch its own deadline counts from then."""
+    deadline_s = deadline_of(call, settings, began_s)
+    if settings.patience != "batch" or settings.deadline_after_send_s is None:
+        return deadline_s
+    own_s = first_send_s + settings.deadline_after_send_s
+    return own_s if deadline_s is None else min(own_s, deadline_s)

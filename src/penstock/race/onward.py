@@ -13,7 +13,7 @@ from penstock.errors import CallError, DeadlineExceeded, Unanswered, unanswered
 from penstock.handler import OpenStream
 from penstock.race.alarm import Alarm, Wheel
 from penstock.race.contest import Contest
-from penstock.race.moves import Before, deadline_of
+from penstock.race.moves import Before, send_deadline_of
 from penstock.race.relay import Relay
 from penstock.race.standing import EPSILON_S
 from penstock.race.triggers import Triggers, Try
@@ -32,7 +32,7 @@ class Watched:
     The connection may well be alive: servers send comments to keep it.
     """
 
-    __slots__ = ("_alarm", "_deadline_s", "_now", "_run", "_stream", "_task", "_triggers", "_wheel")
+    __slots__ = ("_alarm", "_deadline_s", "_left_s", "_now", "_run", "_stream", "_task", "_triggers", "_wheel")
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Watched:
         self._wheel = wheel
         self._now = now
         self._deadline_s = math.inf if deadline_s is None else deadline_s
+        self._left_s = run.last_token_s
         self._alarm: Alarm | None = None
         self._task: asyncio.Task[object] | None = None
 
@@ -58,6 +59,8 @@ class Watched:
 
     async def __anext__(self) -> Event:
         now_s = self._now()
+        # While the caller does something else nothing is late.
+        self._run.paused(now_s - self._left_s)
         at_s, why = self._triggers.fails_at(self._run, now_s)
         if self._deadline_s < at_s:
             at_s, why = self._deadline_s, "the deadline passed while the answer was streamed"
@@ -83,8 +86,9 @@ class Watched:
         await self._stream.aclose()
 
     def _seen(self, event: Event) -> Event:
+        now_s = self._left_s = self._now()
         if type(event) is not Started:
-            self._run.token(self._now())
+            self._run.token(now_s)
         return event
 
     def _armed(self) -> Alarm:
@@ -133,7 +137,7 @@ class Onward:
         self._number = number
         self._began_s = began_s
         self._first_s = first_s
-        self._deadline_s = deadline_of(call, racing.settings, began_s)
+        self._deadline_s = send_deadline_of(call, racing.settings, began_s, first_s)
 
     def stream(self, first: OpenStream) -> OpenStream:
         """What the caller reads, `first` being the stream that won."""
@@ -165,6 +169,7 @@ class Onward:
         )
         inner = OpenStream(watched)
         inner.target = run.attempt.target
+        inner.request_id = run.attempt.request_id = stream.request_id
         inner.attempts = tuple(self._attempts)
         inner.explain = partial(self._failed, run)
         inner.on_close(partial(self._inner_over, stream, inner, run))
@@ -187,20 +192,17 @@ class Onward:
         try:
             run, reply = await contest.win()
         except Unanswered as none_left:
-            self._note(plan.requests_sent)
             last = none_left.last
             if last is not None and last is not error and last.kind == "bad_request" and last.sent:
                 raise last from none_left
             raise
-        self._note(plan.requests_sent)
+        finally:
+            self._number = plan.requests_sent
+            self._outer.attempts = tuple(self._attempts)
         assert isinstance(reply, OpenStream)
         self._run = run
         racing.books.stats.seams += 1
         return self._inner(reply)
-
-    def _note(self, number: int) -> None:
-        self._number = number
-        self._outer.attempts = tuple(self._attempts)
 
     # Endings.
 
@@ -225,7 +227,7 @@ class Onward:
             attempt.outcome = "answered"
             attempt.status = 200
             racing.books.was_good(run.place, run.ticket, run.started_s, now_s, was_silent=run.said_silent)
-            racing.books.learn(self._call, run, now_s)
+            run.came(now_s)
         elif attempt.outcome == "running":
             racing.books.lost(self._call, run, now_s, self._first_s, why="closed by the caller")
 

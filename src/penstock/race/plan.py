@@ -89,6 +89,8 @@ class Plan:
     def _resume(self, before: Before) -> None:
         self.requests_sent = before.requests_sent
         self.first_send_s = before.first_send_s
+        if self._begin_deadline is not None:
+            self.deadline_s = self.within(before.first_send_s + self._begin_deadline)
         self.counted = max(1, sum(map(_counts, before.attempts)))
         self._last = before.error
         for place, standing in enumerate(self._standings.of):

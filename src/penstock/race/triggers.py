@@ -36,6 +36,9 @@ class Try:
     """One attempt that runs: the plan and the driver share it."""
 
     __slots__ = (
+        "_first_ticket",
+        "_latency",
+        "_total_ticket",
         "attempt",
         "first_token_s",
         "last_token_s",
@@ -48,7 +51,16 @@ class Try:
         "tokens",
     )
 
-    def __init__(self, attempt: Attempt, place: int, started_s: float, *, streams: bool, ticket: int) -> None:
+    def __init__(
+        self,
+        attempt: Attempt,
+        place: int,
+        started_s: float,
+        *,
+        streams: bool,
+        ticket: int = 0,
+        latency: Latency | None = None,
+    ) -> None:
         self.attempt = attempt
         self.place = place
         self.started_s = started_s
@@ -61,14 +73,43 @@ class Try:
         """The breaker was told that it is silent."""
         self.rate_from = (math.inf, 0)
         """An instant and the tokens that had come by then: where the least rate is measured from."""
+        self._latency = latency
+        # What runs counts as later than its age: hedging starts the sooner from cold.
+        self._total_ticket = self._first_ticket = 0
+        if latency is not None:
+            self._total_ticket = latency.total.started(started_s)
+            if streams:
+                self._first_ticket = latency.first_token.started(started_s)
 
     def token(self, now_s: float) -> None:
         """Something that says something has come."""
         if self.first_token_s is None:
             self.first_token_s = now_s
             self.rate_from = (now_s, 0)
+            if self._latency is not None:
+                self._latency.first_token.observe(now_s - self.started_s, now_s, ticket=self._first_ticket)
         self.last_token_s = now_s
         self.tokens += 1
+
+    def paused(self, seconds: float) -> None:
+        """Nobody listened for so long."""
+        self.last_token_s += seconds
+        self.rate_from = (self.rate_from[0] + seconds, self.rate_from[1])
+
+    def came(self, now_s: float) -> None:
+        """The whole answer is here."""
+        if self._latency is not None:
+            self._latency.total.observe(now_s - self.started_s, now_s, ticket=self._total_ticket)
+            self._latency = None
+
+    def was_cut(self, now_s: float) -> None:
+        """It ended otherwise: what it would have taken is longer than its age."""
+        if self._latency is not None:
+            age_s = now_s - self.started_s
+            self._latency.total.censored(age_s, now_s, ticket=self._total_ticket)
+            if self.streams and self.first_token_s is None:
+                self._latency.first_token.censored(age_s, now_s, ticket=self._first_ticket)
+            self._latency = None
 
 
 class Hedges:
