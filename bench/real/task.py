@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["MODEL", "Outcome", "Tally", "Task", "Tell", "each", "is_answer_to", "question"]
+__all__ = ["MODEL", "Outcome", "Tally", "Task", "Tell", "each", "is_answer_to", "question", "together"]
 
 MODEL = "m"
 STORIES = 20
@@ -121,14 +122,23 @@ class Tally:
         }
 
 
+async def together(
+    task: Task, worker: Callable[[Iterator[str]], Coroutine[Any, Any, None]], prompts: Iterator[str]
+) -> None:
+    """A fixed set of workers over the prompts. The first question goes alone: what a program imports when it asks for
+    the first time is no provider's latency."""
+    await worker(islice(prompts, 1))
+    await asyncio.gather(*(worker(prompts) for _ in range(task.in_flight)))
+
+
 async def each(
     task: Task, prompts: Iterator[str], ask: Callable[[str], Awaitable[str | None]], tell: Tell, *, is_cut: bool
 ) -> None:
-    """A fixed set of workers over the prompts. `is_cut`: the caller gives up at the deadline, as a client that has
+    """`ask` every prompt, `in_flight` at a time. `is_cut`: the caller gives up at the deadline, as a client that has
     none of its own needs."""
 
-    async def worker() -> None:
-        for prompt in prompts:
+    async def worker(mine: Iterator[str]) -> None:
+        for prompt in mine:
             began_s = time.monotonic()
             try:
                 text = await asyncio.wait_for(ask(prompt), task.deadline_s if is_cut else None)
@@ -137,4 +147,4 @@ async def each(
             else:
                 tell(prompt, began_s, text or "")
 
-    await asyncio.gather(*(worker() for _ in range(task.in_flight)))
+    await together(task, worker, prompts)

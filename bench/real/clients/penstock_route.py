@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import penstock
-from bench.real.task import MODEL, Task, Tell
+from bench.real.task import MODEL, Task, Tell, together
 
 __all__ = ["run"]
 
@@ -49,8 +48,8 @@ async def run(task: Task, prompts: Iterator[str], tell: Tell) -> None:
 
 
 async def _single(client: penstock.AsyncClient, task: Task, prompts: Iterator[str], tell: Tell) -> None:
-    async def worker() -> None:
-        for prompt in prompts:
+    async def worker(mine: Iterator[str]) -> None:
+        for prompt in mine:
             began_s = time.monotonic()
             try:
                 answer = await client.generate(prompt)
@@ -59,7 +58,7 @@ async def _single(client: penstock.AsyncClient, task: Task, prompts: Iterator[st
             else:
                 tell(prompt, began_s, answer.text, story=_story(answer.attempts))
 
-    await asyncio.gather(*(worker() for _ in range(task.in_flight)))
+    await together(task, worker, prompts)
 
 
 async def _bulk(client: penstock.AsyncClient, task: Task, prompts: Iterator[str], tell: Tell) -> None:
