@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from penstock.call import Attempt, Call, Completion, Reply
 from penstock.errors import CallError
-from penstock.handler import OpenStream, primed
+from penstock.handler import OpenStream
 from penstock.race.alarm import Alarm
-from penstock.race.inside import read_inside
+from penstock.race.inside import send
 from penstock.race.latency import size_class
 from penstock.race.moves import Cancel, Finish, GiveUp, Start, WaitUntil
 from penstock.race.plan import Plan
@@ -158,7 +158,7 @@ class Contest:
         self._inline = run
         self._alarm.set(look_s)
         try:
-            reply = await self._send(run, permit)
+            reply = await send(self._racing.targets[run.place], self._call, self._asked, permit, run, self._racing.now)
         except CallError as error:
             self._over()
             permit.refused(error, self._racing.now())
@@ -288,7 +288,8 @@ class Contest:
         racing.books.chosen(move)
         run = self._run(self._attempt(move, now_s), place, now_s)
         plan.started(run.attempt, place, now_s, run=run)
-        self._sides.launch(run, permit, self._send(run, permit))
+        target = racing.targets[place]
+        self._sides.launch(run, permit, send(target, self._call, self._asked, permit, run, racing.now))
         return True
 
     def _side_over(self, run: Try, permit: Permit, task: asyncio.Task[Reply]) -> None:
@@ -324,18 +325,6 @@ class Contest:
             self._sides.cancel(run)
 
     # Anywhere: what becomes of an attempt.
-
-    async def _send(self, run: Try, permit: Permit) -> Reply:
-        """One attempt. The permit is its caller's to settle."""
-        reply = await self._racing.targets[run.place].send(self._asked, permit)
-        if isinstance(reply, Completion):
-            return reply
-        if self._call.stream:
-            stream = await primed(reply)
-            run.token(self._racing.now())
-            return stream
-        assert isinstance(reply, OpenStream)
-        return await read_inside(reply, run, self._call.kind, self._racing.now)
 
     def _answered(self, run: Try, reply: Reply, permit: Permit) -> None:
         if isinstance(reply, Completion):

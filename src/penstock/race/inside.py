@@ -1,23 +1,38 @@
-"""A stream that the race reads itself, for a caller who wants one piece: a stall shows while there is time."""
+"""One attempt as it is sent; and a stream that the race reads itself, for a caller who wants one piece."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from penstock.call import Completion, Kind, Started
-from penstock.errors import CallError
+from penstock.call import Call, Completion, Kind, Reply, Started
 from penstock.fold import Fold
-from penstock.handler import OpenStream
+from penstock.handler import OpenStream, primed
+from penstock.race.target import Permit, Target
 from penstock.race.triggers import Try
 
-__all__ = ["read_inside"]
+__all__ = ["read_inside", "send"]
+
+
+async def send(target: Target, call: Call, asked: Call, permit: Permit, run: Try, now: Callable[[], float]) -> Reply:
+    """One attempt: what `call` wants, `asked` being what is sent for it. The permit is its caller's to settle.
+
+    Raises `CallError`.
+    """
+    reply = await target.send(asked, permit)
+    if isinstance(reply, Completion):
+        return reply
+    if call.stream:
+        stream = await primed(reply)
+        run.token(now())
+        return stream
+    assert isinstance(reply, OpenStream)
+    return await read_inside(reply, run, call.kind, now)
 
 
 async def read_inside(stream: OpenStream, run: Try, kind: Kind, now: Callable[[], float]) -> Completion:
     """The completion that the stream's events make; `run` is told of each as it comes. Closes the stream.
 
-    Raises `CallError` as the stream does (cut, empty, stalled), and when an event of it was unreadable: nobody has
-    any of it yet, so a text with a hole is a failed attempt. `Completion.raw` is empty.
+    Raises `CallError` as the stream does: cut, empty, stalled. `Completion.raw` is empty.
     """
     folded = Fold(kind)
     async with stream:
@@ -25,6 +40,4 @@ async def read_inside(stream: OpenStream, run: Try, kind: Kind, now: Callable[[]
             folded.add(event)
             if type(event) is not Started:
                 run.token(now())
-    if stream.malformed_events:
-        raise CallError("transport", "an event of the stream was no JSON", code="malformed", partial=folded.text)
-    return folded.completion()
+    return folded.completion(malformed_events=stream.malformed_events)
