@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from penstock.call import Call, Completion, Kind, Reply, Started
+from penstock.errors import CallError
 from penstock.fold import Fold
 from penstock.handler import OpenStream, primed
 from penstock.race.target import Permit, Target
@@ -32,7 +33,8 @@ async def send(target: Target, call: Call, asked: Call, permit: Permit, run: Try
 async def read_inside(stream: OpenStream, run: Try, kind: Kind, now: Callable[[], float]) -> Completion:
     """The completion that the stream's events make; `run` is told of each as it comes. Closes the stream.
 
-    Raises `CallError` as the stream does: cut, empty, stalled. `Completion.raw` is empty.
+    Raises `CallError` as the stream does (cut, empty, stalled), and when an event of it was unreadable: nobody has
+    any of it yet, so a text with a hole is a failed attempt. `Completion.raw` is empty.
     """
     folded = Fold(kind)
     async with stream:
@@ -40,4 +42,6 @@ async def read_inside(stream: OpenStream, run: Try, kind: Kind, now: Callable[[]
             folded.add(event)
             if type(event) is not Started:
                 run.token(now())
-    return folded.completion(malformed_events=stream.malformed_events)
+    if stream.malformed_events:
+        raise CallError("transport", "an event of the stream was no JSON", code="malformed", partial=folded.text)
+    return folded.completion()
