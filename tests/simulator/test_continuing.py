@@ -42,6 +42,11 @@ def test_fewer_tokens_change_neither_the_mark_nor_the_end() -> None:
         assert (whole.text[:at] + rest.text, rest.finish) == (whole.text, "length")
 
 
+def test_an_answer_that_is_shorter_this_time_has_nothing_left_to_say() -> None:
+    begins = answer(chat(), Behaviour(output_tokens=60)).text
+    assert answer(begun(chat(), begins), Behaviour(output_tokens=20)).text == ""
+
+
 def test_what_others_began_is_answered_from_the_beginning() -> None:
     body = begun(chat(), "The moon is")
     assert answer(body).text.startswith(f"sim:{digest_of(body)[:8].hex()} ")

@@ -144,6 +144,9 @@ def _not_continued() -> CallError:
 def _continued(whole: Completion, call: Call, behaviour: Behaviour, *, begun: Begun, length: int | None) -> Completion:
     """What comes for an answer that was begun; the whole one, from its own beginning, when it was another."""
     text = _formatted(begun.body, begun.echo, length)
+    if begun.text.startswith(text):
+        # It was to be shorter this time: nothing is left to say.
+        text = begun.text
     if len(whole.choices) != 1 or whole.finish == "tool_calls" or not text.startswith(begun.text):
         return whole
     known = 0 if behaviour.prefill == "restart" else len(begun.text)
