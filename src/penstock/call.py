@@ -23,6 +23,7 @@ __all__ = [
     "Finished",
     "Kind",
     "Message",
+    "PartDelta",
     "RateLimits",
     "ReasoningDelta",
     "RefusalDelta",
@@ -204,12 +205,26 @@ class RefusalDelta(msgspec.Struct, frozen=True):
 
 
 class ToolDelta(msgspec.Struct, frozen=True):
-    """A fragment of tool call `index`: `id` and `name` come once, `arguments` fragments are joined."""
+    """A fragment of tool call `index`: `id` and `name` come once, `arguments` fragments are joined.
+
+    `extra` is what a vendor wants back with the call (`extra_content`: Gemini's thought signatures).
+    """
 
     index: int
     id: str = ""
     name: str = ""
     arguments: str = ""
+    choice: int = 0
+    extra: Any = None
+
+
+class PartDelta(msgspec.Struct, frozen=True):
+    """What a message holds that has no event of its own: `audio`, `images`, `annotations`, `reasoning_details`.
+
+    Lists grow, and so do the texts and data in them: `penstock.fold` says how.
+    """
+
+    fields: dict[str, Any]
     choice: int = 0
 
 
@@ -225,7 +240,7 @@ class Finished(msgspec.Struct, frozen=True):
     choice: int = 0
 
 
-Event = Started | TextDelta | ReasoningDelta | RefusalDelta | ToolDelta | UsageUpdate | Finished
+Event = Started | TextDelta | ReasoningDelta | RefusalDelta | ToolDelta | PartDelta | UsageUpdate | Finished
 
 
 class Stream(Protocol):

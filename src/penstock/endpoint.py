@@ -128,6 +128,7 @@ class Endpoint:
             self._teach(wire.headers, learn)
             events = _Events(wire, self._codec.decoder(call), self.name)
             stream = OpenStream(events.read(), wire.aclose)
+            stream.request_id = events.request_id = self._codec.request_id(wire.headers)
             events.stream = stream
             return stream
         try:
@@ -151,7 +152,7 @@ class Endpoint:
 class _Events:
     """The events of one stream, and what is known about it when they are over."""
 
-    __slots__ = ("_decoder", "_name", "_said", "_wire", "stream")
+    __slots__ = ("_decoder", "_name", "_said", "_wire", "request_id", "stream")
 
     def __init__(self, wire: WireStream, decoder: Decoder, name: str) -> None:
         self._wire = wire
@@ -159,9 +160,10 @@ class _Events:
         self._name = name
         self._said: list[str] = []
         self.stream: OpenStream | None = None
+        self.request_id: str | None = None
 
     async def read(self) -> AsyncIterator[Event]:
-        """Decoded events to the end. Raises `CallError` with `target` and `partial`."""
+        """Decoded events to the end. Raises `CallError` with `target`, `request_id` and `partial`."""
         decoder = self._decoder
         try:
             try:
@@ -181,6 +183,7 @@ class _Events:
         except CallError as error:
             error.target = self._name
             error.partial = error.partial or "".join(self._said)
+            error.request_id = error.request_id or self.request_id
             raise
         finally:
             if self.stream is not None:

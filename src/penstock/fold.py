@@ -13,6 +13,7 @@ from penstock.call import (
     Finished,
     Kind,
     Message,
+    PartDelta,
     ReasoningDelta,
     RefusalDelta,
     Started,
@@ -28,13 +29,15 @@ __all__ = ["Fold", "fold"]
 class _Open:
     """One choice while it grows."""
 
-    __slots__ = ("finish", "finish_raw", "logprobs", "reasoning", "refusal", "text", "tools")
+    __slots__ = ("extras", "finish", "finish_raw", "logprobs", "parts", "reasoning", "refusal", "text", "tools")
 
     def __init__(self) -> None:
         self.text: list[str] = []
         self.reasoning: list[str] = []
         self.refusal: list[str] = []
         self.tools: dict[int, list[str]] = {}
+        self.extras: dict[int, Any] = {}
+        self.parts: dict[str, Any] = {}
         self.logprobs: dict[str, Any] | None = None
         self.finish: Finish = "unknown"
         self.finish_raw: str | None = None
@@ -43,7 +46,8 @@ class _Open:
         text = "".join(self.text)
         if kind == "completion":
             return {"role": "assistant", "content": text}
-        message: Message = {"role": "assistant", "content": text or (None if self.tools or self.refusal else "")}
+        says_otherwise = self.tools or self.refusal or self.parts
+        message: Message = {"role": "assistant", "content": text or (None if says_otherwise else "")}
         if self.reasoning:
             message["reasoning_content"] = "".join(self.reasoning)
         if self.refusal:
@@ -54,10 +58,11 @@ class _Open:
                     "id": id_ or f"call_{index}",
                     "type": "function",
                     "function": {"name": name, "arguments": "".join(arguments)},
+                    **({"extra_content": self.extras[index]} if index in self.extras else {}),
                 }
                 for index, (id_, name, *arguments) in sorted(self.tools.items())
             ]
-        return message
+        return message | self.parts
 
 
 class Fold:
@@ -87,6 +92,8 @@ class Fold:
                 tool[0] = tool[0] or event.id
                 tool[1] = tool[1] or event.name
                 tool.append(event.arguments)
+            if event.extra is not None:
+                self._at(event.choice).extras[event.index] = event.extra
         else:
             self._add_rest(event)
 
@@ -96,6 +103,10 @@ class Fold:
                 self._at(event.choice).reasoning.append(event.text)
             case RefusalDelta():
                 self._at(event.choice).refusal.append(event.text)
+            case PartDelta():
+                parts = self._at(event.choice).parts
+                for name, value in event.fields.items():
+                    parts[name] = _grown(parts.get(name), value, name)
             case Finished():
                 choice = self._at(event.choice)
                 choice.finish, choice.finish_raw = event.finish, event.finish_raw
@@ -138,6 +149,45 @@ def fold(events: Iterable[Event], kind: Kind = "chat", *, malformed_events: int 
     for event in events:
         folded.add(event)
     return folded.completion(malformed_events=malformed_events)
+
+
+_GROWING = frozenset(("data", "summary", "text", "transcript"))
+"""Texts in a part of a message that come piece by piece; of any other the last one counts."""
+
+
+def _grown(so_far: Any, more: Any, name: str) -> Any:
+    """A part of a message with what came of it now; neither is changed.
+
+    Items of a list that have the same `index` and `type` are pieces of one.
+    """
+    if so_far is None or more is None:
+        return more if so_far is None else so_far
+    if isinstance(so_far, str) and isinstance(more, str):
+        return so_far + more if name in _GROWING else more
+    if isinstance(so_far, dict) and isinstance(more, dict):
+        return {**so_far, **{key: _grown(so_far.get(key), value, key) for key, value in more.items()}}
+    if isinstance(so_far, list) and isinstance(more, list):
+        grown = list(so_far)
+        for item in more:
+            place = _place_of(item, grown)
+            if place is None:
+                grown.append(item)
+            else:
+                grown[place] = _grown(grown[place], item, name)
+        return grown
+    return more
+
+
+def _place_of(item: Any, items: list[Any]) -> int | None:
+    if not isinstance(item, dict) or item.get("index") is None:
+        return None
+    whose = (item["index"], item.get("type"))
+    # The newest first: what grows is nearly always the last one.
+    for place in range(len(items) - 1, -1, -1):
+        other = items[place]
+        if isinstance(other, dict) and (other.get("index"), other.get("type")) == whose:
+            return place
+    return None
 
 
 def _joined(so_far: dict[str, Any] | None, more: Any) -> dict[str, Any] | None:

@@ -141,6 +141,7 @@ class AsyncStream:
 
     def _whole(self, reply: OpenStream) -> Completion:
         completion = self._fold.completion(malformed_events=reply.malformed_events)
+        completion.request_id = reply.request_id
         completion.target = reply.target
         completion.attempts = reply.attempts
         completion.requests_sent = len(reply.attempts)

@@ -43,5 +43,13 @@ async def read_inside(stream: OpenStream, run: Try, kind: Kind, now: Callable[[]
             if type(event) is not Started:
                 run.token(now())
     if stream.malformed_events:
-        raise CallError("transport", "an event of the stream was no JSON", code="malformed", partial=folded.text)
-    return folded.completion()
+        raise CallError(
+            "transport",
+            "an event of the stream was no JSON",
+            code="malformed",
+            request_id=stream.request_id,
+            partial=folded.text,
+        )
+    completion = folded.completion()
+    completion.request_id = stream.request_id
+    return completion

@@ -16,6 +16,7 @@ from penstock.call import (
     Call,
     Event,
     Finished,
+    PartDelta,
     ReasoningDelta,
     RefusalDelta,
     Rung,
@@ -41,6 +42,8 @@ The stream is primed, has no `explain`, names its `target`, and its own attempt 
 
 _MOST_OPENINGS: Final = 16
 """For one answer; a route's attempts and the deadline usually end it much sooner."""
+
+_UNCONTINUED: Final = frozenset(("audio", "images"))
 
 _MOST_FAILURES: Final[dict[Rung, int]] = {"prefill": 4, "anew": _MOST_OPENINGS}
 """For one break: who can't open a continuation has the request asked anew."""
@@ -153,6 +156,7 @@ class Relay:
         """The answer as the caller reads it. Its `target` is the one whose words come now."""
         self._outer = OpenStream(self)
         self._outer.target = self._target
+        self._outer.request_id = self._stream.request_id
         return self._outer
 
     def __aiter__(self) -> Relay:
@@ -201,6 +205,8 @@ class Relay:
             self._tell(event.usage if self._spent is None else self._spent + event.usage)
         elif isinstance(event, ReasoningDelta):
             self._take_reasoning(event)
+        elif isinstance(event, PartDelta):
+            self._take_parts(event)
         else:
             self._take_rest(event)
 
@@ -227,6 +233,14 @@ class Relay:
             self._join()
             self._thought.append(text)
             self._ready.append(ReasoningDelta(text, event.choice))
+
+    def _take_parts(self, event: PartDelta) -> None:
+        """Sources go past, and what belongs to reasoning as reasoning does; an image or sound is begun only once."""
+        if not _UNCONTINUED.isdisjoint(event.fields):
+            self._is_sealed = "an image or sound had begun"
+        elif self._rung is not None and self._said and "reasoning_details" in event.fields:
+            return
+        self._ready.append(event)
 
     def _take_rest(self, event: Event) -> None:
         """The text is over: a finish, or a tool call or a refusal after it."""
@@ -266,6 +280,7 @@ class Relay:
         self._target = stream.target
         if self._outer is not None:
             self._outer.target = self._target
+            self._outer.request_id = stream.request_id
 
     # Endings.
 

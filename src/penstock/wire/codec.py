@@ -54,8 +54,8 @@ class Encoder(Protocol):
 class Codec(Protocol):
     """From the neutral form to a provider's bytes and back.
 
-    Client half: `encode_request`, `prefills`, `decode_reply`, `decoder`, `classify`, `rate_limits`. Server half, for the
-    simulator and the gateway: `decode_request`, `encode_reply`, `encoder`, `encode_error`.
+    Client half: `encode_request`, `prefills`, `decode_reply`, `decoder`, `classify`, `request_id`, `rate_limits`.
+    Server half, for the simulator and the gateway: `decode_request`, `encode_reply`, `encoder`, `encode_error`.
     """
 
     def encode_request(self, call: Call, model: str, *, stream: bool) -> WireRequest:
@@ -77,6 +77,10 @@ class Codec(Protocol):
 
     def classify(self, reply: WireReply) -> CallError:
         """The error in a reply that is no success, `target` left empty."""
+        ...
+
+    def request_id(self, headers: Headers) -> str | None:
+        """The provider's name for a stream that began with these headers; replies and errors hold their own."""
         ...
 
     def rate_limits(self, headers: Headers) -> RateLimits | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from penstock.call import Call, Completion
 from penstock.catalog import Vendor, prefills
 from penstock.errors import CallError
-from penstock.http import WireReply, WireRequest
+from penstock.http import Headers, WireReply, WireRequest
 from penstock.wire.openai import errors, server
 from penstock.wire.openai.encoder import StreamEncoder
 from penstock.wire.openai.limits import limits_reader
@@ -54,6 +54,10 @@ class OpenAICodec:
     def classify(self, reply: WireReply) -> CallError:
         """The error in a reply that is no success, `target` left empty."""
         return errors.classify(reply)
+
+    def request_id(self, headers: Headers) -> str | None:
+        """The provider's name for a stream that began with these headers."""
+        return headers.get(self.vendor.request_id) or errors.request_id_of(headers)
 
     def decode_request(self, request: WireRequest) -> Call:
         """The call that a client of OpenAI's API made. Raises `CallError` bad_request."""

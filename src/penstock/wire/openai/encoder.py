@@ -11,6 +11,7 @@ from penstock.call import (
     Choice,
     Event,
     Finished,
+    PartDelta,
     ReasoningDelta,
     RefusalDelta,
     Started,
@@ -109,7 +110,9 @@ class StreamEncoder:
         return b"data: " + _encode(chunk) + b"\n\n"
 
 
-def _fragment(event: ReasoningDelta | RefusalDelta | ToolDelta) -> dict[str, Any]:
+def _fragment(event: ReasoningDelta | RefusalDelta | ToolDelta | PartDelta) -> dict[str, Any]:
+    if isinstance(event, PartDelta):
+        return event.fields
     if isinstance(event, ReasoningDelta):
         return {"reasoning_content": event.text}
     if isinstance(event, RefusalDelta):
@@ -120,4 +123,6 @@ def _fragment(event: ReasoningDelta | RefusalDelta | ToolDelta) -> dict[str, Any
         call |= {"id": event.id, "type": "function"}
     if event.name:
         function["name"] = event.name
+    if event.extra is not None:
+        call["extra_content"] = event.extra
     return {"tool_calls": [{**call, "function": function}]}

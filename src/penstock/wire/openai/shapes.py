@@ -101,6 +101,7 @@ class ToolFragment(msgspec.Struct):
     index: int | None = None
     id: str | None = None
     function: ToolFunction | None = None
+    extra_content: Any = None  # Gemini
 
 
 class Delta(msgspec.Struct):
@@ -110,6 +111,10 @@ class Delta(msgspec.Struct):
     reasoning: str | None = None
     refusal: str | None = None
     function_call: ToolFunction | None = None
+    audio: Any = None
+    images: Any = None  # OpenRouter
+    annotations: Any = None
+    reasoning_details: Any = None  # OpenRouter
 
 
 class ChunkChoice(msgspec.Struct):
@@ -303,13 +308,19 @@ def _delta(value: Any) -> Delta | None:
     return Delta(
         content=content if isinstance(content, list) else _text(content),
         tool_calls=[
-            ToolFragment(_int(call.get("index")), _text(call.get("id")), _function(call.get("function")))
+            ToolFragment(
+                _int(call.get("index")),
+                _text(call.get("id")),
+                _function(call.get("function")),
+                call.get("extra_content"),
+            )
             for call in _dicts(value.get("tool_calls"))
         ],
         reasoning_content=_text(value.get("reasoning_content")),
         reasoning=_text(value.get("reasoning")),
         refusal=_text(value.get("refusal")),
         function_call=_function(value.get("function_call")),
+        **{name: value.get(name) for name in ("audio", "images", "annotations", "reasoning_details")},
     )
 
 

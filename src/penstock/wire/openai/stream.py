@@ -15,6 +15,7 @@ from penstock.call import (
     Finish,
     Finished,
     Kind,
+    PartDelta,
     ReasoningDelta,
     RefusalDelta,
     Started,
@@ -32,6 +33,9 @@ from penstock.wire.openai.words import finish_of, split_parts, usage_of
 from penstock.wire.sse import ServerEvent, SSEDecoder
 
 __all__ = ["StreamDecoder"]
+
+
+_PARTS = ("audio", "images", "annotations", "reasoning_details")
 
 
 class _Choice:
@@ -289,6 +293,15 @@ class StreamDecoder:
                 self._take_tool(fragment, choice, index, events)
         if delta.function_call is not None:
             self._take_tool(ToolFragment(0, None, delta.function_call), choice, index, events)
+        if delta.audio or delta.images or delta.annotations or delta.reasoning_details:
+            self._take_parts(delta, choice, index, events)
+
+    def _take_parts(self, delta: Delta, choice: _Choice, index: int, events: list[Event]) -> None:
+        """Sound and images are answers of their own; sources and signatures only belong to one."""
+        fields = {name: value for name in _PARTS if (value := getattr(delta, name))}
+        self._said = True
+        choice.said = choice.said or "audio" in fields or "images" in fields
+        events.append(PartDelta(fields, index))
 
     def _take_tool(self, fragment: ToolFragment, choice: _Choice, index: int, events: list[Event]) -> None:
         at, is_new = choice.place(fragment)
@@ -296,9 +309,9 @@ class StreamDecoder:
         arguments = (function.arguments or "") if function is not None else ""
         if is_new:
             name = (function.name or "") if function is not None else ""
-            self._say(choice, ToolDelta(at, choice.tools[at], name, arguments, index), events)
-        elif arguments:
-            self._say(choice, ToolDelta(at, "", "", arguments, index), events)
+            self._say(choice, ToolDelta(at, choice.tools[at], name, arguments, index, fragment.extra_content), events)
+        elif arguments or fragment.extra_content:
+            self._say(choice, ToolDelta(at, "", "", arguments, index, fragment.extra_content), events)
 
     def _say(self, choice: _Choice, event: TextDelta | RefusalDelta | ToolDelta, events: list[Event]) -> None:
         choice.said = self._said = True
