@@ -1,14 +1,13 @@
 """When a second attempt pays, from what was measured, and what may be spent on it. Pure: time is an argument.
 
-The delay isn't a fixed percentile. Of all delays it is the one at which the budget saves the most waiting, by the
-measured times of both targets (a single reissue; the model is that of Kaler, He and Elnikety, "Optimal Reissue
-Policies for Reducing Tail Latency", SPAA 2017, and what is done otherwise stands in docs/decisions/0007).
+The delay isn't a fixed percentile. Of all delays it is the one at which the budget buys the most, by the measured
+times of both targets. A single reissue, as in Kaler, He and Elnikety, "Optimal Reissue Policies for Reducing Tail
+Latency", SPAA 2017; what is done otherwise, and why, stands in docs/decisions/0007.
 """
 
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Final
 
 from penstock.race.latency import EDGES_S, LEAST_SAMPLES, Distribution, Survival, mixed
@@ -31,8 +30,9 @@ _BEYOND: Final = 6
 """Buckets (a factor of 1.8) that what was never seen to end is thought to last beyond what was seen."""
 _MOST_LATE: Final = 0.9
 """The earliest delay that is tried lets a tenth of the answers come first."""
+_LEAST_GAIN: Final = math.log(1.4)
 _AS_GOOD: Final = 0.98
-"""Among delays that save nearly as much as the best, the one with the fewest hedges is taken."""
+"""Among delays that gain nearly as much as the best, the one with the fewest hedges is taken."""
 
 
 class HedgePlanner:
@@ -78,45 +78,45 @@ class HedgePlanner:
 
 
 def best_delay_s(first: Survival, second: Survival, *, budget: float) -> float:
-    """The delay at which hedging a share `budget` of all requests saves the most time; inf when none is worth it.
+    """The delay at which hedging a share `budget` of all requests shortens them the most; inf when none is worth it.
 
-    It is worth it when a hedge, one more request, saves on average at least as much time as a request takes: so a
-    target without a tail isn't hedged, and a tail that is too common for the budget is hedged as far as that goes.
+    Shortening is counted in ratios, 10 s to 5 s as much as 2 s to 1 s: so the few that take longest of all don't decide
+    alone. It is worth it when a hedge makes its request 1.4 times as fast on average: a target without a tail isn't
+    hedged, and one whose tail is more common than the budget is hedged as far as that goes.
     """
     later = first.later
     came = [1.0 - share for share in second.later]
-    stop = min(len(later), first.frontier + 1 + (_BEYOND if later[first.frontier] > 0.0 else 0))
-    # Waiting in each bucket: the area under the survival curve is the mean.
-    waits = [later[place - 1] * _WIDTHS_S[place] for place in range(1, stop)]
-    mean_s = EDGES_S[0] + sum(waits)
+    stop = min(len(later) - 1, first.frontier + (_BEYOND if later[first.frontier] > 0.0 else 0))
     options: list[tuple[float, float, int]] = []
     before = _MOST_LATE
     for place in range(min(first.frontier + 1, stop)):
         share = later[place]
-        if share >= before:
-            continue
         if share <= 0.0:
             break
-        before = share
-        saved_s = _saved_s(waits, came, place)
-        if saved_s >= mean_s * share:
-            hedges = min(share, budget)
-            options.append((hedges * saved_s / share, hedges, place))
+        if share < before:
+            before = share
+            gain = _gain(later[place:stop], came, place)
+            if gain >= _LEAST_GAIN * share:
+                hedges = min(share, budget)
+                options.append((hedges * gain / share, hedges, place))
     if not options:
         return math.inf
-    enough_s = _AS_GOOD * max(options)[0]
-    _, place = min((hedges, place) for saved_s, hedges, place in options if saved_s >= enough_s)
+    enough = _AS_GOOD * max(options)[0]
+    _, place = min((hedges, place) for gain, hedges, place in options if gain >= enough)
     return _spent_s(later, place, budget)
 
 
-def _saved_s(waits: list[float], came: list[float], place: int) -> float:
-    """Seconds that a hedge at the upper edge of `place` saves, times the share of the requests that are as late."""
-    saved_s = 0.0
-    for wait_s, shift in zip(waits[place:], _SHIFTS, strict=False):
+def _gain(later: list[float], came: list[float], place: int) -> float:
+    """The logarithm by which hedges at the upper edge of `place` shorten all requests, if all that are late get one.
+
+    `later` are the shares from that edge on: a bucket of waiting is saved when the hedge came before it.
+    """
+    gain = 0.0
+    for share, shift in zip(later, _SHIFTS, strict=False):
         at = place + shift
         if at >= 0:
-            saved_s += wait_s * came[at]
-    return saved_s
+            gain += share * came[at]
+    return gain * _STEP
 
 
 def _spent_s(later: list[float], place: int, budget: float) -> float:
@@ -133,8 +133,6 @@ def _spent_s(later: list[float], place: int, budget: float) -> float:
     part = math.log(high / budget) / math.log(high / low)
     return EDGES_S[above] * math.exp(part * _STEP)
 
-
-_WIDTHS_S: Final = (EDGES_S[0], *(high - low for low, high in pairwise(EDGES_S)))
 
 _STEP: Final = math.log(EDGES_S[1] / EDGES_S[0])
 _SHIFTS: Final = tuple(

@@ -107,8 +107,8 @@ def mixed(own: Survival, other: Survival, *, enough: float) -> Survival:
 class Distribution:
     """Times of one kind of request at one target.
 
-    A sample costs about 0.3 us; asking is a look-up, worked out anew once a second and when the samples doubled.
-    `others` are the distributions that stand in while this one has few samples; it may be among them.
+    A sample costs 0.3 us, with its start 0.6; asking is a look-up, worked out anew once a second and when the samples
+    doubled. `others` are the distributions that stand in while this one has few samples; it may be among them.
     """
 
     __slots__ = (
