@@ -19,6 +19,7 @@ __all__ = ["MODEL", "Outcome", "Tally", "Task", "Tell", "each", "is_answer_to", 
 MODEL = "m"
 STORIES = 20
 _ECHO_CHARS = 600
+_JOIN_S = 1.0
 _MARK = "sim:0123456789abcdef "
 
 
@@ -125,10 +126,18 @@ class Tally:
 async def together(
     task: Task, worker: Callable[[Iterator[str]], Coroutine[Any, Any, None]], prompts: Iterator[str]
 ) -> None:
-    """A fixed set of workers over the prompts. The first question goes alone: what a program imports when it asks for
-    the first time is no provider's latency."""
+    """A fixed set of workers over the prompts.
+
+    The first question goes alone, and the workers join over a second: what a program imports when it asks for the
+    first time, and a hundred connections opened in one instant, are no provider's latency.
+    """
     await worker(islice(prompts, 1))
-    await asyncio.gather(*(worker(prompts) for _ in range(task.in_flight)))
+
+    async def joining(number: int) -> None:
+        await asyncio.sleep(_JOIN_S * number / task.in_flight)
+        await worker(prompts)
+
+    await asyncio.gather(*map(joining, range(task.in_flight)))
 
 
 async def each(
