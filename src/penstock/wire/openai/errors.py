@@ -37,6 +37,7 @@ CODES: Final[dict[str, ErrorKind]] = {
     "context_length_exceeded": "context_too_long",
     "context_window_exceeded": "context_too_long",
     "string_above_max_length": "context_too_long",
+    "tokens_limit_reached": "context_too_long",  # GitHub Models, a 413
     "exceed_context_size_error": "context_too_long",
     "content_filter": "content_filtered",
     "content_policy_violation": "content_filtered",
@@ -111,6 +112,8 @@ _CONTEXT: Final = (
     r"|tokens?`? \+ `?max_new_tokens|input token count .{0,60}exceeds|exceeds the maximum number of (?:input )?tokens"
     r"|too many (?:input )?tokens in the (?:prompt|request)|prompt tokens .{0,40}exceed|max_seq_len"
 )
+# In a 413 alone: something is too large there, and these words say what.
+_TOO_LONG: Final = r"\btokens?\b|\bcontext\b|\bprompt\b|(?:sequence|input) length"
 _FILTER: Final = (
     r"content management policy|content filter(?:ing|ed)? |responsible ai|requires moderation|flagged (?:for|by|as)"
     r"|usage guidelines|content policy|safety (?:system|filters?) "
@@ -230,8 +233,12 @@ def _by_text(fault: Fault, status: int | None) -> ErrorKind | None:
     text = fault.text
     if status == 429:
         return "overloaded" if re.search(_LOADING, text) else _limit_kind(fault)
-    if status == 413 and _limit_kind(fault) != "rate_limited":
-        return _limit_kind(fault)
+    if status == 413:
+        kind = _limit_kind(fault)
+        if kind != "rate_limited":
+            return kind
+        if re.search(_TOO_LONG, text):
+            return "context_too_long"
     texts = _TEXTS if status is None or status < 500 else _TEXTS_OF_500
     return next((kind for pattern, kind in texts if re.search(pattern, text)), None)
 
