@@ -20,7 +20,7 @@ from penstock.errors import Unanswered
 __all__ = ["Encode", "JournalSink", "LineSink", "Sink"]
 
 Encode = Callable[[Completion], bytes]
-"""The OpenAI object of a completion that has no raw one."""
+"""The OpenAI object of a completion that has no raw one. Called on the loop or in the journal's thread."""
 
 Shared = tuple[int, str | None, bytes]
 """An answer that equal rows share: its body's number, request id, meta."""
@@ -47,9 +47,9 @@ class Sink(Protocol):
     async def close(self) -> None: ...
 
 
-_Told = tuple[int, str, bytes, Kind, int, bytes, str | None, str, int, float, bool, Status, Usage | None]
-"""An answer's index, id, digest, kind, body number, body, request id, target, requests sent, latency, whether it was
-cached, status and usage."""
+_Told = tuple[int, str, bytes, Kind, int, bytes | Completion, str | None, str, int, float, bool, Status, Usage | None]
+"""An answer's index, id, digest, kind, body number, body (or what one is made of), request id, target, requests sent,
+latency, whether it was cached, status and usage."""
 
 
 class _Recorder:
@@ -59,15 +59,17 @@ class _Recorder:
         self._encode = encode_completion
 
     def told(self, item: Item, completion: Completion, body: int) -> _Told:
-        """What a record needs of an answer. The rest, and there is more of it, is let go while it is still at hand."""
-        raw = completion.raw or self._encode(completion)
+        """What a record needs of an answer. The rest, and there is more of it, is let go while it is still at hand.
+
+        An answer that came as a stream has no body: it is made where the record is.
+        """
         return (
             item.idx,
             item.custom_id,
             item.digest,
             item.kind,
             body,
-            raw,
+            completion.raw or completion,
             completion.request_id,
             completion.target,
             completion.requests_sent,
@@ -77,9 +79,9 @@ class _Recorder:
             completion.usage,
         )
 
-    @staticmethod
-    def answer(told: _Told) -> tuple[Record, bytes]:
-        (idx, custom_id, digest, kind, body, raw, request_id, target, sent, latency_s, cached, status, usage) = told
+    def answer(self, told: _Told) -> tuple[Record, bytes]:
+        (idx, custom_id, digest, kind, body, made_of, request_id, target, sent, latency_s, cached, status, usage) = told
+        raw = made_of if isinstance(made_of, bytes) else self._encode(made_of)
         if raw[:1] != b"{":
             raw = raw.strip()
         meta = Meta(
@@ -94,6 +96,10 @@ class _Recorder:
             at_s=round(time.time(), 3),
         )
         return Record(idx, custom_id, digest, ANSWERED, body, request_id, encode(meta)), raw
+
+    def written(self, told: _Told) -> Written:
+        record, raw = self.answer(told)
+        return record, raw, None
 
     def failure(self, item: Item, error: Unanswered, body: int) -> tuple[Record, bytes | None]:
         last = error.last
@@ -144,11 +150,6 @@ def _joined_meta(meta: bytes) -> bytes:
     return encode(shared)
 
 
-def _written(told: _Told) -> Written:
-    record, raw = _Recorder.answer(told)
-    return record, raw, None
-
-
 class JournalSink:
     """Hands everything to the journal's writer; equal rows point at one body."""
 
@@ -181,7 +182,7 @@ class JournalSink:
         body = self._next_body
         self._next_body = body + 1
         if item.key is None:
-            self._writer.put_later(_written, self._recorder.told(item, completion, body))
+            self._writer.put_later(self._recorder.written, self._recorder.told(item, completion, body))
             return
         record, raw = self._recorder.answer(self._recorder.told(item, completion, body))
         self._recent[item.key] = (body, record.request_id, record.meta)
