@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,16 +13,19 @@ from penstock import AsyncClient
 from penstock.call import Call, Completion, Event, Finished, PartDelta, TextDelta
 from penstock.catalog import vendor
 from penstock.clock import LoopClock
+from penstock.config import parse_config
 from penstock.endpoint import Endpoint
 from penstock.errors import CallError, unanswered
 from penstock.fold import fold
 from penstock.handler import OpenStream
+from penstock.http import Timeouts, WireRequest
 from penstock.race.relay import Relay
-from penstock.simulator.memory import BASE_URL, SimTransport
+from penstock.simulator.memory import BASE_URL, SimStream, SimTransport
 from penstock.simulator.scenario import parse_scenario
 from penstock.testing import run
 from penstock.testing.exam_codec import read_stream
 from penstock.wire.openai import OpenAICodec
+from penstock.wiring import build
 
 CODEC = OpenAICodec(vendor("openai"))
 CALL = Call(id="1", model="m", body={}, stream=True)
@@ -89,6 +93,12 @@ def test_parts_go_through_the_server_half_unchanged() -> None:
     assert fold(again).choices == fold(events).choices
 
 
+def test_sound_that_comes_in_pieces_is_one_sound() -> None:
+    pieces = [b64encode(sound).decode() for sound in (b"a", b"bcd", b"ef", b"ghij")]
+    message = fold(read(*({"audio": {"data": piece}} for piece in pieces))).message
+    assert b64decode(message["audio"]["data"], validate=True) == b"abcdefghij"
+
+
 def test_folding_changes_no_event() -> None:
     events: list[Event] = [PartDelta({"audio": {"data": "AA"}}), PartDelta({"audio": {"data": "BB"}})]
     assert fold(events).message == fold(events).message
@@ -112,6 +122,29 @@ def test_an_answer_that_came_as_a_stream_has_its_request_id(how: Any) -> None:
     assert answer.request_id is not None
     assert answer.request_id.startswith("req-")
     assert [attempt.request_id for attempt in answer.attempts] == [answer.request_id]
+
+
+class Watched(SimTransport):
+    """Remembers what was asked for as a stream."""
+
+    streams = 0
+
+    async def stream(self, request: WireRequest, timeouts: Timeouts) -> SimStream:
+        self.streams += 1
+        return await super().stream(request, timeouts)
+
+
+@pytest.mark.parametrize(("body", "streams"), [({}, 1), ({"audio": {"format": "wav", "voice": "v"}}, 0)])
+def test_sound_that_is_wanted_in_one_piece_is_not_asked_for_as_a_stream(body: dict[str, Any], streams: int) -> None:
+    async def main() -> int:
+        transport = Watched(None, LoopClock())
+        engine = build(parse_config({}, environ={}), transports=lambda _provider, _clock: transport)
+        question = {"messages": [{"role": "user", "content": "hi"}], **body}
+        await engine.handler("sim/fast")(Call(id="1", model="m", body=question))
+        await engine.aclose()
+        return transport.streams
+
+    assert run(main()) == streams
 
 
 def test_a_stream_that_broke_says_its_request_id() -> None:

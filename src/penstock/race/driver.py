@@ -177,7 +177,8 @@ class Racing:
             return call, True
         settings = self.settings
         wanted = settings.stream_inside
-        if wanted == "off" or call.kind == "embedding":
+        # Sound in one piece and in a stream are of different formats: the caller's is kept.
+        if wanted == "off" or call.kind == "embedding" or "audio" in call.body:
             return call, False
         if wanted == "on" or self._auto or deadline_of(call, settings, 0.0) or settings.deadline_after_send_s:
             return msgspec.structs.replace(call, stream=True), True
