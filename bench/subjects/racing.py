@@ -16,16 +16,13 @@ import uvloop
 
 from bench.work import KEY, Work, workers
 from penstock.call import Call, Completion
-from penstock.catalog import vendor
 from penstock.clock import Clock, LoopClock
 from penstock.config import load_config
-from penstock.endpoint import Endpoint
 from penstock.fold import Fold
 from penstock.handler import OpenStream
 from penstock.http import Pool, Timeouts, Transport, WireReply, WireRequest
 from penstock.transport import open_transport
-from penstock.wire.openai import OpenAICodec
-from penstock.wiring import Manner, build
+from penstock.wiring import Engine, Manner, build
 
 __all__ = ["variant"]
 
@@ -98,8 +95,10 @@ class _Variant:
 
     async def _ask(self, work: Work, bodies: Bodies) -> int:
         clock = LoopClock()
-        ask, close = (self._race if self.through == "race" else self._endpoint)(work, clock)
         streams = self.how == "stream"
+        engine = self._engine(work, clock)
+        manner = Manner(patience="interactive" if streams else "batch", else_deadline_s=None)
+        ask = engine.handler("bench", manner=manner) if self.through == "race" else self._straight(engine, clock)
         asks_for_stream = streams and self.through == "endpoint"
         answered = 0
 
@@ -117,29 +116,27 @@ class _Variant:
             answered += isinstance(reply, Completion) and len(reply.text) > 500
 
         await workers(bodies, work.in_flight, one)
-        await close()
+        await engine.aclose()
         return answered
+
+    def _engine(self, work: Work, clock: Clock) -> Engine:
+        provider = {"wire": "openai", "base_url": work.url, "api_key": KEY}
+        targets = ["bench/fast", "other/fast"] if self.how == "stream" else ["bench/fast"]
+        config = {"providers": {"bench": provider, "other": provider}, "routes": {"bench": {"targets": targets}}}
+        return build(load_config(config), clock=clock, transports=lambda _name, _clock: self._transport(work))
 
     def _transport(self, work: Work) -> Transport:
         if self.over == "memory":
             return _Immediate()
-        return open_transport("wreq", Pool(max_connections=work.in_flight, proxy=""))
+        return open_transport("wreq", Pool(max_connections=work.in_flight * 2, proxy=""))
 
-    def _race(self, work: Work, clock: Clock) -> tuple[Ask, Callable[[], Awaitable[None]]]:
-        provider = {"wire": "openai", "base_url": work.url, "api_key": KEY}
-        targets = ["bench/fast", "other/fast"] if self.how == "stream" else ["bench/fast"]
-        config = {"providers": {"bench": provider, "other": provider}, "routes": {"bench": {"targets": targets}}}
-        engine = build(load_config(config), clock=clock, transports=lambda _name, _clock: self._transport(work))
-        patience = "interactive" if self.how == "stream" else "batch"
-        return engine.handler("bench", manner=Manner(patience=patience, else_deadline_s=None)), engine.aclose
-
-    def _endpoint(self, work: Work, clock: Clock) -> tuple[Ask, Callable[[], Awaitable[None]]]:
-        transport = self._transport(work)
-        codec = OpenAICodec(vendor("openai"), work.url)
-        endpoint = Endpoint(codec, transport, model="fast", name="bench/fast", now=clock.now)
+    def _straight(self, engine: Engine, clock: Clock) -> Ask:
+        """To the very endpoint that the race asks, with its timeouts and key; the limit is asked once, for all."""
+        target = engine.targets("bench")[0]
+        permit = target.try_admit(Call(id="bench", model="bench/fast", body={}), clock.now())
 
         async def ask(call: Call) -> Completion:
-            reply = await endpoint.send(call, KEY)
+            reply = await target.send(call, permit)
             if isinstance(reply, Completion):
                 return reply
             assert isinstance(reply, OpenStream)
@@ -148,7 +145,7 @@ class _Variant:
                 fold.add(event)
             return fold.completion()
 
-        return ask, transport.aclose
+        return ask
 
 
 def variant(text: str) -> _Variant:
