@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from penstock.race.latency import EDGES_S, LEAST_SAMPLES, Distribution, Survival, mixed
+from penstock.race.latency import EDGES_S, LEAST_SAMPLES, Distribution, Survival, doubled, mixed
 
 __all__ = ["HedgeBudget", "HedgePlanner", "best_delay_s"]
 
@@ -32,7 +32,7 @@ _MOST_LATE: Final = 0.9
 """The earliest delay that is tried lets a tenth of the answers come first."""
 _LEAST_GAIN: Final = math.log(1.4)
 _AS_GOOD: Final = 0.98
-"""Among delays that gain nearly as much as the best, the one with the fewest hedges is taken."""
+"""Among delays that gain nearly as much as the best, the one with the fewest hedges is taken, and of these the latest."""
 
 
 class HedgePlanner:
@@ -68,7 +68,7 @@ class HedgePlanner:
             self._began_s = now_s
         holds_s = _PLAN_OF_AGE * (now_s - self._began_s)
         self._until_s = now_s + min(max(holds_s, _SHORTEST_PLAN_S), _LONGEST_PLAN_S)
-        self._count = max(2 * self._first.count, int(LEAST_SAMPLES))
+        self._count = doubled(self._first.count)
         first = self._first.survival(now_s)
         if first.samples < LEAST_SAMPLES:
             self._delay_s = math.inf
@@ -102,8 +102,8 @@ def best_delay_s(first: Survival, second: Survival, *, budget: float) -> float:
     if not options:
         return math.inf
     enough = _AS_GOOD * max(options)[0]
-    _, place = min((hedges, place) for gain, hedges, place in options if gain >= enough)
-    return _spent_s(later, place, budget)
+    _, later_place = min((hedges, -place) for gain, hedges, place in options if gain >= enough)
+    return _spent_s(later, -later_place, budget)
 
 
 def _gain(later: list[float], came: list[float], place: int) -> float:

@@ -22,6 +22,7 @@ __all__ = [
     "LatencyBook",
     "Survival",
     "bucket",
+    "doubled",
     "mixed",
     "size_class",
 ]
@@ -178,7 +179,7 @@ class Distribution:
         if now_s >= self._quantiles_until_s or self.count >= self._quantiles_count:
             self._quantiles.clear()
             self._quantiles_until_s = now_s + _CACHED_S
-            self._quantiles_count = max(2 * self.count, int(LEAST_SAMPLES))
+            self._quantiles_count = doubled(self.count)
         known_s = self._quantiles.get(q)
         if known_s is None:
             known_s = self._quantiles[q] = self._quantile_s(q, now_s)
@@ -238,6 +239,11 @@ class Distribution:
             weight = 1.0
         self._weight = weight
         self._weighed_until_s = now_s + _WEIGHED_S
+
+
+def doubled(count: int) -> int:
+    """The count at which there is much more to know than now; at first, where anything is."""
+    return 2 * count if count >= LEAST_SAMPLES else int(LEAST_SAMPLES)
 
 
 def _growth(seconds: float) -> float:
