@@ -79,6 +79,14 @@ def test_the_limit_of_attempts_holds_over_every_break() -> None:
     assert caught.value.last.partial == TEXT[:40]
 
 
+def test_an_attempt_that_lost_the_race_counts_when_the_winner_breaks() -> None:
+    silent = target("a/m", Chunks([Started(), 100, *words(TEXT), *STOP]))
+    hedge = ScriptedTarget("b/m", lambda _: broken(TEXT[:40]))
+    with pytest.raises(Unanswered) as caught:
+        answered(silent, hedge, settings=RaceSettings(max_attempts=2, hedge=1.0))
+    assert [attempt.outcome for attempt in caught.value.attempts] == ["cancelled", "failed"]
+
+
 def test_a_deadline_that_passes_in_the_middle_is_told_as_one() -> None:
     slow = ScriptedTarget("a/m", lambda _: Chunks([Started(), *words(TEXT[:40]), 12, *words(TEXT[40:]), *STOP]))
 

@@ -349,6 +349,8 @@ class Plan:
 
 
 def _counts(attempt: Attempt) -> bool:
-    """Whether a failed attempt is one of those that `max_attempts` counts."""
+    """Whether an attempt that is over counts for `max_attempts`: one refused at a limit or for its key doesn't."""
+    if attempt.outcome == "cancelled":
+        return True
     verdict = VERDICTS.get(attempt.error_kind)  # type: ignore[call-overload]
     return verdict is not None and verdict.same_target != "wait" and not verdict.key_is_bad
