@@ -63,6 +63,8 @@ class Scenario:
     """What a success pays in for attempts beside silent ones, and the cap; None: unbounded."""
     turns_in_ramps: bool = False
     """Whether callers take turns too where no place is free at a target that is coming back."""
+    windows_are_free: bool = True
+    """Whether a place in the window of a target that is coming back needs no budget."""
     turns_are_paid: bool = False
     """Whether turns and probes are paid from the retry budget."""
 
@@ -216,6 +218,8 @@ class Simulation:
             self._at(at_s, lambda: self._step(call))
         elif not call.attempts or (is_turn and not self.scenario.turns_are_paid) or self._is_paid(call, place):
             self._start(call, place)
+        elif (other := self._free_window(call)) is not None:
+            self._start(call, other)
         else:
             self._at(now_s + max(0.05, self._backoff_s(call.attempts)), lambda: self._step(call))
 
@@ -238,7 +242,16 @@ class Simulation:
             return shut[1], self.now_s + shut[0], False
         return shut[1], self.now_s + self.turns.ask_s(self.now_s, tried=call.attempts > 0), True
 
+    def _free_window(self, call: _Call) -> int | None:
+        """A target that is coming back and has a place: for callers that can't pay for one that never went."""
+        for place, breaker in enumerate(self.breakers):
+            if call.not_before_s[place] <= self.now_s and not breaker.is_closed and not breaker.wait_s(self.now_s):
+                return place if self.scenario.windows_are_free else None
+        return None
+
     def _is_paid(self, call: _Call, place: int) -> bool:
+        if self.scenario.windows_are_free and not self.breakers[place].is_closed:
+            return True
         if call.running:
             return self.silences.withdraw()
         if self.budget.withdraw():
