@@ -14,6 +14,7 @@ from penstock.call import (
     Call,
     Event,
     Finished,
+    PartDelta,
     ReasoningDelta,
     RefusalDelta,
     Rung,
@@ -321,13 +322,29 @@ def test_thoughts_of_a_later_stream_are_not_heard_after_text() -> None:
     assert fold(events).message["reasoning_content"] == "hm"
 
 
+# What comes beside text.
+
+
+def test_sources_come_with_the_text_that_is_new() -> None:
+    told, late = PartDelta({"annotations": ["a"]}), PartDelta({"annotations": ["b"]})
+    anew = Chunks([*words(TEXT[:20]), told, *words(TEXT[20:]), late, *STOP])
+    events, _ = heard(Ladder(anew=[anew]), cut(*words(TEXT[:20]), told, *words(TEXT[20:40])))
+    assert [event for event in events if isinstance(event, PartDelta)] == [told, late]
+
+
+def test_an_image_instead_of_the_text_is_another_answer() -> None:
+    ladder = Ladder(anew=[Chunks([PartDelta({"images": ["i"]}), *STOP])])
+    events, error = heard(ladder, cut(*words(TEXT[:40])))
+    assert (text_of(events), error is not None) == (TEXT[:40], True)
+
+
 # The last rung.
 
 
 @pytest.mark.parametrize(
     "said",
-    [ToolDelta(0, "a", "f", '{"x"'), RefusalDelta("I "), TextDelta("b", 1)],
-    ids=["a tool call", "a refusal", "another choice"],
+    [ToolDelta(0, "a", "f", '{"x"'), RefusalDelta("I "), PartDelta({"audio": {"data": "A"}}), TextDelta("b", 1)],
+    ids=["a tool call", "a refusal", "sound", "another choice"],
 )
 def test_what_no_stream_can_continue_ends_with_an_error(said: Event) -> None:
     ladder = Ladder(anew=[Chunks([*words(TEXT), *STOP])])

@@ -235,10 +235,13 @@ class Relay:
             self._ready.append(ReasoningDelta(text, event.choice))
 
     def _take_parts(self, event: PartDelta) -> None:
-        """Sources go past, and what belongs to reasoning as reasoning does; an image or sound is begun only once."""
+        """What comes with text is new where the text is; what belongs to reasoning goes where reasoning goes."""
+        is_again = bool(self._rung is not None and self._said)
         if not _UNCONTINUED.isdisjoint(event.fields):
+            if is_again and not self._is_joined:
+                raise Unfit("asked again, the provider answers with an image or sound")
             self._is_sealed = "an image or sound had begun"
-        elif self._rung is not None and self._said and "reasoning_details" in event.fields:
+        elif is_again and (not self._is_joined or "reasoning_details" in event.fields):
             return
         self._ready.append(event)
 
