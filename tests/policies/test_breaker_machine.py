@@ -124,4 +124,4 @@ class BreakerMachine(RuleBasedStateMachine):
 
 
 TestBreakerMachine = BreakerMachine.TestCase
-TestBreakerMachine.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestBreakerMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
