@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import random
+import signal
 import warnings
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
@@ -22,7 +23,6 @@ from penstock.config import parse_config
 from penstock.errors import Unanswered
 from penstock.fold import Fold
 from penstock.handler import Handler, OpenStream
-from penstock.race.alarm import TICK_S
 from penstock.testing import VirtualLoop
 from penstock.wiring import build
 
@@ -30,11 +30,14 @@ __all__ = ["End", "Livelock", "Story", "play"]
 
 _T = TypeVar("_T")
 
+_GRACE_S = 0.1
+"""After everyone has ended, before anybody looks what is left."""
+_MOST_CPU_S = 5.0
 _MOST_TURNS = 300_000
 
 
-class Livelock(RuntimeError):
-    """The loop turns and turns, and nothing comes of it."""
+class Livelock(KeyboardInterrupt):
+    """It turns and turns, and nothing comes of it. A loop hands every other kind of error to its handler and goes on."""
 
 
 @dataclass
@@ -96,7 +99,7 @@ def play(world: World) -> Story:
     lost: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _, context: lost.append(context))
     asyncio.set_event_loop(loop)
-    with _warnings_heard(story):
+    with _warnings_heard(story), _bounded():
         try:
             loop.run_until_complete(_Play(story, loop).run())
         except BaseException as error:  # noqa: BLE001 - whatever it was, it is what this schedule came to
@@ -108,6 +111,22 @@ def play(world: World) -> Story:
     for context in lost:
         story.remains.append(f"lost: {context['message']} {context.get('exception')!r}")
     return story
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Processor time for one schedule, a thousand times what it takes: code that never returns to the loop stops too."""
+
+    def stop(*_: object) -> None:
+        raise Livelock(f"{_MOST_CPU_S:g} s without an end")
+
+    former = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, _MOST_CPU_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.0)
+        signal.signal(signal.SIGVTALRM, former)
 
 
 @contextmanager
@@ -164,7 +183,7 @@ class _Play:
                 tasks.append(loop.create_task(self._arrive(caller), name=f"c{caller.number}"))
             await asyncio.wait(tasks)
             ended_s = loop.time()
-            await asyncio.sleep(2 * TICK_S)
+            await asyncio.sleep(_GRACE_S)
             self._story.remains += self._left_over(tasks, ended_s)
         self._story.stats = engine.stats()
         for name, transport in self._transports.items():

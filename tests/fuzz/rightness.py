@@ -6,23 +6,24 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 from tests.fuzz.callers import Caller
 from tests.fuzz.play import End, Story
 from tests.fuzz.wires import in_dialect
 from tests.fuzz.worlds import World
 
-from penstock.call import Call, Choice, Completion
+from penstock.call import Call, Choice, Completion, Seam
 from penstock.simulator.behaviour import decide
 from penstock.simulator.content import digest_of
 
 __all__ = ["truth", "wrong_text"]
 
 
-def truth(world: World, caller: Caller, target: str) -> Completion:
-    """What `target` answers when nothing is wrong."""
+def truth(world: World, caller: Caller, target: str, asked: dict[str, Any] | None = None) -> Completion:
+    """What `target` answers when nothing is wrong; `asked` is the request, the caller's own unless given."""
     name, _, model = target.partition("/")
     host = world.hosts[name]
-    body = in_dialect(caller.body, host)
+    body = in_dialect(caller.body if asked is None else asked, host)
     call = Call(id="", model=model, body=body, kind=caller.kind)
     behaviour = host.truth(model)
     return decide(call, behaviour, digest=digest_of(body), rng=random.Random(0), at_s=0.0, tries=0).completion
@@ -34,18 +35,65 @@ def wrong_text(story: Story) -> Iterator[str]:
         if end.completion is None:
             continue
         who = f"c{end.caller.number}"
-        if end.how != "answered":
-            if not _is_beginning(story.world, end):
-                yield f"{who} heard what nobody said: {_texts(end.completion)!r}"
-            continue
         target = end.stream.target if end.stream is not None else end.completion.target
         if target not in story.world.routes[end.caller.route].targets:
             yield f"{who} was answered by {target!r}, which isn't in its route"
             continue
-        yield from (f"{who} {wrong}" for wrong in _differences(end.completion, truth(story.world, end.caller, target)))
+        try:
+            told = _mended(story, end, truth(story.world, end.caller, target))
+        except _Unfit as unfit:
+            yield f"{who} {unfit}"
+            continue
+        if end.how == "answered":
+            yield from (f"{who} {wrong}" for wrong in _differences(end, told))
+        elif not _is_beginning(end, told):
+            yield f"{who} heard {_texts(end.completion)!r} of {_texts(told)!r}"
 
 
-def _differences(heard: Completion, told: Completion) -> Iterator[str]:
+class _Unfit(Exception):
+    """A stream goes on with what can't be its continuation."""
+
+
+def _seams(end: End) -> list[tuple[int, Seam]]:
+    """Where a streamed answer goes on in another stream, with the number of the attempt."""
+    attempts = () if end.stream is None else end.stream.attempts
+    return [(number, attempt.seam) for number, attempt in enumerate(attempts) if attempt.seam is not None]
+
+
+def _mended(story: Story, end: End, last: Completion) -> Completion:
+    """What an answer over several streams has to be, `last` being what the last target says when nothing is wrong."""
+    seams = _seams(end)
+    if not seams:
+        return last
+    sent = [one for one in story.sent if one.caller == end.caller.number]
+    whole = truth(story.world, end.caller, seams[0][1].from_target)
+    for number, seam in seams:
+        kept = _said(whole.choices[0])[: seam.at_chars]
+        if seam.rung == "anew":
+            whole = truth(story.world, end.caller, seam.to_target)
+            if not _said(whole.choices[0]).startswith(kept):
+                raise _Unfit(f"has {kept!r}, which {seam.to_target} didn't say")
+        else:
+            asked = msgspec.json.decode(sent[number].body)
+            if _prefix(asked).rstrip() != kept.rstrip():
+                raise _Unfit(f"has {kept!r}, and {seam.to_target} was asked to continue {_prefix(asked)!r}")
+            rest = truth(story.world, end.caller, seam.to_target, asked)
+            choice = rest.choices[0]
+            message = {**choice.message, "content": kept + _said(choice)}
+            whole = msgspec.structs.replace(rest, choices=(msgspec.structs.replace(choice, message=message),))
+    return whole
+
+
+def _prefix(asked: dict[str, Any]) -> str:
+    """What a request wants continued."""
+    if "messages" in asked:
+        return asked["messages"][-1]["content"] if asked["messages"][-1]["role"] == "assistant" else ""
+    return asked["prompt"]
+
+
+def _differences(end: End, told: Completion) -> Iterator[str]:
+    heard = end.completion
+    assert heard is not None
     if heard.vectors != told.vectors and [list(vector) for vector in heard.vectors] != [
         list(vector) for vector in told.vectors
     ]:
@@ -64,7 +112,8 @@ def _differences(heard: Completion, told: Completion) -> Iterator[str]:
         elif text != whole or got.finish != wanted.finish:
             yield f"got {text!r} ({got.finish}) instead of {whole!r} ({wanted.finish})"
     filtered = any(choice.finish == "content_filter" for choice in heard.choices)
-    if heard.usage is not None and not filtered and not heard.malformed_events and heard.usage != told.usage:
+    damaged = filtered or heard.malformed_events or _seams(end)
+    if heard.usage is not None and not damaged and heard.usage != told.usage:
         yield f"got {heard.usage} instead of {told.usage}"
 
 
@@ -86,13 +135,10 @@ def _with_a_hole(text: str, whole: str) -> bool:
     )
 
 
-def _is_beginning(world: World, end: End) -> bool:
-    """Whether all that a caller heard is the beginning of an answer of one of its targets."""
+def _is_beginning(end: End, told: Completion) -> bool:
+    """Whether all that a caller heard is the beginning of what it was to hear."""
     assert end.completion is not None
-    said = {choice.index: _said(choice) for choice in end.completion.choices}
-    damaged = end.stream is not None and end.stream.malformed_events > 0
-    for target in world.routes[end.caller.route].targets:
-        whole = {choice.index: _said(choice) for choice in truth(world, end.caller, target).choices}
-        if all(whole.get(index, "").startswith(text) or damaged for index, text in said.items()):
-            return True
-    return False
+    if end.stream is not None and end.stream.malformed_events:
+        return True
+    whole = {choice.index: _said(choice) for choice in told.choices}
+    return all(whole.get(choice.index, "").startswith(_said(choice)) for choice in end.completion.choices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,12 +10,12 @@ from typing import Any
 from tests.fuzz.callers import Caller, draw_callers
 from tests.fuzz.hosts import Host, draw_host
 
-from penstock.config import parse_config
-from penstock.errors import VERDICTS, ConfigError
+from penstock.errors import VERDICTS
 
 __all__ = ["Route", "World", "draw_world"]
 
-_NAMES = ("alpha", "beta", "gamma")
+# Two that continue an assistant's message, each asked in its own way, and one of which nobody knows that it does.
+_NAMES = ("alpha", "groq", "vllm")
 _STOPPING = sorted(kind for kind, verdict in VERDICTS.items() if verdict.other_target == "when_told")
 
 
@@ -69,7 +70,7 @@ def draw_world(seed: int) -> World:
     count = 1 if rng.random() < 0.2 else rng.choice((2, 2, 3))
     # A quiet world is one in which the engine has nothing to excuse itself with.
     trouble = rng.choice((0.0, 0.4, 0.8, 1.0))
-    hosts = {name: draw_host(rng, name, trouble=trouble) for name in _NAMES[:count]}
+    hosts = {name: draw_host(rng, name, trouble=trouble) for name in rng.sample(_NAMES, count)}
     routes = {name: _draw_route(rng, name, hosts) for name in ("default", "other")[: rng.choice((1, 1, 2))]}
     callers = draw_callers(rng, list(routes), crowd=crowd)
     jumps = ((round(rng.uniform(0.0, 20.0), 2), rng.choice((0.3, 5.0, 60.0, 3600.0))),) if rng.random() < 0.06 else ()
@@ -82,51 +83,40 @@ def draw_world(seed: int) -> World:
 def _draw_route(rng: random.Random, name: str, hosts: dict[str, Host]) -> Route:
     targets = [f"{host}/{model}" for host in hosts for model in ("one", "two")[: rng.choice((1, 1, 1, 2))]]
     rng.shuffle(targets)
+    targets = targets[: rng.choice((1, 2, 3, 3))]
     deadline_s = rng.choice((None, 0.5, 2.0, 10.0, 30.0))
     return Route(
         name,
-        tuple(targets[: rng.choice((1, 2, 3, 3))]),
+        tuple(targets),
         deadline_s,
         max_attempts=rng.choice((None, None, None, 1, 2, 5)),
         fallback_on=tuple(kind for kind in _STOPPING if rng.random() < 0.3),
-        extra=_known_only({**_draw_timeouts(rng), **_draw_racing(rng)}),
+        extra=_draw_racing(rng, deadline_s, len(targets)),
     )
 
 
-def _draw_timeouts(rng: random.Random) -> dict[str, Any]:
-    drawn = {
-        "first_token": rng.choice((None, None, "1s", "5s")),
-        "between_tokens": rng.choice((None, None, "1s", "5s")),
-        "total": rng.choice((None, None, "3s", "20s")),
+def _draw_racing(rng: random.Random, deadline_s: float | None, targets: int) -> dict[str, Any]:
+    """Timeouts and hedges that don't contradict each other."""
+    total_s = rng.choice((None, None, 3.0, 20.0))
+    times = {
+        "first_token": rng.choice((None, None, 1.0, 2.5)),
+        "between_tokens": rng.choice((None, None, 1.0, 2.5)),
+        "total": total_s,
     }
-    return {"timeouts": {key: value for key, value in drawn.items() if value is not None}}
-
-
-def _draw_racing(rng: random.Random) -> dict[str, Any]:
+    hedge = rng.choice(("off", "auto", "auto", 0.3, 1.5))
+    inside = rng.choice((None, "off", "auto", "on"))
+    rate = rng.choice((0, 0, 0, 15))
+    longest_s = min(deadline_s or math.inf, total_s or math.inf)
+    if targets < 2 or (isinstance(hedge, float) and hedge >= longest_s):
+        hedge = "off"
+    if inside == "off":
+        times["first_token"], rate = None, 0
     drawn: dict[str, Any] = {
-        "hedge": rng.choice(("off", "off", "auto", "auto", "0.3s", "2s")),
-        "stream_inside": rng.choice((None, "off", "auto", "on")),
+        "timeouts": {key: f"{value}s" for key, value in times.items() if value is not None},
+        "hedge": f"{hedge}s" if isinstance(hedge, float) else hedge,
+        "stream_inside": inside,
+        "min_tokens_per_s": rate or None,
         "on_break": rng.choice((None, "recover", "recover", "error")),
-        "min_tokens_per_s": rng.choice((None, None, None, 20)),
+        "hedge_budget": rng.choice((None, None, 0.02, 0.3)) if hedge == "auto" else None,
     }
     return {key: value for key, value in drawn.items() if value is not None}
-
-
-_refused: dict[tuple[str, str], bool] = {}
-
-
-def _known_only(table: dict[str, Any]) -> dict[str, Any]:
-    """Without the settings that this version of penstock refuses."""
-    return {key: value for key, value in table.items() if not _is_refused(key, value)}
-
-
-def _is_refused(key: str, value: Any) -> bool:
-    place = (key, repr(value))
-    if place not in _refused:
-        route = {"targets": ["sim/fast", "sim/typical"], key: value}
-        try:
-            parse_config({"routes": {"default": route}}, environ={})
-            _refused[place] = False
-        except ConfigError:
-            _refused[place] = True
-    return _refused[place]
