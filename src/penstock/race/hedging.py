@@ -19,7 +19,7 @@ _SHORTEST_PLAN_S: Final = 0.05
 _PLAN_OF_AGE: Final = 0.1
 """A plan holds for this share of the time since the first one was asked for."""
 
-_PLANNED: Final = 1.1
+_PLANNED: Final = 1.13
 _FILLED: Final = 1.15
 """Of the share: what the delay is chosen for, and what the bucket gets. Filled at the planned rate it runs dry."""
 
