@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from tests.race.given import a_call, an_error
+from tests.race.ladder import BODY, STOP, TEXT, Ladder, cut, heard, text_of, words
 
 from penstock.call import (
-    Attempt,
     Call,
     Event,
     Finished,
@@ -22,85 +21,12 @@ from penstock.call import (
     Started,
     TextDelta,
     ToolDelta,
-    Usage,
-    UsageUpdate,
 )
-from penstock.errors import CallError, DeadlineExceeded, Unanswered
+from penstock.errors import CallError, DeadlineExceeded
 from penstock.fold import fold
 from penstock.handler import OpenStream
 from penstock.race.relay import PrefillRefusals, Relay
-from penstock.testing import Chunks, ScriptedHandler, run
-
-TEXT = "The valley hears a steady hum of current, and every window along the shore is lit by it."
-BODY = {"messages": [{"role": "user", "content": "What does the valley hear?"}]}
-STOP = [Finished("stop"), UsageUpdate(Usage(10, 20))]
-
-
-def words(text: str, *, size: int = 4) -> list[Event]:
-    return [TextDelta(text[at : at + size]) for at in range(0, len(text), size)]
-
-
-def cut(*events: Event | float, kind: Any = "transport") -> Chunks:
-    return Chunks([Started("m", "one"), *events, an_error(kind)])
-
-
-class Ladder:
-    """What `again` finds: for each rung a script of streams or errors, and a record of what it was asked."""
-
-    def __init__(self, prefill: Iterable[Any] = (), anew: Iterable[Any] = (), *, refusals: Any = None) -> None:
-        self.scripts = {"prefill": iter(list(prefill)), "anew": iter(list(anew))}
-        self.asked: list[tuple[Rung, Call]] = []
-        self.streams: list[OpenStream] = []
-        self.handler = ScriptedHandler(lambda call: self._step)
-        self.refusals = refusals or PrefillRefusals()
-        self._step: Any = None
-
-    async def again(self, call: Call, rung: Rung, error: CallError) -> OpenStream:
-        self.asked.append((rung, call))
-        self._step = next(self.scripts[rung], None)
-        if self._step is None:
-            raise Unanswered(f"nobody is left for {rung}", (), error)
-        return await self.open(call, f"sim/{len(self.streams)}")
-
-    async def open(self, call: Call, name: str) -> OpenStream:
-        stream = await self.handler(call)
-        assert isinstance(stream, OpenStream)
-        stream.target = name
-        stream.attempts = (Attempt(id=name, target=name),)
-        self.streams.append(stream)
-        return stream
-
-    async def relay(self, first: Chunks, *, body: Any = BODY, **options: Any) -> OpenStream:
-        call = a_call(body=body, stream=True)
-        self._step = first
-        relay = Relay(call, await self.open(call, "sim/0"), again=self.again, refusals=self.refusals, **options)
-        return relay.stream()
-
-    @property
-    def seams(self) -> list[Seam | None]:
-        return [stream.attempts[-1].seam for stream in self.streams]
-
-
-def heard(ladder: Ladder, first: Chunks, **options: Any) -> tuple[list[Event], CallError | None]:
-    """Every event that the caller got, and the error that the answer ended with."""
-    events: list[Event] = []
-
-    async def main() -> CallError | None:
-        try:
-            async for event in await ladder.relay(first, **options):
-                events.append(event)
-        except CallError as error:
-            return error
-        return None
-
-    error = run(main)
-    assert ladder.handler.open == 0, "every stream is closed"
-    return events, error
-
-
-def text_of(events: list[Event]) -> str:
-    return fold(events).text
-
+from penstock.testing import Chunks, run
 
 # One stream.
 
@@ -386,104 +312,3 @@ def test_a_deadline_that_passes_meanwhile_is_told_with_the_partial_text() -> Non
     _, error = heard(Late(), cut(*words(TEXT[:40])))
     assert error is not None
     assert (error.partial, "the deadline passed" in str(error)) == (TEXT[:40], True)
-
-
-# Accounts.
-
-
-def test_the_usage_is_the_sum_of_the_streams_that_say_theirs() -> None:
-    ladder = Ladder(
-        prefill=[cut(*words(TEXT[40:60])), Chunks([*words(TEXT[60:]), Finished("stop"), UsageUpdate(Usage(30, 5))])]
-    )
-    events, _ = heard(ladder, cut(TextDelta(TEXT[:40]), UsageUpdate(Usage(10, 12))))
-    assert [event for event in events if isinstance(event, UsageUpdate)] == [
-        UsageUpdate(Usage(10, 12)),
-        UsageUpdate(Usage(40, 17)),
-    ]
-
-
-def test_a_stream_that_did_not_fit_was_paid_for() -> None:
-    unfit = [UsageUpdate(Usage(7, 7)), TextDelta(TEXT[:30] + "!"), *STOP]
-    silent = [*words(TEXT), Finished("stop")]
-    events, _ = heard(Ladder(prefill=[Chunks(unfit)], anew=[Chunks(silent)]), cut(*words(TEXT[:40])))
-    assert fold(events).usage == Usage(7, 7)
-
-
-def test_lost_events_of_every_stream_mark_the_answer() -> None:
-    async def main() -> int:
-        ladder = Ladder(prefill=[Chunks([*words(TEXT[40:]), *STOP])])
-        stream = await ladder.relay(cut(*words(TEXT[:40])))
-        ladder.streams[0].malformed_events = 1
-        assert len([event async for event in stream]) > 0
-        return stream.malformed_events
-
-    assert run(main) == 1
-
-
-def test_the_answer_names_the_target_whose_words_come() -> None:
-    async def main() -> list[str]:
-        stream = await Ladder(prefill=[Chunks([*words(TEXT[40:]), *STOP])]).relay(cut(*words(TEXT[:40])))
-        before = stream.target
-        async for _ in stream:
-            pass
-        return [before, stream.target]
-
-    assert run(main) == ["sim/0", "sim/1"]
-
-
-# Leaving.
-
-
-@pytest.mark.parametrize("events", [0, 3, 12, 14])
-def test_leaving_closes_whichever_stream_is_open(events: int) -> None:
-    ladder = Ladder(prefill=[Chunks([*words(TEXT[40:]), 1000])])
-
-    async def main() -> None:
-        async with await ladder.relay(cut(*words(TEXT[:40]))) as stream:
-            for _ in range(events):
-                await anext(stream)
-
-    run(main)
-    assert ladder.handler.open == 0
-
-
-class Slow(Ladder):
-    """It takes 10 s until the next stream is open."""
-
-    async def again(self, call: Call, rung: Rung, error: CallError) -> OpenStream:
-        await asyncio.sleep(10)
-        return await super().again(call, rung, error)
-
-
-async def read_all(stream: OpenStream) -> str:
-    async with stream:
-        return text_of([event async for event in stream])
-
-
-@pytest.mark.parametrize("after_s", [5, 15])
-def test_a_caller_that_goes_away_during_the_climb_leaves_nothing_open(after_s: float) -> None:
-    ladder = Slow(prefill=[Chunks([*words(TEXT[40:]), 1000])])
-
-    async def main() -> None:
-        task = asyncio.create_task(read_all(await ladder.relay(cut(*words(TEXT[:40])))))
-        await asyncio.sleep(after_s)
-        task.cancel()
-        await asyncio.wait([task])
-        assert task.cancelled()
-
-    run(main)
-    assert ladder.handler.open == 0
-
-
-def test_a_stream_that_opens_after_its_answer_was_closed_is_closed() -> None:
-    ladder = Slow(prefill=[Chunks([*words(TEXT[40:]), *STOP])])
-
-    async def main() -> str:
-        stream = await ladder.relay(cut(*words(TEXT[:40])))
-        task = asyncio.create_task(read_all(stream))
-        await asyncio.sleep(5)
-        await stream.aclose()
-        return await task
-
-    assert run(main) == TEXT[:40]
-    assert ladder.handler.open == 0

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from tests.race.test_relay import BODY, STOP, Ladder, cut, heard, text_of
+from tests.race.ladder import BODY, STOP, Ladder, cut, heard, text_of
 
 from penstock.call import Call, Event, Rung, TextDelta
 from penstock.errors import CallError

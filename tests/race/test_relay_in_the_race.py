@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.race.given import a_call, an_error, build, now
-from tests.race.test_relay import BODY, STOP, TEXT, words
+from tests.race.ladder import BODY, STOP, TEXT, words
 
 from penstock.call import Call, Event, Seam, Started
 from penstock.errors import DeadlineExceeded, Unanswered
