@@ -7,11 +7,12 @@
 #   make fuzz SEED=123 N=1         one random schedule of the whole engine again; without SEED 2,000 new ones
 #   make check                     format, lint, types, architecture
 #   make bench ARGS=--quick        the benchmark tables
-#   make bench ARGS='--only faults --why'    one part: import, throughput, flight, race, faults, tail, quota
+#   make bench ARGS='--only faults --why'    one part: import, throughput, flight, race, faults, tail, quota, outage
 #   make lock                      resolve requirements/ anew
 
 PYTHON ?= python3
-MODEL ?= sim/flaky
+MODEL ?=
+TARGETS = $(if $(MODEL),-m $(MODEL),-m sim/flaky -m sim/typical --hedge auto)
 ARGS ?=
 UV_VERSION := 0.13.9
 
@@ -58,7 +59,7 @@ $(BENCH_LITELLM)/.ready: requirements/bench-litellm.txt
 run: $(VENV)/.ready-run
 	@mkdir -p out
 	@# A run that leaves something unanswered (1) or stops early (3) has a report all the same.
-	@set -x; $(VENV)/bin/penstock run examples/questions.jsonl -o out/answers.jsonl -m $(MODEL) $(ARGS); \
+	@set -x; $(VENV)/bin/penstock run examples/questions.jsonl -o out/answers.jsonl $(TARGETS) $(ARGS); \
 	  { status=$$?; set +x; } 2>/dev/null; case $$status in 0|1|3) ;; *) exit $$status;; esac; \
 	  $(VENV)/bin/penstock report out/answers.jsonl -o out/report.html >/dev/null || exit; \
 	  echo "answers: out/answers.jsonl   report: out/report.html   again from the start: make run ARGS=--fresh" >&2; \
