@@ -107,9 +107,10 @@ def _batch_in_time(story: Story) -> Iterator[str]:
             continue
         own_s = manner.deadline_s or world.routes[end.caller.route].deadline_s
         if own_s is not None:
-            bound_s = _after_leaps(world, sent[0].at_s + own_s + _TICK_S)
-            if end.ended_s > bound_s + _EPSILON_S:
-                yield f"c{end.caller.number}, of a batch, ended {end.ended_s - bound_s:.3f} s late"
+            for asked_s, ended_s in end.waits:
+                late_s = ended_s - _after_leaps(world, max(sent[0].at_s + own_s, asked_s) + _TICK_S)
+                if late_s > _EPSILON_S:
+                    yield f"c{end.caller.number}, of a batch, waited until {late_s:.3f} s after its time"
 
 
 # -- giving up only for a reason

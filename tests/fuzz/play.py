@@ -37,7 +37,7 @@ _MOST_TURNS = 300_000
 
 
 class Livelock(KeyboardInterrupt):
-    """It turns and turns, and nothing comes of it. A loop hands every other kind of error to its handler and goes on."""
+    """It turns and turns, and nothing comes of it. Any other kind of error a loop hands to its handler, and goes on."""
 
 
 @dataclass
@@ -115,7 +115,7 @@ def play(world: World) -> Story:
 
 @contextmanager
 def _bounded() -> Iterator[None]:
-    """Processor time for one schedule, a thousand times what it takes: code that never returns to the loop stops too."""
+    """Processor time for one schedule, far more than it takes: code that never returns to the loop stops too."""
 
     def stop(*_: object) -> None:
         raise Livelock(f"{_MOST_CPU_S:g} s without an end")

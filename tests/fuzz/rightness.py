@@ -75,20 +75,29 @@ def _mended(story: Story, end: End, last: Completion) -> Completion:
                 raise _Unfit(f"has {kept!r}, which {seam.to_target} didn't say")
         else:
             asked = msgspec.json.decode(sent[number].body)
-            if _prefix(asked).rstrip() != kept.rstrip():
-                raise _Unfit(f"has {kept!r}, and {seam.to_target} was asked to continue {_prefix(asked)!r}")
+            prefix = _prefix(end.caller, asked)
+            if prefix.rstrip() != kept.rstrip():
+                raise _Unfit(f"has {kept!r}, and {seam.to_target} was asked to continue {prefix!r}")
             rest = truth(story.world, end.caller, seam.to_target, asked)
             choice = rest.choices[0]
-            message = {**choice.message, "content": kept + _said(choice)}
+            message = {**choice.message, "content": kept + _new_of(_said(choice), kept)}
             whole = msgspec.structs.replace(rest, choices=(msgspec.structs.replace(choice, message=message),))
     return whole
 
 
-def _prefix(asked: dict[str, Any]) -> str:
+def _new_of(rest: str, kept: str) -> str:
+    """White space at the end of what is to be continued isn't sent, and comes again."""
+    gap = kept[len(kept.rstrip()) :]
+    again = next((length for length in range(len(gap), 0, -1) if rest.startswith(gap[:length])), 0)
+    return rest[again:]
+
+
+def _prefix(caller: Caller, asked: dict[str, Any]) -> str:
     """What a request wants continued."""
     if "messages" in asked:
-        return asked["messages"][-1]["content"] if asked["messages"][-1]["role"] == "assistant" else ""
-    return asked["prompt"]
+        last = asked["messages"][-1]
+        return str(last["content"]) if last["role"] == "assistant" else ""
+    return str(asked["prompt"]).removeprefix(caller.body["prompt"])
 
 
 def _differences(end: End, told: Completion) -> Iterator[str]:
