@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from penstock.credentials import read_key
 from penstock.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FoundKeys", "KeyRef", "find_keys", "key_variable", "read_dotenv", "read_key_ref", "read_key_refs"]
 
-_MOST_KEY_BYTES = 64 * 1024
 _DOTENV_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*")
 
 
@@ -123,15 +123,9 @@ def _follow(ref: KeyRef, config: Config, provider: str) -> tuple[str, str, Path 
 def read_key_file(path: Path, place: str) -> str:
     """The key in a file, without the spaces and line ends around it. Raises `ConfigError`."""
     try:
-        with path.open("rb") as file:
-            key = file.read(_MOST_KEY_BYTES).decode("ascii").strip()
-    except OSError as error:
-        raise ConfigError(f"{place}: cannot read the key file {path}: {error.strerror}") from error
-    except UnicodeDecodeError:
-        raise ConfigError(f"{place}: the key file {path} holds no plain text") from None
-    if not key or any(character.isspace() for character in key):
-        raise ConfigError(f"{place}: the key file {path} must hold one key and nothing else")
-    return key
+        return read_key(path)
+    except ValueError as error:
+        raise ConfigError(f"{place}: cannot read the key file {path}: {error}") from error
 
 
 def read_dotenv(path: Path) -> dict[str, str]:

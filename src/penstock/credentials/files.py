@@ -19,7 +19,7 @@ def read_key(path: Path) -> str:
         with path.open("rb") as file:
             held = file.read(_MOST_KEY_BYTES + 1)
     except OSError as error:
-        raise ValueError(f"it can't be read: {error.strerror}") from error
+        raise ValueError(error.strerror or str(error)) from error
     try:
         key = held.decode("ascii").strip()
     except UnicodeDecodeError:
