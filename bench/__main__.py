@@ -1,9 +1,9 @@
 """`make bench`: everything in one run, interleaved, medians of five; the client on one core, the simulator on another.
 
 `--only WORD` takes the parts whose name contains the word: `import`, `throughput`, `flight`, `race`, `faults`, `tail`,
-`quota`; or of `throughput` the subjects, such as `wreq`. `--long` adds a run of a million requests and its resume
-(about ten minutes and 6 GB of disk); `--quick` is one round of few requests, to see that it works. `--why` prints what
-went wrong, request by request.
+`quota`, `outage`, `simulated`; or of `throughput` the subjects, such as `wreq`. `--long` adds a run of a million
+requests and its resume (about ten minutes and 6 GB of disk); `--quick` is one round of few requests, to see that it
+works. `--why` prints what went wrong, request by request.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from bench.real.quota import quota
 from bench.real.tail import tail
 from bench.samples import RACE_SUBJECTS, SUBJECTS, Failed, Sample, Subject, installed, sample
 from bench.startup import STATEMENTS, import_s
+from bench.virtual import VIRTUAL
 from bench.work import Work, write_requests
 
 __all__ = ["main"]
@@ -36,7 +37,6 @@ __all__ = ["main"]
 IN_FLIGHT, MANY_IN_FLIGHT = 200, 5_000
 MANY_SUBJECTS = ("bare wreq", "penstock run")
 CHAPTERS: dict[str, Callable[[Stage], Chapter]] = {"faults": faults, "tail": tail, "quota": quota}
-PARTS = ("import", "throughput", "flight", "race", *CHAPTERS)
 
 
 def _arguments() -> argparse.Namespace:
@@ -170,12 +170,20 @@ class Bench:
                     self.say(f"{name}: {error}")
                     self.broken.append(name)
 
+    def virtual(self) -> None:
+        """Everything that is measured in virtual time."""
+        for name, play in VIRTUAL.items():
+            if self.wants(name):
+                self.chapters.append(play(is_quick=self.given.quick))
+                self.say(f"{name}: done")
+
     def run(self) -> None:
         if self.wants("import"):
             self.startup()
         self.speed()
         self.figures[:0] = figures(self.samples)
         self.real()
+        self.virtual()
 
     def parts(self) -> dict[str, str]:
         """What readers see of each part, by the name that pages call it."""

@@ -51,8 +51,7 @@ WAYS = (
 
 ABOUT = (
     f"{RPM} requests a minute, a token bucket that holds 6 s of it, refusals with a Retry-After; {IN_FLIGHT} at a "
-    "time; counted from the 61st to the 120th second. The same in other shapes, with tokens and with limits that "
-    "change is simulated in virtual time."
+    "time; counted from the 61st to the 120th second."
 )
 
 
