@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from tests.fuzz.callers import Caller
 from tests.fuzz.play import End, Story
+from tests.fuzz.truthfulness import paired
 from tests.fuzz.wires import in_dialect
 from tests.fuzz.worlds import World
 
@@ -65,7 +66,7 @@ def _mended(story: Story, end: End, last: Completion) -> Completion:
     seams = _seams(end)
     if not seams:
         return last
-    sent = [one for one in story.sent if one.caller == end.caller.number]
+    sent = [one for _, one in paired(story, end)]
     whole = truth(story.world, end.caller, seams[0][1].from_target)
     for number, seam in seams:
         kept = _said(whole.choices[0])[: seam.at_chars]
@@ -74,7 +75,9 @@ def _mended(story: Story, end: End, last: Completion) -> Completion:
             if not _said(whole.choices[0]).startswith(kept):
                 raise _Unfit(f"has {kept!r}, which {seam.to_target} didn't say")
         else:
-            asked = msgspec.json.decode(sent[number].body)
+            one = sent[number]
+            assert one is not None, "an answer goes on in a request that was never sent"
+            asked = msgspec.json.decode(one.body)
             prefix = _prefix(end.caller, asked)
             if prefix.rstrip() != kept.rstrip():
                 raise _Unfit(f"has {kept!r}, and {seam.to_target} was asked to continue {prefix!r}")
