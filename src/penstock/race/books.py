@@ -55,6 +55,7 @@ class Books:
         self._counts[place].answered += 1
         self.stats.answered += 1
         self._route.budget.deposit()
+        self._route.silences.deposit()
         if self.tell.listens():
             self.tell.answered(call, attempt)
 

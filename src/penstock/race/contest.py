@@ -364,8 +364,9 @@ class Contest:
 
     def _run(self, attempt: Attempt, place: int, now_s: float) -> Try:
         ticket = self._racing.books.started(self._call, attempt, place, now_s)
-        latency = self._racing.targets[place].latency.of(size_class(self._call.estimate))
-        return Try(attempt, place, now_s, streams=self._streams, ticket=ticket, latency=latency)
+        target = self._racing.targets[place]
+        latency = target.latency.of(size_class(self._call.estimate))
+        return Try(attempt, place, now_s, streams=self._streams, ticket=ticket, latency=latency, breaker=target.breaker)
 
     def _attempt(self, move: Start, now_s: float) -> Attempt:
         plan = self._the_plan()

@@ -56,6 +56,7 @@ class Plan:
         self._targets = targets
         self._settings = settings
         self._budget = route.budget
+        self._silences = route.silences
         self._hedges = route.hedges
         self._rng = rng
         self._standings = Standings(
@@ -203,19 +204,13 @@ class Plan:
     def _start(self, target: int, now_s: float) -> Move:
         if self.counted == 0:
             return Start(target, retry=False)
-        if not (self._batch or self._paid or self._standings.is_only_chance(target) or self._budget.withdraw()):
-            if self._exempt_at_s is None:
-                self._exempt_at_s = self._exempt_instant(now_s)
-            if (
-                self._exempt_used
-                or now_s < self._exempt_at_s - EPSILON_S
-                or not self._targets[target].breaker.is_closed
-            ):
+        if not self._is_paid(target):
+            # A target that comes back has few places, and needs no second guard.
+            place = self._standings.returning(now_s)
+            if place is not None:
+                target = place
+            elif not self._is_exempt(now_s):
                 return self._wait(self._ask_again_at(now_s))
-            if self.deadline_s is None:
-                self._exempt_at_s = self._exempt_instant(now_s)
-            else:
-                self._exempt_used = True
         self._paid = True
         if self.resumes:
             return Start(target, retry=True, reason="resume")
@@ -271,7 +266,7 @@ class Plan:
         return place != run.place and standing.ended is None and self._standings.is_free(place, now_s)
 
     def _silence(self, now_s: float) -> Move:
-        """Not budgeted: when all that run are silent, the next one is asked, and the old ones may still answer."""
+        """When all that run are silent, the next one is asked, and the old ones may still answer."""
         alone = len(self._targets) == 1
         at_s = -math.inf
         for run in self.running:
@@ -286,13 +281,13 @@ class Plan:
             cold = self.running[-1].streams and self.running[-1].first_token_s is None
             return WaitUntil(min(at_s, now_s + 4 * COLD_LOOK_S) if cold else at_s)
         place = self._standings.another(now_s)
-        if place is None:
+        if place is None or not self._silences.withdraw():
             return WaitUntil(now_s + COLD_LOOK_S)
         self._was_silent = True
         return Start(place, retry=False, reason="silent")
 
     def _lateness(self, now_s: float) -> Move:
-        """Not budgeted, once a call: the last moment at which another attempt can still make it."""
+        """Once a call: the last moment at which another attempt can still make it."""
         if self._late_used or self.deadline_s is None:
             return WaitUntil(math.inf)
         run = self.running[-1]
@@ -304,10 +299,30 @@ class Plan:
         at_s = self._triggers.late_at_s(run, place, self.deadline_s, now_s)
         if now_s < at_s:
             return WaitUntil(min(at_s, now_s + 4 * COLD_LOOK_S))
+        if not self._silences.withdraw():
+            return WaitUntil(now_s + COLD_LOOK_S)
         self._late_used = True
         return Start(place, retry=False, reason="late")
 
     # The budget.
+
+    def _is_paid(self, target: int) -> bool:
+        """Nothing has to be paid in a batch, for a probe or a place at a target that comes back, or a last chance."""
+        if self._batch or self._paid or not self._targets[target].breaker.is_closed:
+            return True
+        return self._standings.is_only_chance(target) or self._budget.withdraw()
+
+    def _is_exempt(self, now_s: float) -> bool:
+        """While the budget is empty each call has one attempt that needs none; without a deadline one each minute."""
+        if self._exempt_at_s is None:
+            self._exempt_at_s = self._exempt_instant(now_s)
+        if self._exempt_used or now_s < self._exempt_at_s - EPSILON_S:
+            return False
+        if self.deadline_s is None:
+            self._exempt_at_s = self._exempt_instant(now_s)
+        else:
+            self._exempt_used = True
+        return True
 
     def _exempt_instant(self, now_s: float) -> float:
         """Somewhere in the middle of what is left: late enough to have waited, early enough to be answered."""

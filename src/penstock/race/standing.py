@@ -150,14 +150,15 @@ class Standings:
         """
         patience_s = 0.0 if self._settings.patience == "batch" else self._settings.limit_patience_s
         best: tuple[bool, float, int, float] | None = None
-        shut: tuple[float, int] | None = None
+        shut: tuple[bool, float, int] | None = None
         for place, standing in enumerate(self.of):
             if standing.ended is not None:
                 continue
             target = self._targets[place]
             if not target.breaker.is_closed and (shut_s := target.breaker.wait_s(now_s)) > 0.0:
-                if shut is None or shut_s < shut[0]:
-                    shut = (shut_s, place)
+                door = (target.breaker.is_open, shut_s, place)
+                if shut is None or door < shut:
+                    shut = door
                 continue
             wait_s = target.wait_s(now_s, self._estimate) if len(self.of) > 1 else 0.0
             is_free = standing.not_before_s <= now_s + EPSILON_S and wait_s <= patience_s
@@ -170,8 +171,11 @@ class Standings:
             return best[2], best[3]
         if shut is None:
             return None, now_s
+        if not shut[0]:
+            # It is coming back, and every place there is taken.
+            return shut[2], now_s + shut[1]
         turn_s = self._turns.ask_s(now_s, tried=tried)
-        return shut[1], now_s + turn_s
+        return shut[2], now_s + turn_s
 
     def another(self, now_s: float) -> int | None:
         """The target for one more attempt beside those that run: one that is free at once; None when there is none.
@@ -193,6 +197,15 @@ class Standings:
         if not target.breaker.is_closed and target.breaker.wait_s(now_s) > 0.0:
             return False
         return target.wait_s(now_s, self._estimate) <= 0.0
+
+    def returning(self, now_s: float) -> int | None:
+        """A target that comes back from an outage and has a place for one attempt now."""
+        for place, standing in enumerate(self.of):
+            if standing.ended is None and standing.not_before_s <= now_s + EPSILON_S:
+                breaker = self._targets[place].breaker
+                if not breaker.is_closed and self.is_free(place, now_s):
+                    return place
+        return None
 
     def is_only_chance(self, place: int) -> bool:
         """The first try at the only target that is left, whose breaker is closed."""

@@ -40,6 +40,11 @@ class Breaker(Protocol):
 
     is_closed: bool
 
+    @property
+    def is_open(self) -> bool:
+        """Nothing has gone well since it opened: only a probe may start."""
+        ...
+
     def wait_s(self, now_s: float) -> float:
         """Seconds until one more attempt may start: 0 when one may now. Changes nothing."""
         ...
@@ -50,6 +55,10 @@ class Breaker(Protocol):
 
     def ended(self, ticket: int, started_s: float, now_s: float, ending: Ending, *, was_silent: bool = False) -> None:
         """The attempt of `started` is over. `was_silent`: `silent` was said of it before."""
+        ...
+
+    def heard(self, ticket: int, started_s: float, now_s: float, *, was_silent: bool = False) -> None:
+        """A running attempt has sent its first token: it lives, and is silent no more."""
         ...
 
     def silent(self, ticket: int, started_s: float, now_s: float) -> None:

@@ -13,6 +13,7 @@ from penstock.call import Attempt
 from penstock.race.hedging import HedgeBudget, HedgePlanner
 from penstock.race.latency import Distribution, Latency
 from penstock.race.settings import RaceSettings
+from penstock.race.target import Breaker
 
 __all__ = ["COLD_LOOK_S", "Hedges", "Triggers", "Try"]
 
@@ -36,6 +37,7 @@ class Try:
     """One attempt that runs: the plan and the driver share it."""
 
     __slots__ = (
+        "_breaker",
         "_first_ticket",
         "_latency",
         "_total_ticket",
@@ -60,6 +62,7 @@ class Try:
         streams: bool,
         ticket: int = 0,
         latency: Latency | None = None,
+        breaker: Breaker | None = None,
     ) -> None:
         self.attempt = attempt
         self.place = place
@@ -74,6 +77,7 @@ class Try:
         self.rate_from = (math.inf, 0)
         """An instant and the tokens that had come by then: where the least rate is measured from."""
         self._latency = latency
+        self._breaker = breaker
         # What runs counts as later than its age: hedging starts the sooner from cold.
         self._total_ticket = self._first_ticket = 0
         if latency is not None:
@@ -88,6 +92,9 @@ class Try:
             self.rate_from = (now_s, 0)
             if self._latency is not None:
                 self._latency.first_token.observe(now_s - self.started_s, now_s, ticket=self._first_ticket)
+            if self._breaker is not None:
+                self._breaker.heard(self.ticket, self.started_s, now_s, was_silent=self.said_silent)
+                self.said_silent = False
         self.last_token_s = now_s
         self.tokens += 1
 

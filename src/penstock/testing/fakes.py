@@ -204,18 +204,23 @@ class FakePermit:
 
 
 class FakeBreaker:
-    """A breaker that is closed until a test sets `shut_s`, and counts: `in_flight`, `silences`, `endings`."""
+    """A breaker that is closed until a test sets `shut_s`, and counts: `in_flight`, `silences`, `heard_of`, `endings`."""
 
     def __init__(self) -> None:
         self.shut_s = 0.0
         """Seconds that it would let a new attempt wait."""
         self.in_flight = 0
         self.silences = 0
+        self.heard_of = 0
         self.endings: list[Ending] = []
 
     @property
     def is_closed(self) -> bool:
         return self.shut_s <= 0.0
+
+    @property
+    def is_open(self) -> bool:
+        return self.shut_s > 0.0
 
     def wait_s(self, now_s: float) -> float:
         del now_s
@@ -235,6 +240,10 @@ class FakeBreaker:
     def silent(self, ticket: int, started_s: float, now_s: float) -> None:
         del ticket, started_s, now_s
         self.silences += 1
+
+    def heard(self, ticket: int, started_s: float, now_s: float, *, was_silent: bool = False) -> None:
+        del ticket, started_s, now_s, was_silent
+        self.heard_of += 1
 
 
 class ScriptedTarget:
