@@ -39,7 +39,7 @@ def test_what_is_refunded_can_be_taken_again(spent: int, unused: int) -> None:
     bucket.take(0.0, 1)
     bucket.take(100.0, spent + unused)
     full_s = bucket.wait_s(100.0, 2000)
-    bucket.refund(unused)
+    bucket.refund(unused, 100.0)
     assert bucket.wait_s(100.0, 2000) == pytest.approx(full_s - unused / bucket.rate_per_s)
 
 
@@ -55,7 +55,12 @@ def test_a_retuned_bucket_keeps_what_it_owes() -> None:
 @pytest.mark.parametrize(
     ("call", "limits", "mean", "need"),
     [
-        ({"estimate": 150, "body": {"max_tokens": 100}}, Limits(charges_max_tokens=True), None, Need(50, 100)),
+        (
+            {"estimate": 150, "body": {"max_tokens": 100}},
+            Limits(charges_max_tokens=True),
+            None,
+            Need(50, 100, is_charge=True),
+        ),
         ({"estimate": 150, "body": {"max_tokens": 100}}, Limits(), 20.0, Need(50, 20)),
         ({"estimate": 150, "body": {"max_completion_tokens": 10}}, Limits(), 20.0, Need(140, 10)),
         ({"estimate": 150}, Limits(), None, Need(150, 256)),

@@ -53,18 +53,6 @@ def test_tokens_are_saved_up_before_a_big_request_is_sent() -> None:
     run(main)
 
 
-def test_tokens_that_were_reserved_and_not_used_come_back() -> None:
-    async def main() -> None:
-        limiter = a_limiter(tpm=60_000, charges_max_tokens=True)
-        (await admitted(limiter, estimate=10)).settle(Usage(10, 0))
-        await asyncio.sleep(60)
-        (await admitted(limiter, estimate=50_000, max_tokens=49_000)).settle(Usage(1000, 0))
-        await admitted(limiter, estimate=50_000, max_tokens=49_000)
-        assert now() == pytest.approx(61, abs=0.5)
-
-    run(main)
-
-
 def test_a_request_above_the_whole_bucket_is_refused_at_once() -> None:
     async def main() -> None:
         limiter = a_limiter(tpm=1000)

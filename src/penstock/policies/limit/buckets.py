@@ -15,7 +15,10 @@ HEADROOM = 0.995
 """The part of a known limit that is used: the provider's clock isn't ours."""
 
 _SLACK_S = 0.05
-"""How much of a bucket's rate a late wake-up may catch up with."""
+"""How much of a bucket's time a late wake-up may catch up with."""
+
+_MOST_SPARE_S = 4.0
+"""What is given back is there for those who come next, up to so many seconds of the limit."""
 
 _CHARACTERS_PER_TOKEN = 4
 _FIRST_OUTPUT_TOKENS = 256
@@ -39,6 +42,8 @@ class Need(msgspec.Struct, frozen=True):
 
     input_tokens: int
     output_tokens: int
+    is_charge: bool = False
+    """The provider charges these output tokens, however many are written."""
 
 
 def need_of(call: Call, limits: Limits, mean_output: float | None) -> Need:
@@ -53,7 +58,7 @@ def need_of(call: Call, limits: Limits, mean_output: float | None) -> Need:
     if call.kind == "embedding":
         return Need(input_tokens, 0)
     if limits.charges_max_tokens and most is not None:
-        return Need(input_tokens, most)
+        return Need(input_tokens, most, is_charge=True)
     expected = _FIRST_OUTPUT_TOKENS if mean_output is None else math.ceil(mean_output)
     return Need(input_tokens, expected if most is None else min(expected, most))
 
@@ -70,25 +75,39 @@ def _characters(part: object) -> int:
 
 
 class Bucket:
-    """A known limit: fills at 0.995 of its rate, and lets a request through once all that it needs is there.
+    """A known limit: fills at 0.995 of its rate, or of a share of it. A request passes once all that it needs is there.
 
     It saves up for one request at a time (a burst of one), so a big request waits before it is sent and leaves no
     debt behind.
     """
 
-    __slots__ = ("_empty_s", "capacity", "rate_per_s")
+    __slots__ = ("_empty_s", "_share", "_spare_s", "_window_s", "capacity", "rate_per_s")
 
     def __init__(self, limit: float, window_s: float) -> None:
         self._empty_s = -math.inf
+        # How far behind it is for what was given back, which others may use; not for having been idle.
+        self._spare_s = 0.0
+        self._window_s = window_s
+        self._share = 1.0
         self.capacity = limit
         self.rate_per_s = HEADROOM * limit / window_s
 
+    @property
+    def per_minute(self) -> float:
+        return self.capacity * 60.0 / self._window_s
+
+    def use(self, share: float, now_s: float) -> None:
+        """Use this part of the limit only."""
+        self._share = share
+        self.retune(self.capacity, self._window_s, now_s)
+
     def retune(self, limit: float, window_s: float, now_s: float) -> None:
         """The limit has changed: what is in the bucket, or owed to it, stays."""
-        rate_per_s = HEADROOM * limit / window_s
+        rate_per_s = HEADROOM * self._share * limit / window_s
         if self._empty_s > -math.inf:
             self._empty_s = now_s - (now_s - self._empty_s) * self.rate_per_s / rate_per_s
         self.capacity = limit
+        self._window_s = window_s
         self.rate_per_s = rate_per_s
 
     def wait_s(self, now_s: float, amount: float) -> float:
@@ -96,11 +115,15 @@ class Bucket:
         return wait_s if wait_s > 1e-9 else 0.0
 
     def take(self, now_s: float, amount: float) -> None:
-        self._empty_s = max(self._empty_s + amount / self.rate_per_s, now_s - _SLACK_S)
+        least_s = now_s - _SLACK_S
+        self._empty_s = max(self._empty_s + amount / self.rate_per_s, least_s - self._spare_s)
+        self._spare_s = max(0.0, least_s - self._empty_s)
 
-    def refund(self, amount: float) -> None:
+    def refund(self, amount: float, now_s: float) -> None:
         """Give back what was taken too much; a negative amount takes what was taken too little."""
+        before_s = min(self._empty_s, now_s)
         self._empty_s -= amount / self.rate_per_s
+        self._spare_s = max(0.0, min(_MOST_SPARE_S, self._spare_s + before_s - min(self._empty_s, now_s)))
 
 
 class Ledger:

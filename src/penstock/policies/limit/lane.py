@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
 
 from penstock.call import RateLimits, Usage
 from penstock.credentials.keys import Key
 from penstock.errors import CallError
 from penstock.policies.limit.buckets import Bucket, Ledger, Limits, Need
 from penstock.policies.limit.rate import RateFinder
+from penstock.policies.limit.tokens import Taken, TokenLimits
 
 __all__ = ["Lane"]
 
@@ -26,12 +26,12 @@ class Lane:
         "_heard",
         "_requests",
         "_rng",
-        "_tokens",
         "finder",
         "frozen_until_s",
         "in_flight",
         "key",
         "ledger",
+        "tokens",
     )
 
     def __init__(self, key: Key, config: Limits, rng: random.Random) -> None:
@@ -44,30 +44,17 @@ class Lane:
         self._heard: tuple[object, ...] | None = None
         self._rng = rng
         self._requests = None if config.rpm is None else Bucket(config.rpm, 60.0)
-        own = {"total": config.tpm, "input": config.input_tpm, "output": config.output_tpm}
-        self._tokens = {name: Bucket(limit, 60.0) for name, limit in own.items() if limit is not None}
+        self.tokens = TokenLimits(config)
 
     def is_free(self, now_s: float) -> bool:
         """Nothing restrains it, and nothing is to be counted."""
         return (
             self.finder is None
             and self._requests is None
-            and not self.counts_tokens
+            and not self.tokens
             and now_s >= self.frozen_until_s
             and self.key.aside_until_s == -math.inf
         )
-
-    @property
-    def counts_tokens(self) -> bool:
-        return bool(self._tokens)
-
-    def can_hold(self, need: Need) -> bool:
-        """False when a request is larger than a whole bucket, so that it can never pass."""
-        return all(_AMOUNT[name](need) <= bucket.capacity for name, bucket in self._tokens.items())
-
-    def capacity(self) -> float:
-        """Tokens that one request may need at most."""
-        return min((bucket.capacity for bucket in self._tokens.values()), default=math.inf)
 
     def settle(self, now_s: float) -> None:
         """Draw conclusions from the time that has passed; call before a `wait_s` that decides."""
@@ -82,85 +69,95 @@ class Lane:
         if self._requests is not None:
             wait_s = max(wait_s, self._requests.wait_s(now_s, 1.0))
         if need is not None:
-            for name, bucket in self._tokens.items():
-                wait_s = max(wait_s, bucket.wait_s(now_s, _AMOUNT[name](need)))
+            wait_s = max(wait_s, self.tokens.wait_s(now_s, need))
         return wait_s
 
     def line_s(self, requests: int, tokens: int, now_s: float) -> float:
         """Seconds that so many requests before one in the line take."""
-        rates = [(requests, self.rate_per_s(now_s))]
-        rates += [(tokens, bucket.rate_per_s) for name, bucket in self._tokens.items() if name == "total"]
-        return max(amount / rate for amount, rate in rates)
+        return max(requests / self.rate_per_s(now_s), self.tokens.line_s(tokens))
 
     def rate_per_s(self, now_s: float) -> float:
         """Requests per second that pass now, `inf` when nothing limits them."""
         rate = math.inf if self._requests is None else self._requests.rate_per_s
         return rate if self.finder is None else min(rate, self.finder.rate(now_s))
 
-    def take(self, now_s: float, need: Need | None) -> None:
-        """A request is sent now."""
+    def take(self, now_s: float, need: Need | None) -> Taken | None:
+        """A request is sent now. What it took is given to whatever ends it; None where no tokens are counted."""
         self.in_flight += 1
         self.ledger.send(now_s)
         if self._requests is not None:
             self._requests.take(now_s, 1.0)
-        if need is not None:
-            for name, bucket in self._tokens.items():
-                bucket.take(now_s, _AMOUNT[name](need))
         if self.finder is not None:
             if self.finder.is_forgotten(now_s) or self.finder.rate(now_s) > self._ceiling():
                 self.finder = None
             else:
                 self.finder.sent(now_s)
+        return None if need is None else self.tokens.take(now_s, need)
 
     def _ceiling(self) -> float:
         return math.inf if self._requests is None else 1.1 * self._requests.rate_per_s
 
-    def answered(self, now_s: float, sent_s: float, need: Need | None, usage: Usage | None) -> None:
+    def answered(self, now_s: float, sent_s: float, taken: Taken | None, usage: Usage | None) -> None:
         self.in_flight -= 1
         if self.finder is not None:
             self.finder.accepted(now_s, sent_s)
-        if need is not None and usage is not None:
-            for name, bucket in self._tokens.items():
-                amount = _AMOUNT[name]
-                bucket.refund(amount(need) - amount(usage))
+        if taken is not None:
+            if usage is None:
+                self.tokens.end(taken)
+            else:
+                self.tokens.settle(taken, usage, now_s)
+            self.tokens.accepted(now_s)
 
-    def failed(self, error: CallError, now_s: float, need: Need | None) -> None:
+    def failed(self, error: CallError, now_s: float, taken: Taken | None) -> None:
         """No answer, and no 429. The provider charges tokens for what it began to answer, not for what it refused."""
         if not error.sent:
-            self.unsent(now_s, need)
+            self.unsent(now_s, taken)
             return
         self.in_flight -= 1
-        if error.status is not None and 400 <= error.status < 500:
-            self._refund(need)
+        if taken is not None:
+            if error.status is not None and 400 <= error.status < 500:
+                self.tokens.give_back(taken, now_s)
+            self.tokens.end(taken)
 
-    def unsent(self, now_s: float, need: Need | None) -> None:
+    def unsent(self, now_s: float, taken: Taken | None) -> None:
         """What was taken is given back whole: the request was never sent."""
         self.in_flight -= 1
         self.ledger.sent -= 1
         if self.finder is not None:
             self.finder.unsent(now_s)
-        self._refund(need)
+        if taken is not None:
+            self.tokens.give_back(taken, now_s)
         if self._requests is not None:
-            self._requests.refund(1.0)
+            self._requests.refund(1.0, now_s)
 
-    def _refund(self, need: Need | None) -> None:
-        if need is not None:
-            for name, bucket in self._tokens.items():
-                bucket.refund(_AMOUNT[name](need))
-
-    def refused(self, error: CallError, now_s: float, sent_s: float, need: Need | None) -> None:
+    def refused(self, error: CallError, now_s: float, sent_s: float, taken: Taken | None) -> None:
         """A 429: nobody else on this key has to find out alone."""
         self.in_flight -= 1
-        self._refund(need)
+        if taken is not None:
+            self.tokens.give_back(taken, now_s)
         if self._requests is not None:
-            self._requests.refund(1.0)
+            self._requests.refund(1.0, now_s)
         self.ledger.refused += 1
+        wait_s = error.retry_after_s
+        if self.tokens and self.finder is None and self.tokens.explains(now_s, beyond=self._used(now_s)):
+            own_s = self.tokens.refused(now_s, sent_s)
+            wait_s = own_s if wait_s is None else wait_s
+        else:
+            self._find(error, now_s, sent_s)
+        if wait_s is not None:
+            self.frozen_until_s = max(self.frozen_until_s, now_s + wait_s)
+
+    def _find(self, error: CallError, now_s: float, sent_s: float) -> None:
         if self.finder is None:
             known = None if self._requests is None else self._requests.rate_per_s
             self.finder = RateFinder(self.ledger, self._rng, known)
         self.finder.refused(now_s, sent_s, error.retry_after_s)
-        if error.retry_after_s is not None:
-            self.frozen_until_s = max(self.frozen_until_s, now_s + error.retry_after_s)
+
+    def _used(self, now_s: float) -> float:
+        """The part of a known limit on requests that was used in the last minute."""
+        if self._requests is None:
+            return 0.0
+        return self.ledger.accepted_within(Ledger.WINDOW_S, now_s) / self._requests.per_minute
 
     def learn(self, limits: RateLimits, now_s: float) -> bool:
         """Take what a reply's headers said; True when it changed anything.
@@ -179,40 +176,40 @@ class Lane:
         changed = heard != self._heard
         if changed:
             self._heard = heard
-            config = self._config
-            self._requests = _tuned(self._requests, config.rpm, heard[0], limits.requests_window_s, now_s)
-            told = {
-                "total": (config.tpm, limits.tokens_limit),
-                "input": (config.input_tpm, limits.input_tokens_limit),
-                "output": (config.output_tpm, limits.output_tokens_limit),
-            }
-            for name, (own, limit) in told.items():
-                bucket = _tuned(self._tokens.get(name), own, limit, limits.tokens_window_s, now_s)
-                if bucket is not None:
-                    self._tokens[name] = bucket
+            self._learn_limits(limits, now_s)
         used_up = limits.requests_remaining == 0 and limits.requests_window_s > _LONGEST_PACED_S
         if used_up and limits.requests_reset_s is not None:
             self.frozen_until_s = max(self.frozen_until_s, now_s + limits.requests_reset_s)
             changed = True
         return changed
 
+    def _learn_limits(self, limits: RateLimits, now_s: float) -> None:
+        config = self._config
+        told = _counting(config.rpm, limits.requests_limit, limits.requests_window_s)
+        if told is not None:
+            before = None if self._requests is None else self._requests.rate_per_s
+            if self._requests is None:
+                self._requests = Bucket(*told)
+            else:
+                self._requests.retune(*told, now_s)
+            if self._requests.rate_per_s != before:
+                # What refusals taught was about another limit.
+                self.finder = None
+        heard = {
+            "total": (config.tpm, limits.tokens_limit),
+            "input": (config.input_tpm, limits.input_tokens_limit),
+            "output": (config.output_tpm, limits.output_tokens_limit),
+        }
+        for name, (own, limit) in heard.items():
+            told = _counting(own, limit, limits.tokens_window_s)
+            if told is not None:
+                self.tokens.learn(name, told[0], told[1], now_s)
 
-_AMOUNT: dict[str, Callable[[Need | Usage], int]] = {
-    "total": lambda need: need.input_tokens + need.output_tokens,
-    "input": lambda need: need.input_tokens,
-    "output": lambda need: need.output_tokens,
-}
-"""What each bucket of tokens takes for a request, and what it is charged in the end."""
 
-
-def _tuned(bucket: Bucket | None, own: float | None, heard: int | None, window_s: float, now_s: float) -> Bucket | None:
-    """The bucket for the smaller of the user's own limit per minute and the one heard; as it was when none is heard."""
+def _counting(own: float | None, heard: int | None, window_s: float) -> tuple[float, float] | None:
+    """The smaller of the user's own limit per minute and the one heard, and its seconds; None when none is heard."""
     if heard is None or heard <= 0 or window_s > _LONGEST_PACED_S:
-        return bucket
-    limit, window = float(heard), window_s
-    if own is not None and own / 60.0 <= limit / window:
-        limit, window = own, 60.0
-    if bucket is None:
-        return Bucket(limit, window)
-    bucket.retune(limit, window, now_s)
-    return bucket
+        return None
+    if own is not None and own / 60.0 <= heard / window_s:
+        return own, 60.0
+    return float(heard), window_s

@@ -17,11 +17,12 @@ from penstock.policies.limit.buckets import Limits, Need, need_of
 from penstock.policies.limit.concurrency import ConcurrencyFinder
 from penstock.policies.limit.lane import Lane
 from penstock.policies.limit.line import Line, Turn, Waiter
+from penstock.policies.limit.tokens import Taken
 
 __all__ = ["Limiter", "Permit", "Saturation"]
 
 _MOST_WAITING = 1_000_000
-_MEAN_OUTPUT_WEIGHT = 0.05
+_MEAN_OUTPUT_WEIGHT = 0.01
 
 
 class Saturation(msgspec.Struct, kw_only=True):
@@ -42,14 +43,14 @@ class Saturation(msgspec.Struct, kw_only=True):
 class Permit:
     """The right to send one request with `key`. It ends once: `settle`, `refused` or `release`; then nothing more."""
 
-    __slots__ = ("_call", "_is_over", "_lane", "_limiter", "_need", "_sent_s", "_turn")
+    __slots__ = ("_call", "_is_over", "_lane", "_limiter", "_sent_s", "_taken", "_turn")
 
     def __init__(
-        self, limiter: Limiter, lane: Lane, need: Need | None, sent_s: float, call: Call, turn: Turn | None = None
+        self, limiter: Limiter, lane: Lane, taken: Taken | None, sent_s: float, call: Call, turn: Turn | None = None
     ) -> None:
         self._limiter = limiter
         self._lane = lane
-        self._need = need
+        self._taken = taken
         self._sent_s = sent_s
         self._call = call
         # None: it never stood in line, so its turn was the moment it was sent.
@@ -69,7 +70,7 @@ class Permit:
         """Answered. What was reserved and not used is given back; None: the provider didn't say what was used."""
         if not self._is_over:
             self._is_over = True
-            self._limiter._answered(self._lane, self._need, usage, self._sent_s)
+            self._limiter._answered(self._lane, self._taken, usage, self._sent_s)
 
     def refused(self, error: CallError, now_s: float) -> None:
         """Failed. A refusal at a limit freezes the key, a bad key is set aside, a full server is asked less."""
@@ -77,19 +78,19 @@ class Permit:
             self._is_over = True
             if error.verdict.same_target != "never":
                 self._limiter._line.keep_turn(self._call, self._turn or (self._sent_s, -1))
-            self._limiter._refused(self._lane, self._need, error, now_s, self._sent_s)
+            self._limiter._refused(self._lane, self._taken, error, now_s, self._sent_s)
 
     def release(self) -> None:
         """Given up after it was sent, perhaps: the tokens count as used."""
         if not self._is_over:
             self._is_over = True
-            self._limiter._answered(self._lane, self._need, None, math.inf)
+            self._limiter._answered(self._lane, self._taken, None, math.inf)
 
     def hand_back(self) -> None:
         """Given up, and certainly not sent: as if it had never been taken."""
         if not self._is_over:
             self._is_over = True
-            self._limiter._unsent(self._lane, self._need)
+            self._limiter._unsent(self._lane, self._taken)
 
 
 class Limiter:
@@ -117,6 +118,7 @@ class Limiter:
         self._ceiling = math.inf if self._limits.max_in_flight is None else float(self._limits.max_in_flight)
         self._concurrency = ConcurrencyFinder(self._limits.max_in_flight)
         self._mean_output: float | None = None
+        self._answers = 0
         self._line = Line()
         self._timer: Any = None
         self._timer_s = math.inf
@@ -262,8 +264,8 @@ class Limiter:
         lanes = self._usable(now_s)
         if not lanes:
             raise self._pool.refusal(self.name)
-        if need is not None and not any(lane.can_hold(need) for lane in lanes):
-            most = max(lane.capacity() for lane in lanes)
+        if need is not None and not any(lane.tokens.can_hold(need) for lane in lanes):
+            most = max(lane.tokens.capacity() for lane in lanes)
             tokens = need.input_tokens + need.output_tokens
             message = f"the request needs about {tokens} tokens, the limit lets {most:g} through at most"
             raise CallError("too_big_for_limit", message, target=self.name, sent=False)
@@ -273,14 +275,14 @@ class Limiter:
             lane.settle(now_s)
         if len(lanes) == 1:
             return lanes[0], lanes[0].wait_s(now_s, need)
-        fitting = lanes if need is None else [lane for lane in lanes if lane.can_hold(need)]
+        fitting = lanes if need is None else [lane for lane in lanes if lane.tokens.can_hold(need)]
         return min(((lane, lane.wait_s(now_s, need)) for lane in fitting), key=lambda at: (at[1], at[0].in_flight))
 
     def _take(self, lane: Lane, need: Need | None, now_s: float, call: Call, turn: Turn | None) -> Permit:
-        lane.take(now_s, need)
+        taken = lane.take(now_s, need)
         if lane.key.aside_until_s > -math.inf:
             self._pool.tried(lane.key, now_s)
-        return Permit(self, lane, need, now_s, call, turn)
+        return Permit(self, lane, taken, now_s, call, turn)
 
     def _quicken(self, now_s: float) -> None:
         """Take the short way from here on when nothing restrains: one key, no limit known, nobody in line."""
@@ -296,30 +298,31 @@ class Limiter:
 
     # What permits tell.
 
-    def _answered(self, lane: Lane, need: Need | None, usage: Usage | None, sent_s: float) -> None:
+    def _answered(self, lane: Lane, taken: Taken | None, usage: Usage | None, sent_s: float) -> None:
         if lane is self._fast:
             lane.in_flight -= 1
             return
         now_s = self._clock.now()
         if sent_s < math.inf and self._concurrency.most < math.inf:
             self._concurrency.accepted(self._in_flight(), self._ceiling)
-        lane.answered(now_s, sent_s if sent_s < math.inf else -math.inf, need, usage)
+        lane.answered(now_s, sent_s if sent_s < math.inf else -math.inf, taken, usage)
         if usage is not None:
-            mean = self._mean_output
-            grown = usage.output_tokens if mean is None else mean + _MEAN_OUTPUT_WEIGHT * (usage.output_tokens - mean)
-            self._mean_output = grown
+            self._answers += 1
+            mean = self._mean_output or 0.0
+            weight = max(_MEAN_OUTPUT_WEIGHT, 1 / self._answers)
+            self._mean_output = mean + weight * (usage.output_tokens - mean)
         if lane.key.aside_until_s > -math.inf and sent_s < math.inf:
             self._pool.proved(lane.key, sent_s)
         if self._line.waiting:
             self._pump(now_s)
 
-    def _refused(self, lane: Lane, need: Need | None, error: CallError, now_s: float, sent_s: float) -> None:
+    def _refused(self, lane: Lane, taken: Taken | None, error: CallError, now_s: float, sent_s: float) -> None:
         self._fast = None
         in_flight = self._in_flight()
         if error.kind == "rate_limited":
-            lane.refused(error, now_s, sent_s, need)
+            lane.refused(error, now_s, sent_s, taken)
         else:
-            lane.failed(error, now_s, need)
+            lane.failed(error, now_s, taken)
             if error.kind == "overloaded":
                 self._concurrency.refused(now_s, sent_s, in_flight)
         if error.verdict.key_is_bad:
@@ -328,16 +331,16 @@ class Limiter:
             self._pool.proved(lane.key, sent_s)
         self._pump(now_s)
 
-    def _unsent(self, lane: Lane, need: Need | None) -> None:
+    def _unsent(self, lane: Lane, taken: Taken | None) -> None:
         now_s = self._clock.now()
-        lane.unsent(now_s, need)
+        lane.unsent(now_s, taken)
         self._pump(now_s)
 
     def _learn(self, lane: Lane, limits: RateLimits) -> None:
         now_s = self._clock.now()
         if lane.learn(limits, now_s):
             self._fast = None
-            self._counts_tokens = any(lane.counts_tokens for lane in self._lanes.values())
+            self._counts_tokens = any(bool(lane.tokens) for lane in self._lanes.values())
             self._pump(now_s)
 
     def _keys_changed(self) -> None:
@@ -346,7 +349,7 @@ class Limiter:
         gone = [*self._leaving, *(lane for key, lane in old.items() if key not in self._lanes)]
         self._leaving = [lane for lane in gone if lane.in_flight]
         self._only = list(self._lanes.values()) if len(self._lanes) == 1 else []
-        self._counts_tokens = any(lane.counts_tokens for lane in self._lanes.values())
+        self._counts_tokens = any(bool(lane.tokens) for lane in self._lanes.values())
         self._pump(self._clock.now())
 
     # For displays.
