@@ -124,6 +124,16 @@ def test_the_only_target_is_asked_again_itself(config: dict[str, Any]) -> None:
     assert (answer.text, seams(answer)) == (whole, [("prefill", "vllm/once", "vllm/once")])
 
 
+def test_a_server_of_ones_own_continues_when_its_configuration_says_how(config: dict[str, Any]) -> None:
+    own = config["providers"]["vllm"]
+    config["providers"]["mine"] = {**own, "prefill": "continue_final_message"}
+    _, answer, whole = streamed(config, "openai/cut_stream", "mine/good")
+    assert (answer.text, seams(answer)) == (whole, [("prefill", "openai/cut_stream", "mine/good")])
+    own["prefill"] = "off"
+    _, answer, whole = streamed(config, "openai/cut_stream", "vllm/good")
+    assert (answer.text, seams(answer)) == (whole, [("anew", "openai/cut_stream", "vllm/good")])
+
+
 def test_another_answer_ends_with_what_had_come(config: dict[str, Any], url: str) -> None:
     async def main() -> tuple[list[str], penstock.Unanswered]:
         pieces: list[str] = []

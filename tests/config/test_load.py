@@ -24,6 +24,7 @@ base_url = "http://127.0.0.1:8000/v1/"
 headers = { "X-Title" = "my job" }
 pool = { max_connections = 50, max_body = "1MiB", idle = "5s" }
 transport = "aiohttp"
+prefill = "plain"
 
 [routes.default]
 targets = ["openai/gpt-4o-mini", "mine/llama"]
@@ -55,6 +56,7 @@ def test_every_setting_of_a_full_file_arrives(tmp_path, home):
     assert (mine.wire, mine.base_url, mine.transport) == ("openai", "http://127.0.0.1:8000/v1", "aiohttp")
     assert (mine.pool.max_connections, mine.pool.max_body_bytes, mine.pool.idle_s) == (50, 2**20, 5.0)
     assert mine.headers == {"X-Title": "my job"}
+    assert (mine.prefill, openai.prefill) == ("plain", None)
     assert route.targets == ("openai/gpt-4o-mini", "mine/llama")
     assert (route.deadline_s, route.max_attempts, route.fallback_on) == (30.0, 6, ("context_too_long",))
     assert (route.hedge, route.hedge_budget, route.min_tokens_per_s) == ("auto", 0.04, 2.5)
@@ -105,6 +107,7 @@ def test_a_named_file_that_is_missing_is_an_error(tmp_path, home):
         ("[providers.x]\nwire = 'anthropic'", 'the wire "anthropic" is not supported yet'),
         ("[providers.x]\nbase_url = 'localhost:8000'", "expected an address such as"),
         ("[providers.x]\ntransport = 'requests'", 'unknown value "requests"'),
+        ("[providers.x]\nprefill = 'prefixed'", 'unknown value "prefixed"'),
         ("[providers.x]\npool = {http2 = true}", "HTTP/2 is not supported"),
         ("[providers.x]\nheaders = {'a b' = 'c'}", '"a b" is no header field'),
         ("[providers.x]\napi_key = 'env:'", '"env:" names nothing'),

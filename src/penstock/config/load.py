@@ -194,6 +194,7 @@ _PROVIDER: dict[str, Reader] = {
     "project": read_str,
     "pool": _read_pool,
     "transport": read_one_of(("aiohttp", "wreq")),
+    "prefill": read_one_of(("off", "plain", "prefix", "continue_final_message")),
 }
 
 

@@ -64,6 +64,8 @@ class ProviderConfig:
     project: str | None = None
     pool: Pool | None = None
     transport: Literal["wreq", "aiohttp"] | None = None
+    prefill: Literal["off", "plain", "prefix", "continue_final_message"] | None = None
+    """How its server is asked to continue an answer that broke; `off`: not at all."""
 
 
 @dataclass(frozen=True, slots=True)

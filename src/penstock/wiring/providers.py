@@ -52,6 +52,9 @@ def plan_provider(config: Config, name: str, *, base_url: str | None = None) -> 
     """
     own = config.provider(name)
     vendor = _vendor(name)
+    if own.prefill is not None:
+        prefill = None if own.prefill == "off" else own.prefill
+        vendor = msgspec.structs.replace(vendor, prefill=prefill, prefill_models="")
     address, origin = _address(config, own, vendor, base_url)
     headers = dict(own.headers)
     for field_name, value in (("OpenAI-Organization", own.organization), ("OpenAI-Project", own.project)):
