@@ -299,6 +299,33 @@ def test_what_never_left_costs_nothing_and_what_was_refused_no_tokens() -> None:
     run(main)
 
 
+def test_each_limit_tells_what_it_lets_through_and_how_much_of_it_was_used() -> None:
+    async def main() -> None:
+        limiter = a_limiter(keys=2, rpm=60, tpm=60_000)
+        assert (await admitted(limiter, estimate=0)) is not None
+        await asyncio.sleep(1)
+        for _ in range(2):
+            (await admitted(limiter, estimate=10_000)).settle(Usage(10_000, 2_000))
+        limits = limiter.saturation().limits
+        assert (limits["requests"].per_minute, limits["tokens"].per_minute) == (120, 120_000)
+        assert limits["requests"].used == pytest.approx(3 / 120)
+        assert limits["tokens"].used == pytest.approx((24_000 + 256) / 120_000)
+
+    run(main)
+
+
+def test_a_limit_that_was_found_is_told_and_one_that_nobody_knows_is_not() -> None:
+    async def main() -> None:
+        limiter = a_limiter()
+        permit = await admitted(limiter)
+        assert limiter.saturation().limits == {}
+        permit.refused(an_error("rate_limited", retry_after_s=1), now())
+        (await admitted(limiter)).settle(None)
+        assert limiter.saturation().limits["requests"].per_minute >= 60
+
+    run(main)
+
+
 def test_a_small_request_doesn_t_overtake_a_big_one_that_waits() -> None:
     async def main() -> None:
         limiter = a_limiter(tpm=60_000)

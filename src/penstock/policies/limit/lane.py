@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Iterator
 
 from penstock.call import RateLimits, Usage
 from penstock.credentials.keys import Key
@@ -80,6 +81,14 @@ class Lane:
         """Requests per second that pass now, `inf` when nothing limits them."""
         rate = math.inf if self._requests is None else self._requests.rate_per_s
         return rate if self.finder is None else min(rate, self.finder.rate(now_s))
+
+    def uses(self, now_s: float) -> Iterator[tuple[str, float, int]]:
+        """Each limit's name, what it lets through in a minute, and what was used in the last one."""
+        told = math.inf if self._requests is None else self._requests.per_minute
+        found = math.inf if self.finder is None else 60.0 * self.finder.rate(now_s)
+        if min(told, found) < math.inf:
+            yield "requests", min(told, found), self.ledger.accepted_within(Ledger.WINDOW_S, now_s)
+        yield from self.tokens.uses(now_s)
 
     def take(self, now_s: float, need: Need | None) -> Taken | None:
         """A request is sent now. What it took is given to whatever ends it; None where no tokens are counted."""
@@ -196,9 +205,9 @@ class Lane:
                 # What refusals taught was about another limit.
                 self.finder = None
         heard = {
-            "total": (config.tpm, limits.tokens_limit),
-            "input": (config.input_tpm, limits.input_tokens_limit),
-            "output": (config.output_tpm, limits.output_tokens_limit),
+            "tokens": (config.tpm, limits.tokens_limit),
+            "input_tokens": (config.input_tpm, limits.input_tokens_limit),
+            "output_tokens": (config.output_tpm, limits.output_tokens_limit),
         }
         for name, (own, limit) in heard.items():
             told = _counting(own, limit, limits.tokens_window_s)

@@ -7,8 +7,6 @@ import math
 import random
 from typing import Any
 
-import msgspec
-
 from penstock.call import Call, RateLimits, Usage
 from penstock.clock import Clock
 from penstock.credentials.keys import CHECK_FILES_EVERY_S, Key, KeyPool, Secret
@@ -17,27 +15,13 @@ from penstock.policies.limit.buckets import Limits, Need, need_of
 from penstock.policies.limit.concurrency import ConcurrencyFinder
 from penstock.policies.limit.lane import Lane
 from penstock.policies.limit.line import Line, Turn, Waiter
+from penstock.policies.limit.saturation import Saturation, limit_uses
 from penstock.policies.limit.tokens import Taken
 
-__all__ = ["Limiter", "Permit", "Saturation"]
+__all__ = ["Limiter", "Permit"]
 
 _MOST_WAITING = 1_000_000
 _MEAN_OUTPUT_WEIGHT = 0.01
-
-
-class Saturation(msgspec.Struct, kw_only=True):
-    """How full one target's limits are, now."""
-
-    in_flight: int
-    waiting: int
-    frozen_s: float
-    """Seconds until the next request may be sent; 0 when one may be sent now."""
-    requests_per_s: float | None
-    """What the limits let through, over all usable keys; None when nothing limits requests."""
-    used: float | None
-    """Of that, the part that was used in the last minute; None when nothing limits requests."""
-    max_in_flight: int | None
-    usable_keys: int
 
 
 class Permit:
@@ -370,4 +354,5 @@ class Limiter:
             used=sent / 60.0 / rate if limited else None,
             max_in_flight=None if most == math.inf else math.floor(most),
             usable_keys=len(lanes),
+            limits=limit_uses(lanes, now_s),
         )

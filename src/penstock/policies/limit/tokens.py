@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from penstock.call import Usage
 from penstock.policies.limit.buckets import Bucket, Limits, Need
 
-__all__ = ["Taken", "TokenLimits", "TokenUse"]
+__all__ = ["Taken", "TokenLimits"]
 
 _WINDOW_S = 60.6
 """A minute, and what clocks and networks may add to it."""
@@ -42,18 +41,10 @@ class Taken:
         """It is within the last minute."""
 
 
-class TokenUse(NamedTuple):
-    """One limit, and the part of it that was used in the last minute."""
-
-    name: str
-    per_minute: float
-    used: float
-
-
 AMOUNT: dict[str, Callable[[Need | Usage | Taken], int]] = {
-    "total": lambda of: of.input_tokens + of.output_tokens,
-    "input": lambda of: of.input_tokens,
-    "output": lambda of: of.output_tokens,
+    "tokens": lambda of: of.input_tokens + of.output_tokens,
+    "input_tokens": lambda of: of.input_tokens,
+    "output_tokens": lambda of: of.output_tokens,
 }
 """What each limit takes for a request, and what it is charged in the end."""
 
@@ -82,7 +73,7 @@ class TokenLimits:
     )
 
     def __init__(self, config: Limits) -> None:
-        own = {"total": config.tpm, "input": config.input_tpm, "output": config.output_tpm}
+        own = {"tokens": config.tpm, "input_tokens": config.input_tpm, "output_tokens": config.output_tpm}
         self._buckets = {name: Bucket(limit, _MINUTE_S) for name, limit in own.items() if limit is not None}
         self._minute: deque[Taken] = deque()
         self._used = dict.fromkeys(AMOUNT, 0)
@@ -109,7 +100,7 @@ class TokenLimits:
 
     def line_s(self, tokens: int) -> float:
         """Seconds that so many tokens take."""
-        total = self._buckets.get("total")
+        total = self._buckets.get("tokens")
         return 0.0 if total is None else tokens / total.rate_per_s
 
     def wait_s(self, now_s: float, need: Need) -> float:
@@ -123,7 +114,7 @@ class TokenLimits:
 
     def _window_wait_s(self, now_s: float, name: str, amount: int) -> float:
         self._forget(now_s)
-        unsure = 0.0 if name == "input" else _SURE * math.sqrt(self._variance * (self._unsettled + 1))
+        unsure = 0.0 if name == "input_tokens" else _SURE * math.sqrt(self._variance * (self._unsettled + 1))
         over = self._used[name] + amount - max(amount, self._buckets[name].capacity * self._share - unsure)
         if over <= 0:
             return 0.0
@@ -177,9 +168,9 @@ class TokenLimits:
 
     def _count(self, taken: Taken, sign: int) -> None:
         used = self._used
-        used["input"] += sign * taken.input_tokens
-        used["output"] += sign * taken.output_tokens
-        used["total"] += sign * (taken.input_tokens + taken.output_tokens)
+        used["input_tokens"] += sign * taken.input_tokens
+        used["output_tokens"] += sign * taken.output_tokens
+        used["tokens"] += sign * (taken.input_tokens + taken.output_tokens)
 
     def _forget(self, now_s: float) -> None:
         minute = self._minute
@@ -192,7 +183,7 @@ class TokenLimits:
 
     def explains(self, now_s: float, *, beyond: float) -> bool:
         """Whether a refusal now is a matter of tokens; `beyond`: the used part of the limit on requests."""
-        return any(use.used >= max(_IS_FULL, beyond) for use in self.uses(now_s))
+        return any(amount >= max(_IS_FULL, beyond) * limit for _, limit, amount in self.uses(now_s))
 
     def refused(self, now_s: float, sent_s: float) -> float:
         """A request that was sent at `sent_s` was refused for its tokens. The seconds to wait if nobody told them."""
@@ -227,7 +218,8 @@ class TokenLimits:
         else:
             bucket.retune(limit, window_s, now_s)
 
-    def uses(self, now_s: float) -> Iterator[TokenUse]:
+    def uses(self, now_s: float) -> Iterator[tuple[str, float, int]]:
+        """Each limit's name, what it lets through in a minute, and what was used in the last one."""
         self._forget(now_s)
         for name, bucket in self._buckets.items():
-            yield TokenUse(name, bucket.per_minute, self._used[name] / bucket.per_minute)
+            yield name, bucket.per_minute, self._used[name]
