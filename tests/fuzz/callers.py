@@ -11,6 +11,7 @@ from penstock.wiring import Manner, estimate_tokens
 
 __all__ = ["Caller", "caller_of", "draw_callers"]
 
+Leaves = Literal["", "cancel", "timeout"]
 _WORDS = ("water", "falls", "through", "gates", "and", "turns", "the", "wheel", "while", "rivers", "keep", "level")
 _TOOL = {
     "type": "function",
@@ -32,12 +33,14 @@ class Caller:
     """Seconds from its arrival; None: the route's."""
     manner: Manner | None
     priority: int
-    leaves: Literal["", "cancel", "timeout"]
+    leaves: Leaves
     leaves_after_s: float
     closes_after: int | None
     """Events after which a stream's caller has enough."""
     pause_s: float
     """How long a stream's caller thinks about each event."""
+    hands_over: bool
+    """The stream is read by another task than the one that asked for it."""
 
     @property
     def is_batch(self) -> bool:
@@ -87,7 +90,7 @@ def _draw_caller(
     kind: Kind = rng.choice(("chat", "chat", "chat", "chat", "completion", "embedding"))
     stream = kind != "embedding" and rng.random() < stream_share
     is_batch = rng.random() < batch_share
-    leaves = rng.choice(("cancel", "timeout")) if rng.random() < leave_share else ""
+    leaves: Leaves = rng.choice(("cancel", "timeout")) if rng.random() < leave_share else ""
     return Caller(
         number=number,
         # Round times, so that things happen in the same instant.
@@ -107,6 +110,7 @@ def _draw_caller(
         leaves_after_s=rng.choice((0.0, 0.05, 0.5, 1.0, 3.0, round(rng.uniform(0.0, 5.0), 3))),
         closes_after=rng.choice((None, None, None, 0, 1, 3)) if stream else None,
         pause_s=rng.choice((0.0, 0.0, 0.0, 0.02, 1.0)) if stream else 0.0,
+        hands_over=stream and rng.random() < 0.2,
     )
 
 

@@ -41,6 +41,10 @@ class Host:
     """It may say of a single request that it is too big for its limit."""
     lazy_close: bool
     """Closing a stream there takes a turn of the loop."""
+    is_sound: bool
+    """It was drawn without any trouble."""
+    answers_within_s: float
+    """How long an answer of a sound one takes at most."""
 
     def table(self) -> dict[str, Any]:
         table: dict[str, Any] = {"base_url": f"http://{self.name}.invalid/v1"}
@@ -93,9 +97,9 @@ def draw_host(rng: random.Random, name: str, *, trouble: float) -> Host:
     draft.behaviour["tokens_per_s"] = rng.choice((None, None, 20.0, 100.0))
     if rng.random() < 0.2:
         draft.keys = _KEYS[: rng.choice((1, 2, 3))]
-    if rng.random() < trouble:
-        for mood in rng.sample(sorted(_MOODS), rng.choice((1, 1, 2))):
-            _MOODS[mood](draft)
+    moods = rng.sample(sorted(_MOODS), rng.choice((1, 1, 2))) if rng.random() < trouble else []
+    for mood in moods:
+        _MOODS[mood](draft)
     lengths = {model: rng.choice((None, None, 6, 40)) for model in MODELS}
     accepted = draft.keys if draft.accepted is None else draft.accepted
     good = tuple(key for key in draft.keys if key in accepted and key not in draft.out_of_quota)
@@ -111,7 +115,16 @@ def draw_host(rng: random.Random, name: str, *, trouble: float) -> Host:
         limits=draft.limits,
         refuses_tokens="tpm" in draft.limits or any(limit is not None and limit.tpm is not None for limit in limits),
         lazy_close=rng.random() < 0.2,
+        is_sound=not moods,
+        answers_within_s=_longest_s(draft, lengths),
     )
+
+
+def _longest_s(draft: _Draft, lengths: dict[str, int | None]) -> float:
+    first_s = draft.behaviour["ttft_s"]
+    rate = draft.behaviour["tokens_per_s"]
+    tokens = max(160 if length is None else length for length in lengths.values())
+    return (first_s if isinstance(first_s, float) else 5.0) + (tokens / rate if rate else 0.0)
 
 
 def _phases(draft: _Draft, lengths: dict[str, int | None]) -> tuple[tuple[float, Scenario], ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from tests.fuzz.play import End, Story
 from tests.fuzz.rightness import wrong_text
-from tests.fuzz.truthfulness import untrue_attempts
+from tests.fuzz.truthfulness import paired, untrue_attempts
 from tests.fuzz.wires import Sent
 from tests.fuzz.worlds import Route, World
 
@@ -19,6 +19,10 @@ __all__ = ["complaints"]
 _EPSILON_S = 1e-6
 _TICK_S = 0.05
 """How late an end may be."""
+_LEAVING = {"cancelled": "cancel", "timeout": "timeout"}
+_PLENTY_S = 8.0
+_ASIDE_S = 60.0
+"""A refused key isn't tried again sooner."""
 _PERMANENT = (400, 404, 413, 422)
 _DEFAULT_DEADLINE_S = 120.0
 
@@ -67,8 +71,10 @@ def _one_end(story: Story) -> Iterator[str]:
         end = story.ends.get(caller.number)
         if end is None or end.ends != 1:
             yield f"c{caller.number} has {0 if end is None else end.ends} ends"
-        elif end.how in ("unheard", "error"):
+        elif end.how in ("unheard", "error") or (end.how in _LEAVING and caller.leaves != _LEAVING[end.how]):
             yield f"c{caller.number} ended {end.how}: {end.error!r}"
+        elif end.cancelling and caller.leaves != "cancel":
+            yield f"the task of c{caller.number} believes that it is cancelled"
 
 
 def _in_time(story: Story) -> Iterator[str]:
@@ -214,7 +220,7 @@ def _bad_keys_are_set_aside(story: Story) -> Iterator[str]:
         since_s = bad.get((name, sent.key))
         if (
             since_s is not None
-            and since_s < sent.at_s < since_s + 600.0
+            and since_s < sent.at_s < since_s + _ASIDE_S
             and not since_s <= rotated.get(name, -1.0) <= sent.at_s
         ):
             yield f"request {sent.number} uses a key that {name} refused before"
@@ -279,23 +285,107 @@ def _attempts_are_counted(story: Story) -> Iterator[str]:
 
 
 def _budgets_hold(story: Story) -> Iterator[str]:
-    """Retries and fallbacks are paid for by successes, but for a call's last chances."""
-    world = story.world
-    for route in world.routes.values():
-        ends = [end for end in story.ends.values() if end.caller.route == route.name and not end.caller.is_batch]
-        beyond = sum(sum(map(_was_extra, attempts_of(end) or ())) for end in ends)
-        answered = sum(end.how == "answered" for end in story.ends.values() if end.caller.route == route.name)
-        allowed = 10 + 0.5 * answered + sum(_last_chances(world, route, end) for end in ends)
+    """Retries and fallbacks are paid for by successes, but for two last chances a call; hedges by first attempts."""
+    for route in story.world.routes.values():
+        ends = [end for end in story.ends.values() if end.caller.route == route.name]
+        patient = [end for end in ends if not end.caller.is_batch]
+        beyond = sum(sum(map(_was_extra, attempts_of(end) or ())) for end in patient)
+        allowed = 10 + 0.5 * sum(end.how == "answered" for end in ends) + 2 * len(patient) + _probes(story, route)
         if beyond > allowed:
             yield f"route {route.name} spent {beyond} retries, {allowed:g} were paid for"
+        hedges = sum(attempt.hedge for end in ends for attempt in attempts_of(end) or ())
+        most = _most_hedges(route, len(ends))
+        if hedges > most:
+            yield f"route {route.name} spent {hedges} hedges, {most:g} were paid for"
+        if any(_hedges_of(end) > 1 for end in ends):
+            yield f"route {route.name} hedged one answer twice"
+
+
+def _probes(story: Story, route: Route) -> float:
+    """A target that is down is asked about once a second, and one that comes back by as many as it bears."""
+    if not any(story.opened.get(target) for target in route.targets):
+        return 0.0
+    asked = [sent.at_s for sent in story.sent if sent.target in route.targets]
+    return 50.0 + 1.5 * (max(asked) - min(asked))
 
 
 def _was_extra(attempt: Attempt) -> bool:
     return _counts(attempt) and attempt.reason in ("retry", "fallback", "resume")
 
 
-def _last_chances(world: World, route: Route, end: End) -> float:
-    return 2.0
+def _hedges_of(end: End) -> int:
+    """Beyond one for each stream that an answer took."""
+    attempts = attempts_of(end) or ()
+    return sum(attempt.hedge for attempt in attempts) - sum(attempt.reason == "resume" for attempt in attempts)
+
+
+def _most_hedges(route: Route, calls: int) -> float:
+    """A quarter of the bucket at first, and a bit over its share of the first attempts."""
+    hedge = route.extra.get("hedge", "off")
+    if hedge == "off":
+        return 0.0
+    if hedge != "auto":
+        return math.inf
+    share: float = route.extra.get("hedge_budget", 0.05)
+    return min(max(2000.0 * share, 20.0), 100.0) / 4 + 1.2 * share * calls
+
+
+def _one_after_the_other(story: Story) -> Iterator[str]:
+    """What follows a failure waits for it; only what is meant to runs beside another attempt."""
+    for end in story.ends.values():
+        busy_until_s = -math.inf
+        for attempt, sent in paired(story, end):
+            if sent is None or sent.ended_s is None:
+                continue
+            beside = attempt.reason in ("hedge", "silent", "late")
+            if not beside and sent.at_s < busy_until_s - _EPSILON_S:
+                yield f"request {sent.number}, a {attempt.reason}, began beside another one of c{sent.caller}"
+            busy_until_s = max(busy_until_s, sent.ended_s)
+
+
+# -- an answer, if anybody can give one
+
+
+def _answered_if_anybody_can(story: Story) -> Iterator[str]:
+    """With time enough and a sound target there is an answer, whatever the others do."""
+    world = story.world
+    if world.jumps:
+        return
+    for end in story.ends.values():
+        error, route = end.error, world.routes[end.caller.route]
+        own_s = deadline_s(world, end)
+        if not isinstance(error, Unanswered) or end.caller.is_batch or own_s is None or route.max_attempts is not None:
+            continue
+        heard = end.completion is not None and end.completion.choices
+        kinds = {attempt.error_kind for attempt in error.attempts}
+        stopped = any(kind and VERDICTS[kind].other_target == "when_told" for kind in kinds)  # type: ignore[index]
+        if heard or stopped:
+            continue
+        if any(_is_enough(world, route, target, own_s - end.began_s) for target in route.targets):
+            yield f"c{end.caller.number} got no answer although a sound target was there: {error!r}"
+
+
+def _is_enough(world: World, route: Route, target: str, left_s: float) -> bool:
+    """Whether a target is sound, and quick enough to answer in a quarter of the time, of which there is plenty."""
+    host = world.hosts[target.partition("/")[0]]
+    times = [float(value.removesuffix("s")) for value in route.extra["timeouts"].values()]
+    return (
+        host.is_sound
+        and left_s >= _PLENTY_S
+        and host.answers_within_s < min(left_s / 4, 0.9 * min(times, default=math.inf))
+    )
+
+
+def _in_order(story: Story) -> Iterator[str]:
+    """A route's first target is asked first when nothing is wrong with it."""
+    asked = set()
+    for sent in story.sent:
+        route = story.world.routes[story.ends[sent.caller].caller.route]
+        first = route.targets[0]
+        is_sound = story.world.hosts[first.partition("/")[0]].is_sound
+        if sent.caller not in asked and is_sound and sent.target != first:
+            yield f"request {sent.number}, the first of c{sent.caller}, went to {sent.target}, not to {first}"
+        asked.add(sent.caller)
 
 
 _RULES: tuple[Callable[[Story], Iterator[str]], ...] = (
@@ -312,5 +402,8 @@ _RULES: tuple[Callable[[Story], Iterator[str]], ...] = (
     _ceilings_hold,
     _attempts_are_counted,
     _budgets_hold,
+    _one_after_the_other,
+    _answered_if_anybody_can,
+    _in_order,
     untrue_attempts,
 )

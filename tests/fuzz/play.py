@@ -23,6 +23,7 @@ from penstock.config import parse_config
 from penstock.errors import Unanswered
 from penstock.fold import Fold
 from penstock.handler import Handler, OpenStream
+from penstock.policies.breaker import Breaker
 from penstock.testing import VirtualLoop
 from penstock.wiring import build
 
@@ -56,6 +57,8 @@ class End:
     waits: list[tuple[float, float]] = field(default_factory=list)
     """From when to when the engine was waited for; between two of them a stream's caller thinks."""
     ends: int = 0
+    cancelling: int = 0
+    """Cancellations of the caller's task that nobody took back, although nobody but the engine asked for them."""
 
 
 @dataclass
@@ -71,6 +74,8 @@ class Story:
     crash: BaseException | None = None
     served: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By host: requests in its ledger, and connections that it refused."""
+    opened: dict[str, int] = field(default_factory=dict)
+    """By target: how often its breaker opened."""
     stats: Any = None
     """The engine's own counts."""
 
@@ -216,6 +221,13 @@ class _Play:
             for sent in self._story.sent
             if sent.at_s > ended_s
         ]
+        for route in self._world.routes:
+            for one in self._engine.targets(route):
+                breaker = one.breaker
+                assert isinstance(breaker, Breaker)
+                self._story.opened[one.name] = breaker.opened
+                if breaker.in_flight or breaker.silent_in_flight:
+                    left.append(f"{one.name}: {breaker!r} when nothing runs")
         stats = self._engine.stats()
         for name, target in stats.targets.items():
             held = target.saturation.in_flight, target.saturation.waiting
@@ -254,11 +266,18 @@ class _Play:
 
     async def _ask(self, handler: Handler, end: End) -> None:
         caller = end.caller
-        if caller.leaves == "timeout":
-            async with asyncio.timeout(caller.leaves_after_s):
+        try:
+            if caller.leaves == "timeout":
+                async with asyncio.timeout(caller.leaves_after_s):
+                    await self._listen(handler, end)
+            else:
                 await self._listen(handler, end)
-        else:
-            await self._listen(handler, end)
+        finally:
+            task = asyncio.current_task()
+            assert task is not None
+            end.cancelling = task.cancelling()
+        # What comes after the end, such as a cancellation that found nobody, would come here.
+        await asyncio.sleep(0)
 
     async def _listen(self, handler: Handler, end: End) -> None:
         caller = end.caller
@@ -268,11 +287,18 @@ class _Play:
             return
         assert isinstance(reply, OpenStream)
         end.stream = reply
+        if caller.hands_over:
+            await self._loop.create_task(self._read(reply, end))
+        else:
+            await self._read(reply, end)
+
+    async def _read(self, stream: OpenStream, end: End) -> None:
+        caller = end.caller
         heard = Fold(caller.kind)
         count = 0
         try:
-            async with reply:
-                while (event := await self._waited(end, anext(reply, None))) is not None:
+            async with stream:
+                while (event := await self._waited(end, anext(stream, None))) is not None:
                     heard.add(event)
                     count += 1
                     if caller.pause_s:
@@ -282,7 +308,7 @@ class _Play:
                         return
             end.how = "answered"
         finally:
-            end.completion = heard.completion(malformed_events=reply.malformed_events)
+            end.completion = heard.completion(malformed_events=stream.malformed_events)
 
     async def _waited(self, end: End, waiting: Awaitable[_T]) -> _T:
         asked_s = self._loop.time()
