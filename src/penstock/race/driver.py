@@ -99,7 +99,8 @@ class Racing:
         hedge = settings.hedge
         look_s = 4 * COLD_LOOK_S
         # How soon a new attempt may be late: the plan itself decides then.
-        self.first_look_s = look_s if hedge == "off" else 0.0 if hedge == "auto" else min(hedge, look_s)
+        look_s = look_s if hedge == "off" else 0.0 if hedge == "auto" else min(hedge, look_s)
+        self.first_look_s = min([look_s, *filter(None, (settings.first_token_s, settings.between_tokens_s))])
 
     async def answer(self, call: Call) -> Reply:
         """The handler. A contest exists only when something may be late or went wrong, a plan when it did."""

@@ -70,6 +70,8 @@ class Plan:
         kind = size_class(call.estimate)
         self._triggers = Triggers(settings, [target.latency.of(kind) for target in targets], route.hedges)
         self._last: CallError | None = None
+        self._refused: CallError | None = None
+        """The error that stops the call when nothing runs any more."""
         self._answer: Attempt | None = None
         self._over: GiveUp | None = None
         # Set while the budget is empty: the instant of the one attempt that needs none.
@@ -158,12 +160,14 @@ class Plan:
             self._left(run)
         verdict = VERDICTS[error.kind]
         self._last = error
-        if verdict.same_target != "wait" and not verdict.key_is_bad:
+        ended = self._standings.failed(target, error, now_s)
+        if verdict.same_target != "wait" and not verdict.key_is_bad and not (ended and run is None):
             self.counted += 1
             self._paid = False
-        ended = self._standings.failed(target, error, now_s)
-        if ended and not self._may_go_elsewhere(verdict, error):
-            self._stop(error)
+        if ended and self._refused is None and not self._may_go_elsewhere(verdict, error):
+            # What runs beside it is paid for, and may answer all the same.
+            self._refused = error
+            self._standings.end_untried(error)
 
     def cancelled(self, run: Try) -> None:
         """An attempt ended before it came to anything, and that says nothing."""
@@ -190,6 +194,8 @@ class Plan:
             return self._late()
         if self.running:
             return self._beside(now_s)
+        if self._refused is not None:
+            return self._stop(self._refused)
         most = self._settings.max_attempts
         if most is not None and self.counted >= most and self._last is not None:
             return self._stop(self._last)
@@ -232,6 +238,9 @@ class Plan:
             at_s, why = self._triggers.fails_at(run, now_s)
             if now_s >= at_s:
                 return Cancel(run, CallError("timeout", why, target=run.attempt.target))
+            if run.streams and run.first_token_s is None:
+                # Nobody tells of the first token, and another bound counts from it.
+                at_s = min(at_s, now_s + 4 * COLD_LOOK_S)
             until_s = min(until_s, at_s)
         most = self._settings.max_attempts
         if most is not None and self.counted + len(self.running) >= most:
@@ -250,7 +259,7 @@ class Plan:
         if self._hedged or settings.hedge == "off" or len(self.running) != 1 or self.running[0].tokens:
             return WaitUntil(math.inf)
         run = self.running[0]
-        place = next((other for other in range(len(self._targets)) if self._may_hedge(other, run, now_s)), None)
+        place = self._standings.another(now_s, besides=run.place)
         if place is None:
             return WaitUntil(now_s + COLD_LOOK_S)
         at_s = self._triggers.hedge_at_s(run, place, now_s)
@@ -260,10 +269,6 @@ class Plan:
         if settings.hedge == "auto" and not self._hedges.budget.withdraw():
             return WaitUntil(math.inf)
         return Start(place, retry=False, reason="hedge")
-
-    def _may_hedge(self, place: int, run: Try, now_s: float) -> bool:
-        standing = self._standings.of[place]
-        return place != run.place and standing.ended is None and self._standings.is_free(place, now_s)
 
     def _silence(self, now_s: float) -> Move:
         """When all that run are silent, the next one is asked, and the old ones may still answer."""

@@ -22,6 +22,10 @@ _MOST_KEYS = 1000
 """Refused keys a call may go through at one target: more than any pool holds, less than for ever."""
 
 
+_SILENT_S = 10.0
+"""A target that was silent comes after others that are ready within so many seconds."""
+
+
 class Readiness(Protocol):
     """What is asked of a target before it is asked: its name, its health, its pace, and its limit's wait now."""
 
@@ -139,17 +143,24 @@ class Standings:
         """The server itself said: not before the deadline. Nobody has to wait to learn that."""
         return self.too_late_s is not None and at_s >= self.too_late_s
 
+    def end_untried(self, error: CallError) -> None:
+        """A request that was refused for good isn't brought before those that don't know it."""
+        for standing in self.of:
+            if not standing.tried and standing.ended is None:
+                standing.ended = error
+
     # Which target, and when.
 
     def choose(self, now_s: float, *, tried: bool) -> tuple[int | None, float]:
         """The target to ask and the instant from which on it may be asked; admission may take longer.
 
         In order of preference the first one whose breaker and backoff let it be asked now and whose limit is free (or
-        for an interactive call: nearly so); else whichever is ready first. One that was silent comes after all
-        others. Where every breaker is open, the callers take turns to probe. None: no target is left.
+        for an interactive call: nearly so); else whichever is ready first. One that was silent comes after all others
+        that are ready soon. Where every breaker is open, the callers take turns to probe. None: no target is left.
         """
         patience_s = 0.0 if self._settings.patience == "batch" else self._settings.limit_patience_s
         best: tuple[bool, float, int, float] | None = None
+        too_late_s = math.inf if self.too_late_s is None else self.too_late_s
         shut: tuple[bool, float, int] | None = None
         for place, standing in enumerate(self.of):
             if standing.ended is not None:
@@ -165,8 +176,9 @@ class Standings:
             if is_free and not standing.silent:
                 return place, now_s
             ready_s = now_s if is_free else max(standing.not_before_s, now_s + wait_s)
-            if best is None or (standing.silent, ready_s) < best[:2]:
-                best = (standing.silent, ready_s, place, now_s if is_free else standing.not_before_s)
+            rank = (ready_s >= too_late_s, ready_s + (_SILENT_S if standing.silent else 0.0))
+            if best is None or rank < best[:2]:
+                best = (*rank, place, now_s if is_free else standing.not_before_s)
         if best is not None:
             return best[2], best[3]
         if shut is None:
@@ -177,14 +189,14 @@ class Standings:
         turn_s = self._turns.ask_s(now_s, tried=tried)
         return shut[2], now_s + turn_s
 
-    def another(self, now_s: float) -> int | None:
+    def another(self, now_s: float, *, besides: int | None = None) -> int | None:
         """The target for one more attempt beside those that run: one that is free at once; None when there is none.
 
-        Those without a running attempt come first, those that were silent last.
+        Never `besides`. Those without a running attempt come first, those that were silent last.
         """
         best, best_rank = None, (math.inf, True)
         for place, standing in enumerate(self.of):
-            if standing.ended is not None or standing.not_before_s > now_s + EPSILON_S:
+            if place == besides or standing.ended is not None or standing.not_before_s > now_s + EPSILON_S:
                 continue
             rank = (standing.running, standing.silent)
             if rank < best_rank and self.is_free(place, now_s):
