@@ -207,7 +207,8 @@ class Breaker:
         """A running attempt is later than its kind: as bad as a failure, until it is heard or ends well after all."""
         self._leave(started_s, was_silent=False)
         self.silent_in_flight += 1
-        self._silent_row += 1
+        # A burst goes silent in one instant; what was started with it, or later, and did well speaks against a hang.
+        self._silent_row += started_s > self._best_s
         if self._is_up() and started_s > self._news_s:
             self._roll(now_s)
             self._doubts.setdefault(started_s, []).append(self._slot)
