@@ -289,6 +289,9 @@ class Plan:
         if place is None or not self._silences.withdraw():
             return WaitUntil(now_s + COLD_LOOK_S)
         self._was_silent = True
+        if self._settings.hedge == "auto":
+            # Never refused for want of it, but paid from there: hedges give way to what silence makes necessary.
+            self._hedges.budget.withdraw()
         return Start(place, retry=False, reason="silent")
 
     def _lateness(self, now_s: float) -> Move:
