@@ -32,7 +32,7 @@ _MOST_LATE: Final = 0.9
 """The earliest delay that is tried lets a tenth of the answers come first."""
 _LEAST_GAIN: Final = math.log(1.4)
 _AS_GOOD: Final = 0.98
-"""Among delays that gain nearly as much as the best, the one with the fewest hedges is taken, and of these the latest."""
+"""Among delays that gain nearly as much as the best, the one with the fewest hedges, and of these the latest."""
 
 
 class HedgePlanner:
