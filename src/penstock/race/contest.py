@@ -124,6 +124,8 @@ class Contest:
         if permit is None:
             return
         now_s = self._racing.now()
+        if plan.first_send_s is None:
+            self._racing.count_first()
         self._racing.books.chosen(move)
         run = self._run(self._attempt(move, now_s), place, now_s)
         plan.started(run.attempt, place, now_s, run=run)
@@ -235,8 +237,11 @@ class Contest:
     async def _abandon(self) -> None:
         """Nobody wants the reply any more: end everything, whoever else cancels meanwhile."""
         if self._won is not None:
-            self._sides.lose(self._won[1])
+            run, reply = self._won
             self._won = None
+            self._sides.lose(reply)
+            now_s = self._racing.now()
+            self._racing.books.lost(self._call, run, now_s, self._first_s(), why="cancelled by the caller")
         with contextlib.suppress(asyncio.CancelledError):
             await self._sides.end()
 
@@ -256,15 +261,13 @@ class Contest:
     def _pump(self) -> None:
         """Make moves while the worker awaits an attempt."""
         plan = self._the_plan()
-        while self._inline is not None:
+        while self._inline is not None and plan.running:
+            # With none left, the attempt that the worker awaits has been given up: the worker goes on by itself.
             move = plan.next(self._racing.now())
             if type(move) is WaitUntil:
                 self._alarm.set(move.at_s)
                 return
             if type(move) is Start:
-                if not plan.running:
-                    # The attempt that the worker awaits has been given up: the worker goes on by itself.
-                    return
                 if not self._launch(move):
                     self._alarm.set(plan.within(self._racing.now() + _NO_ROOM_S))
                     return

@@ -120,8 +120,8 @@ class Racing:
             return await self._contest(call, began_s)
         if settings.deadline_after_send_s is not None:
             deadline_s = send_deadline_of(call, settings, began_s, began_s)
-        if self._hedges and settings.hedge == "auto":
-            self.route.hedges.budget.deposit()
+        if self._hedges:
+            self.count_first()
         if deadline_s is not None or self._auto or call.stream or settings.stream_inside == "on":
             look_s = began_s + self.first_look_s
             look_s = look_s if deadline_s is None else min(look_s, deadline_s)
@@ -151,6 +151,11 @@ class Racing:
         now_s = self.now()
         self.books.was_good(0, ticket, began_s, now_s)
         return self._give(call, reply, attempt, 0, (attempt,), 1, now_s - began_s)
+
+    def count_first(self) -> None:
+        """A call is sent for the first time: that is what hedges are a share of."""
+        if self.settings.hedge == "auto":
+            self.route.hedges.budget.deposit()
 
     async def _contest(self, call: Call, began_s: float, plan: Plan | None = None) -> Reply:
         return await Contest(self, call, began_s, plan=plan).persist()

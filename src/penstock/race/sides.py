@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -13,6 +14,8 @@ from penstock.race.target import Permit
 from penstock.race.triggers import Try
 
 __all__ = ["Sides"]
+
+_log = logging.getLogger("penstock.race")
 
 Over = Callable[[Try, Permit, "asyncio.Task[Reply]"], None]
 
@@ -63,5 +66,8 @@ class Sides:
                 await self._losers.pop().aclose()
             except asyncio.CancelledError:
                 cancelled = True
+            except Exception:  # noqa: BLE001 - logged, and no concern of the caller
+                # Nobody wants it: that it fails to close costs nobody an answer.
+                _log.warning("a stream that lost its race failed to close", exc_info=True)
         if cancelled:
             raise asyncio.CancelledError

@@ -107,6 +107,8 @@ class Try:
         """The whole answer is here."""
         if self._latency is not None:
             self._latency.total.observe(now_s - self.started_s, now_s, ticket=self._total_ticket)
+            if self._first_ticket and self.first_token_s is None:
+                self._latency.first_token.observe(now_s - self.started_s, now_s, ticket=self._first_ticket)
             self._latency = None
 
     def was_cut(self, now_s: float) -> None:
