@@ -27,7 +27,8 @@ class Wheel:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._slots: dict[int, set[Alarm]] = {}
+        # In the order of setting, so that a seed decides the order of ringing.
+        self._slots: dict[int, dict[Alarm, None]] = {}
         self._order: list[int] = []
         self._due_slot: int | None = None
         self._timer: Any = None
@@ -38,18 +39,18 @@ class Wheel:
         slot = int(at_s * _PER_S + 1e-6) + 1
         alarms = self._slots.get(slot)
         if alarms is None:
-            self._slots[slot] = {alarm}
+            self._slots[slot] = {alarm: None}
             heappush(self._order, slot)
             if self._due_slot is None or slot < self._due_slot:
                 self._arm(slot)
         else:
-            alarms.add(alarm)
+            alarms[alarm] = None
         return slot
 
     def clear(self, alarm: Alarm, slot: int) -> None:
         alarms = self._slots.get(slot)
         if alarms is not None:
-            alarms.discard(alarm)
+            alarms.pop(alarm, None)
 
     def _arm(self, slot: int) -> None:
         if self._timer is not None:
