@@ -10,9 +10,10 @@ __all__ = ["ConcurrencyFinder"]
 class ConcurrencyFinder:
     """How many requests a server takes at once, engaged at its first 503 or 529.
 
-    Cut to 0.7 when a tenth of what was asked lately is refused, once for everything that was in flight then: a full
-    server refuses in masses, while one that fails now and then at random would be cut down to nothing if every
-    refusal counted. Without a cut, one more per round trip or 5 %, whichever is more.
+    Cut to 0.7 when clearly more than a tenth of what was asked lately is refused (two standard deviations), once for
+    everything that was in flight then: a full server refuses in masses, while one that fails now and then at random
+    would be cut down to nothing if every refusal counted. Without a cut, one more per round trip or 5 %, whichever is
+    more.
     """
 
     __slots__ = ("_accepted", "_cut_s", "_peak", "_refused", "most")
@@ -31,7 +32,8 @@ class ConcurrencyFinder:
         self._refused += 1
         self._peak = max(self._peak, in_flight)
         # Alone in flight there is no share to speak of: whoever refuses that is simply down, and backoff's business.
-        if self._refused < min(3, in_flight) or self._refused < 0.1 * (self._accepted + self._refused):
+        usual = 0.1 * (self._accepted + self._refused)
+        if self._refused < min(3, in_flight) or self._refused < usual + 2.0 * math.sqrt(usual):
             return
         self._cut_s = now_s
         self._accepted = self._refused = 0.0
