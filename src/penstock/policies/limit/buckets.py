@@ -17,9 +17,6 @@ HEADROOM = 0.995
 _SLACK_S = 0.05
 """How much of a bucket's time a late wake-up may catch up with."""
 
-_MOST_SPARE_S = 4.0
-"""What is given back is there for those who come next, up to so many seconds of the limit."""
-
 _CHARACTERS_PER_TOKEN = 4
 _FIRST_OUTPUT_TOKENS = 256
 
@@ -77,13 +74,16 @@ def _characters(part: object) -> int:
 class Bucket:
     """A known limit: fills at 0.995 of its rate, or of a share of it. A request passes once all that it needs is there.
 
+    What is given back is there for those who come next, up to `most_spare_s` seconds of the limit.
+
     It saves up for one request at a time (a burst of one), so a big request waits before it is sent and leaves no
     debt behind.
     """
 
-    __slots__ = ("_empty_s", "_share", "_spare_s", "_window_s", "capacity", "rate_per_s")
+    __slots__ = ("_empty_s", "_most_spare_s", "_share", "_spare_s", "_window_s", "capacity", "rate_per_s")
 
-    def __init__(self, limit: float, window_s: float) -> None:
+    def __init__(self, limit: float, window_s: float, most_spare_s: float = 0.0) -> None:
+        self._most_spare_s = most_spare_s
         self._empty_s = -math.inf
         # How far behind it is for what was given back, which others may use; not for having been idle.
         self._spare_s = 0.0
@@ -123,7 +123,7 @@ class Bucket:
         """Give back what was taken too much; a negative amount takes what was taken too little."""
         before_s = min(self._empty_s, now_s)
         self._empty_s -= amount / self.rate_per_s
-        self._spare_s = max(0.0, min(_MOST_SPARE_S, self._spare_s + before_s - min(self._empty_s, now_s)))
+        self._spare_s = max(0.0, min(self._most_spare_s, self._spare_s + before_s - min(self._empty_s, now_s)))
 
 
 class Ledger:

@@ -28,7 +28,9 @@ _GREW = 0.85
 _FAST_TAU_S = 15.0
 """Past the plateau by more than what a bucket can have saved up: the limit has grown."""
 _ENOUGH_ADMITTED = 25
-_MOST_MARKS = 16
+_CHANCE = 1.0
+_YOUNG_S = 60.0
+_MOST_MARKS = 32
 _SLOW_START_RATE = 2.0
 _SLOW_START_DOUBLES_S = 2.0
 _DEEPEST_CUT = 0.25
@@ -274,7 +276,7 @@ class RateFinder:
             mark = _Mark(resumed_s, admitted, self._idle_s, self._paused_s + refused_s)
         else:
             mark = _Mark(self._event_s, admitted, self._idle_s, self._paused_s)
-        self._paused_s += refused_s
+        self._paused_s += now_s - self._event_s
         if self._plateau is None:
             self._first_plateau(now_s, refused_s)
         else:
@@ -297,13 +299,17 @@ class RateFinder:
         if self._regime_s == -math.inf:
             self._regime_s = self._event_s
         tau_s = 1.2 * self._mean_refusals / (_REFUSED_SHARE * self._plateau)
-        if self._known is not None:
+        self._below = _BELOW
+        if self._known is not None and self._plateau > 0.95 * self._known:
+            self._below = _BELOW_KNOWN
             self._tau_s = min(max(_SHORTEST_KNOWN_TAU_S, tau_s), _LONGEST_TAU_S)
             return
         tau_s = min(max(_SHORTEST_TAU_S, tau_s), _LONGEST_TAU_S)
         tau_s = min(tau_s, max(_FIRST_TAU_S, 0.5 * (now_s - self._regime_s)))
-        is_window = now_s - self._window_s < _WINDOW_REMEMBERED_S
-        self._tau_s = max(tau_s, _WINDOW_TAU_S) if is_window else tau_s
+        self._tau_s = max(tau_s, _WINDOW_TAU_S) if self._is_window(now_s) else tau_s
+
+    def _is_window(self, now_s: float) -> bool:
+        return now_s - self._window_s < _WINDOW_REMEMBERED_S
 
     def _first_plateau(self, now_s: float, refused_s: float) -> None:
         """The first events, while no rate is known."""
@@ -327,7 +333,7 @@ class RateFinder:
         last = self._marks[-1]
         active_s = mark.at_s - last.at_s - (mark.idle_s - last.idle_s) - (mark.paused_s - last.paused_s)
         sent = mark.admitted - last.admitted + self._refusals
-        if refused_s <= _WINDOW_REFUSED_S and sent + 2 < _GREW * rate * active_s:
+        if refused_s <= _WINDOW_REFUSED_S and active_s >= 1.0 and sent + 2 < _GREW * rate * active_s:
             # A bucket admits what it admitted on the whole, a short window what came in the end. The latter, then:
             # if that is too much, it will be refused at once, and at a rate that didn't change.
             if self._plateau is not None and 0.9 * rate > 1.3 * self._plateau:
@@ -335,19 +341,24 @@ class RateFinder:
             self._plateau = 0.9 * rate
             self._marks.clear()
             return
+        # Told instants are exact enough to begin with; later on one unlucky moment mustn't undo what was learned.
+        chance = 0.0 if self._told and self._known is None and mark.at_s - self._regime_s < _YOUNG_S else _CHANCE
         found = rate
         for number, earlier in enumerate(reversed(self._marks)):
             admitted = mark.admitted - earlier.admitted
             busy_s = max(1e-3, mark.at_s - earlier.at_s - (mark.idle_s - earlier.idle_s))
-            found = (admitted if self._told else admitted + 1) / busy_s
+            # Few say little: as many more might have been admitted as chance allows.
+            found = (admitted + (0 if admitted >= _ENOUGH_ADMITTED else chance * math.sqrt(admitted + 1))) / busy_s
             if number == 0 and found < 0.8 * rate:
                 # Much less than before, whatever was counted then.
                 self._marks.clear()
                 break
             if admitted >= _ENOUGH_ADMITTED:
-                found = admitted / busy_s
                 break
         assert self._plateau is not None
+        if self._is_window(mark.at_s):
+            # What one pause leaves out is no rate, the whole minute is.
+            found = max(found, 0.95 * self._ledger.accepted_within(Ledger.WINDOW_S, mark.at_s) / Ledger.WINDOW_S)
         if found < 0.7 * self._plateau:
             self._doubt(mark.at_s)
         if found < _DEEPEST_CUT * rate:

@@ -14,6 +14,7 @@ __all__ = ["Taken", "TokenLimits"]
 _WINDOW_S = 60.6
 """A minute, and what clocks and networks may add to it."""
 _MINUTE_S = 60.0
+_SPARE_S = 4.0
 _IS_FULL = 0.7
 """A refusal is a matter of tokens when at least this part of their limit was used in the last minute."""
 _FIRST_STEP, _LAST_STEP = 0.004, 0.05
@@ -74,7 +75,7 @@ class TokenLimits:
 
     def __init__(self, config: Limits) -> None:
         own = {"tokens": config.tpm, "input_tokens": config.input_tpm, "output_tokens": config.output_tpm}
-        self._buckets = {name: Bucket(limit, _MINUTE_S) for name, limit in own.items() if limit is not None}
+        self._buckets = {name: Bucket(limit, _MINUTE_S, _SPARE_S) for name, limit in own.items() if limit is not None}
         self._minute: deque[Taken] = deque()
         self._used = dict.fromkeys(AMOUNT, 0)
         self._unsettled = 0
@@ -213,7 +214,7 @@ class TokenLimits:
         """`limit` is what counts from now on."""
         bucket = self._buckets.get(name)
         if bucket is None:
-            bucket = self._buckets[name] = Bucket(limit, window_s)
+            bucket = self._buckets[name] = Bucket(limit, window_s, _SPARE_S)
             bucket.use(self._share, now_s)
         else:
             bucket.retune(limit, window_s, now_s)
