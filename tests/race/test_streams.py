@@ -174,3 +174,17 @@ def test_a_deadline_ends_a_stream_in_the_caller_s_hands() -> None:
 
     assert run(main) == pytest.approx(10, abs=0.05)
     assert target.in_flight == 0
+
+
+def test_what_a_target_refused_for_good_isn_t_asked_of_it_when_a_stream_breaks_elsewhere() -> None:
+    refuses = ScriptedTarget("a/x", [an_error("context_too_long")])
+    breaks = ScriptedTarget("b/x", [Chunks([TextDelta("a"), an_error("transport")]), Chunks(WHOLE)])
+    settings = RaceSettings(fallback_on=frozenset({"context_too_long"}))
+
+    async def main() -> str:
+        stream = await build(refuses, breaks, settings=settings)(a_call(stream=True))
+        assert isinstance(stream, OpenStream)
+        return "".join([event.text async for event in stream if isinstance(event, TextDelta)])
+
+    assert run(main) == "ab"
+    assert (len(refuses.handler.calls), len(breaks.handler.calls)) == (1, 2)

@@ -6,10 +6,10 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from penstock.call import Attempt, Call, Event, Rung, Started
-from penstock.errors import CallError, DeadlineExceeded, Unanswered, unanswered
+from penstock.errors import VERDICTS, CallError, DeadlineExceeded, ErrorKind, Unanswered, unanswered
 from penstock.handler import OpenStream
 from penstock.race.alarm import Alarm, Wheel
 from penstock.race.contest import Contest
@@ -178,11 +178,16 @@ class Onward:
     async def _again(self, call: Call, rung: Rung, error: CallError) -> OpenStream:
         """The next stream of the answer; see `penstock.race.relay.Again`."""
         racing, broken = self._racing, self._run
+        # What was refused for good stays refused; a refused prefill is no word about the request itself.
+        refused = {attempt.target for attempt in self._attempts if _is_final(attempt) and attempt.reason != "resume"}
         places = [
             place
             for place, target in enumerate(racing.targets)
-            if rung == "anew"
-            or ((target.prefills or call.kind == "completion") and racing.route.refusals.takes(call, target.name))
+            if target.name not in refused
+            and (
+                rung == "anew"
+                or ((target.prefills or call.kind == "completion") and racing.route.refusals.takes(call, target.name))
+            )
         ]
         if not places:
             raise unanswered(self._attempts, error, message="no target continues an answer", requests_sent=self._number)
@@ -244,3 +249,9 @@ class Onward:
             unfinished = unanswered(self._attempts, error, requests_sent=self._number)
         self._racing.books.gave_up(self._call, unfinished)
         return unfinished
+
+
+def _is_final(attempt: Attempt) -> bool:
+    """Its target refused the request for good."""
+    verdict = None if attempt.error_kind is None else VERDICTS[cast(ErrorKind, attempt.error_kind)]
+    return verdict is not None and verdict.same_target == "never" and not verdict.key_is_bad
