@@ -90,14 +90,15 @@ class _Draft:
         return self.rng.choice((0.0, 0.1, 0.5, 0.9, 1.0))
 
 
-def draw_host(rng: random.Random, name: str, *, trouble: float) -> Host:
-    """A provider with up to two troubles; `trouble` is the share of those that have any."""
+def draw_host(rng: random.Random, name: str, *, trouble: float, moods: list[str] | None = None) -> Host:
+    """A provider with `moods`, else up to two of them; `trouble` is the share of those that have any."""
     draft = _Draft(rng)
     draft.behaviour["ttft_s"] = rng.choice((0.0, 0.05, 0.2, 0.5, 1.0, Lognormal(median=0.5, sigma=0.5)))
     draft.behaviour["tokens_per_s"] = rng.choice((None, None, 20.0, 100.0))
     if rng.random() < 0.2:
         draft.keys = _KEYS[: rng.choice((1, 2, 3))]
-    moods = rng.sample(sorted(_MOODS), rng.choice((1, 1, 2))) if rng.random() < trouble else []
+    if moods is None:
+        moods = rng.sample(sorted(_MOODS), rng.choice((1, 1, 2))) if rng.random() < trouble else []
     for mood in moods:
         _MOODS[mood](draft)
     lengths = {model: rng.choice((None, None, 6, 40)) for model in MODELS}
@@ -123,7 +124,8 @@ def draw_host(rng: random.Random, name: str, *, trouble: float) -> Host:
 def _longest_s(draft: _Draft, lengths: dict[str, int | None]) -> float:
     first_s = draft.behaviour["ttft_s"]
     rate = draft.behaviour["tokens_per_s"]
-    tokens = max(160 if length is None else length for length in lengths.values())
+    # Some ask for two choices at once.
+    tokens = 2 * max(160 if length is None else length for length in lengths.values())
     return (first_s if isinstance(first_s, float) else 5.0) + (tokens / rate if rate else 0.0)
 
 
@@ -136,7 +138,7 @@ def _phases(draft: _Draft, lengths: dict[str, int | None]) -> tuple[tuple[float,
         if at_s == CALM_S:
             # What is permanent by nature stays: a host that refuses a prompt for good doesn't change its mind.
             now["faults"] = tuple(fault for fault in draft.faults if fault.prompt_contains is not None)
-            now["ttft_s"] = 0.2
+            now |= {"ttft_s": 0.2, "tokens_per_s": None}
         else:
             now["faults"] = tuple(_shifted(fault, at_s) for fault in draft.faults)
         models = {model: Behaviour(**now, output_tokens=lengths[model]) for model in MODELS}

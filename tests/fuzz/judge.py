@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
+from tests.fuzz.budgets import overspent
 from tests.fuzz.play import End, Story
 from tests.fuzz.rightness import wrong_text
+from tests.fuzz.terms import EPSILON_S, asked_by, attempts_of, counts, deadline_s
 from tests.fuzz.truthfulness import paired, untrue_attempts
 from tests.fuzz.wires import Sent
 from tests.fuzz.worlds import Route, World
@@ -16,7 +18,6 @@ from penstock.errors import VERDICTS, DeadlineExceeded, Unanswered
 
 __all__ = ["complaints"]
 
-_EPSILON_S = 1e-6
 _TICK_S = 0.05
 """How late an end may be."""
 _LEAVING = {"cancelled": "cancel", "timeout": "timeout"}
@@ -24,7 +25,6 @@ _PLENTY_S = 8.0
 _ASIDE_S = 60.0
 """A refused key isn't tried again sooner."""
 _PERMANENT = (400, 404, 413, 422)
-_DEFAULT_DEADLINE_S = 120.0
 
 
 def complaints(story: Story) -> list[str]:
@@ -37,30 +37,6 @@ def complaints(story: Story) -> list[str]:
         for rule in _RULES:
             found += rule(story)
     return found
-
-
-def asked_by(story: Story, caller: int) -> list[Sent]:
-    """A caller's requests, in order."""
-    return [sent for sent in story.sent if sent.caller == caller]
-
-
-def deadline_s(world: World, end: End) -> float | None:
-    """The instant by which a caller must have its end; None when only a batch's own time bounds it."""
-    caller = end.caller
-    if caller.deadline_s is not None:
-        return end.began_s + caller.deadline_s
-    if caller.is_batch:
-        return None
-    return end.began_s + (world.routes[caller.route].deadline_s or _DEFAULT_DEADLINE_S)
-
-
-def attempts_of(end: End) -> tuple[Attempt, ...] | None:
-    """What the engine says that it did for a caller; None when it had no occasion to say it."""
-    if isinstance(end.error, Unanswered):
-        return end.error.attempts
-    if end.stream is not None:
-        return end.stream.attempts
-    return end.completion.attempts if end.completion is not None else None
 
 
 # -- every caller gets one end, in time
@@ -85,11 +61,11 @@ def _in_time(story: Story) -> Iterator[str]:
         if own_s is not None:
             for asked_s, ended_s in end.waits:
                 late_s = ended_s - _after_leaps(world, max(own_s, asked_s) + _TICK_S)
-                if late_s > _EPSILON_S:
+                if late_s > EPSILON_S:
                     yield f"{who}, which ended {end.how}, waited until {late_s:.3f} s after its deadline"
         if end.caller.leaves:
             late_s = end.ended_s - _after_leaps(world, end.began_s + end.caller.leaves_after_s)
-            if late_s > _EPSILON_S:
+            if late_s > EPSILON_S:
                 yield f"{who} ended {end.how} {late_s:.3f} s after it had left"
 
 
@@ -115,7 +91,7 @@ def _batch_in_time(story: Story) -> Iterator[str]:
         if own_s is not None:
             for asked_s, ended_s in end.waits:
                 late_s = ended_s - _after_leaps(world, max(sent[0].at_s + own_s, asked_s) + _TICK_S)
-                if late_s > _EPSILON_S:
+                if late_s > EPSILON_S:
                     yield f"c{end.caller.number}, of a batch, waited until {late_s:.3f} s after its time"
 
 
@@ -127,7 +103,7 @@ def _given_up_for_a_reason(story: Story) -> Iterator[str]:
         if not isinstance(end.error, Unanswered):
             continue
         own_s = deadline_s(story.world, end)
-        passed = own_s is not None and end.ended_s >= own_s - _EPSILON_S
+        passed = own_s is not None and end.ended_s >= own_s - EPSILON_S
         if isinstance(end.error, DeadlineExceeded):
             if own_s is not None and not passed and not end.caller.is_batch:
                 yield f"c{end.caller.number}: the deadline is said to have passed {own_s - end.ended_s:.3f} s too early"
@@ -141,7 +117,7 @@ def _may_give_up(world: World, end: End, error: Unanswered) -> bool:
         return False
     if VERDICTS[last.kind].other_target == "when_told" and last.kind not in route.fallback_on:
         return True
-    counted = sum(_counts(attempt) for attempt in error.attempts)
+    counted = sum(counts(attempt) for attempt in error.attempts)
     if route.max_attempts is not None and counted >= route.max_attempts:
         return True
     if end.completion is not None and end.completion.choices:
@@ -149,11 +125,6 @@ def _may_give_up(world: World, end: End, error: Unanswered) -> bool:
         return True
     left_s = (deadline_s(world, end) or math.inf) - end.ended_s
     return all(_is_ended(world, target, error, left_s) for target in route.targets)
-
-
-def _counts(attempt: Attempt) -> bool:
-    """Refusals at a limit are waits, and a refused key gives way to the next one."""
-    return attempt.error_kind not in ("rate_limited", "auth", "quota_exhausted")
 
 
 def _is_ended(world: World, target: str, error: Unanswered, left_s: float) -> bool:
@@ -165,12 +136,12 @@ def _is_ended(world: World, target: str, error: Unanswered, left_s: float) -> bo
         return True
     if kinds.count("empty") >= 2:
         return True
-    if len(host.good_keys) < len(host.keys):
-        # Bad keys may all have been found by others; a good one may have taken the place of nobody.
-        return not host.good_keys or any(kind in ("auth", "quota_exhausted") for kind in kinds)
-    if host.refuses_tokens and (not here or "too_big_for_limit" in kinds):
+    if len(host.good_keys) < len(host.keys) and (not host.good_keys or {"auth", "quota_exhausted"} & set(kinds)):
+        # Others may have found that a key is bad, or have taken the good one's place.
         return True
-    return any(_asked_wait_s(attempt) >= left_s - _EPSILON_S for attempt in here)
+    if host.refuses_tokens and (not here or "too_big_for_limit" in (*kinds, error.last and error.last.kind)):
+        return True
+    return any(_asked_wait_s(attempt) >= left_s - EPSILON_S for attempt in here)
 
 
 def _counts_kind(kind: str) -> bool:
@@ -189,9 +160,9 @@ def _asked_wait_s(attempt: Attempt) -> float:
 def _no_attempt_outlives_its_race(story: Story) -> Iterator[str]:
     for sent in story.sent:
         end = story.ends[sent.caller]
-        if sent.at_s > end.ended_s + _EPSILON_S:
+        if sent.at_s > end.ended_s + EPSILON_S:
             yield f"request {sent.number} was sent {sent.at_s - end.ended_s:.3f} s after c{sent.caller} had ended"
-        elif sent.ended_s is not None and sent.ended_s > end.ended_s + _EPSILON_S:
+        elif sent.ended_s is not None and sent.ended_s > end.ended_s + EPSILON_S:
             yield f"request {sent.number} outlived c{sent.caller} by {sent.ended_s - end.ended_s:.3f} s"
 
 
@@ -210,6 +181,33 @@ def _permanent_errors_are_final(story: Story) -> Iterator[str]:
             yield f"request {sent.number} asks {sent.target} again what it refused for good"
         if sent.status in _PERMANENT:
             refused.setdefault((sent.caller, sent.target, sent.body), sent)
+
+
+def _empty_twice_is_enough(story: Story) -> Iterator[str]:
+    for end in story.ends.values():
+        empty: dict[str, list[float]] = {}
+        for attempt, sent in paired(story, end):
+            if sent is None or sent.ended_s is None:
+                continue
+            before = empty.setdefault(attempt.target, [])
+            if sum(ended_s < sent.at_s - EPSILON_S for ended_s in before) >= 2:
+                yield f"request {sent.number} asks {attempt.target} again, which answered with nothing twice"
+            if attempt.error_kind == "empty":
+                before.append(sent.ended_s)
+
+
+def _stopping_errors_stop(story: Story) -> Iterator[str]:
+    """What another target would say as well is the end, unless the route names it in `fallback_on`."""
+    for end in story.ends.values():
+        told = story.world.routes[end.caller.route].fallback_on
+        over_s = math.inf
+        for attempt, sent in paired(story, end):
+            if sent is not None and sent.at_s > over_s + EPSILON_S:
+                yield f"request {sent.number} follows what was to stop c{end.caller.number}"
+            kind = attempt.error_kind
+            stops = kind is not None and kind not in told and VERDICTS[kind].other_target == "when_told"  # type: ignore[index]
+            if stops and sent is not None and sent.ended_s is not None:
+                over_s = min(over_s, sent.ended_s)
 
 
 def _bad_keys_are_set_aside(story: Story) -> Iterator[str]:
@@ -237,7 +235,7 @@ def _refusals_freeze(story: Story) -> Iterator[str]:
     until: dict[tuple[str, str], tuple[float, float]] = {}
     for sent in story.sent:
         since_s, until_s = until.get((sent.target, sent.key), (math.inf, 0.0))
-        if since_s + _EPSILON_S < sent.at_s < until_s - _EPSILON_S:
+        if since_s + EPSILON_S < sent.at_s < until_s - EPSILON_S:
             yield f"request {sent.number} was sent {until_s - sent.at_s:.3f} s before {sent.target} lets anybody in"
         if sent.status == 429 and sent.retry_after_s is not None and sent.ended_s is not None:
             until[sent.target, sent.key] = sent.ended_s, sent.ended_s + sent.retry_after_s
@@ -280,54 +278,8 @@ def _attempts_are_counted(story: Story) -> Iterator[str]:
     for end in story.ends.values():
         most = story.world.routes[end.caller.route].max_attempts
         attempts = attempts_of(end)
-        if most is not None and attempts is not None and (count := sum(map(_counts, attempts))) > most:
+        if most is not None and attempts is not None and (count := sum(map(counts, attempts))) > most:
             yield f"c{end.caller.number} had {count} attempts, {most} are allowed"
-
-
-def _budgets_hold(story: Story) -> Iterator[str]:
-    """Retries and fallbacks are paid for by successes, but for two last chances a call; hedges by first attempts."""
-    for route in story.world.routes.values():
-        ends = [end for end in story.ends.values() if end.caller.route == route.name]
-        patient = [end for end in ends if not end.caller.is_batch]
-        beyond = sum(sum(map(_was_extra, attempts_of(end) or ())) for end in patient)
-        allowed = 10 + 0.5 * sum(end.how == "answered" for end in ends) + 2 * len(patient) + _probes(story, route)
-        if beyond > allowed:
-            yield f"route {route.name} spent {beyond} retries, {allowed:g} were paid for"
-        hedges = sum(attempt.hedge for end in ends for attempt in attempts_of(end) or ())
-        most = _most_hedges(route, len(ends))
-        if hedges > most:
-            yield f"route {route.name} spent {hedges} hedges, {most:g} were paid for"
-        if any(_hedges_of(end) > 1 for end in ends):
-            yield f"route {route.name} hedged one answer twice"
-
-
-def _probes(story: Story, route: Route) -> float:
-    """A target that is down is asked about once a second, and one that comes back by as many as it bears."""
-    if not any(story.opened.get(target) for target in route.targets):
-        return 0.0
-    asked = [sent.at_s for sent in story.sent if sent.target in route.targets]
-    return 50.0 + 1.5 * (max(asked) - min(asked))
-
-
-def _was_extra(attempt: Attempt) -> bool:
-    return _counts(attempt) and attempt.reason in ("retry", "fallback", "resume")
-
-
-def _hedges_of(end: End) -> int:
-    """Beyond one for each stream that an answer took."""
-    attempts = attempts_of(end) or ()
-    return sum(attempt.hedge for attempt in attempts) - sum(attempt.reason == "resume" for attempt in attempts)
-
-
-def _most_hedges(route: Route, calls: int) -> float:
-    """A quarter of the bucket at first, and a bit over its share of the first attempts."""
-    hedge = route.extra.get("hedge", "off")
-    if hedge == "off":
-        return 0.0
-    if hedge != "auto":
-        return math.inf
-    share: float = route.extra.get("hedge_budget", 0.05)
-    return min(max(2000.0 * share, 20.0), 100.0) / 4 + 1.2 * share * calls
 
 
 def _one_after_the_other(story: Story) -> Iterator[str]:
@@ -338,7 +290,7 @@ def _one_after_the_other(story: Story) -> Iterator[str]:
             if sent is None or sent.ended_s is None:
                 continue
             beside = attempt.reason in ("hedge", "silent", "late")
-            if not beside and sent.at_s < busy_until_s - _EPSILON_S:
+            if not beside and sent.at_s < busy_until_s - EPSILON_S:
                 yield f"request {sent.number}, a {attempt.reason}, began beside another one of c{sent.caller}"
             busy_until_s = max(busy_until_s, sent.ended_s)
 
@@ -376,6 +328,24 @@ def _is_enough(world: World, route: Route, target: str, left_s: float) -> bool:
     )
 
 
+def _fallbacks_in_order(story: Story) -> Iterator[str]:
+    """Of the targets that a call hasn't tried, a sound one isn't passed over."""
+    for end in story.ends.values():
+        targets = story.world.routes[end.caller.route].targets
+        tried: set[str] = set()
+        for attempt, sent in paired(story, end):
+            if attempt.reason == "fallback" and attempt.target in targets:
+                passed = [target for target in targets[: targets.index(attempt.target)] if target not in tried]
+                sound = [target for target in passed if _was_sound(story, target)]
+                if sound:
+                    yield f"{attempt.id} passes {sound[0]} over{'' if sent is None else f', request {sent.number}'}"
+            tried.add(attempt.target)
+
+
+def _was_sound(story: Story, target: str) -> bool:
+    return story.world.hosts[target.partition("/")[0]].is_sound and not story.opened.get(target)
+
+
 def _in_order(story: Story) -> Iterator[str]:
     """A route's first target is asked first when nothing is wrong with it."""
     asked = set()
@@ -397,13 +367,16 @@ _RULES: tuple[Callable[[Story], Iterator[str]], ...] = (
     _no_attempt_outlives_its_race,
     _never_sent_too_late,
     _permanent_errors_are_final,
+    _empty_twice_is_enough,
+    _stopping_errors_stop,
     _bad_keys_are_set_aside,
     _refusals_freeze,
     _ceilings_hold,
     _attempts_are_counted,
-    _budgets_hold,
+    overspent,
     _one_after_the_other,
     _answered_if_anybody_can,
+    _fallbacks_in_order,
     _in_order,
     untrue_attempts,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ __all__ = ["Route", "World", "draw_world"]
 
 # Two that continue an assistant's message, each asked in its own way, and one of which nobody knows that it does.
 _NAMES = ("alpha", "groq", "vllm")
+_CROWDED = {"tail": ["slow_tail"], "out": ["out"]}
+"""What is wrong with every host that a crowd asks."""
 _STOPPING = sorted(kind for kind, verdict in VERDICTS.items() if verdict.other_target == "when_told")
 
 
@@ -66,18 +69,29 @@ def draw_world(seed: int) -> World:
     """The schedule of a seed; the same one everywhere and always, as long as nobody changes this package."""
     # A string is hashed alike by every process.
     rng = random.Random(f"penstock {seed}")
-    crowd = rng.random() < 0.02
+    # Many callers, for what only shows in numbers: budgets, breakers, learnt latencies.
+    crowd = rng.choice(("mixed", "tail", "out")) if rng.random() < 0.05 else ""
     count = 1 if rng.random() < 0.2 else rng.choice((2, 2, 3))
     # A quiet world is one in which the engine has nothing to excuse itself with.
     trouble = rng.choice((0.0, 0.4, 0.8, 1.0))
-    hosts = {name: draw_host(rng, name, trouble=trouble) for name in rng.sample(_NAMES, count)}
+    moods = _CROWDED.get(crowd)
+    hosts = {name: draw_host(rng, name, trouble=trouble, moods=moods) for name in rng.sample(_NAMES, count)}
     routes = {name: _draw_route(rng, name, hosts) for name in ("default", "other")[: rng.choice((1, 1, 2))]}
-    callers = draw_callers(rng, list(routes), crowd=crowd)
+    if crowd == "tail":
+        routes = {name: _eager(route) for name, route in routes.items()}
+    callers = draw_callers(rng, list(routes), crowd=bool(crowd))
     jumps = ((round(rng.uniform(0.0, 20.0), 2), rng.choice((0.3, 5.0, 60.0, 3600.0))),) if rng.random() < 0.06 else ()
     rotations = tuple(
         (round(rng.uniform(0.0, 10.0), 1), name) for name, host in hosts.items() if host.keys and rng.random() < 0.3
     )
     return World(seed, hosts, routes, callers, jumps, rotations)
+
+
+def _eager(route: Route) -> Route:
+    """One that hedges as often as it may, and may rarely."""
+    if len(route.targets) < 2:
+        return route
+    return dataclasses.replace(route, deadline_s=30.0, extra={"timeouts": {}, "hedge": "auto", "hedge_budget": 0.02})
 
 
 def _draw_route(rng: random.Random, name: str, hosts: dict[str, Host]) -> Route:
