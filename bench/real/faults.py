@@ -26,13 +26,23 @@ class Row:
     what: str
     targets: tuple[str, ...]
     in_flight: int
-    least: float
+    least: float | None
+    is_burst: bool = False
+    """As many questions as there are in flight, and no more after them, of penstock alone."""
 
 
 ROWS = (
     Row("one", "the first fails 30 %, the second is healthy", ("failing-1", "healthy"), 300, 1.0),
     Row("two", "two fail 30 % each, the third is healthy", ("failing-1", "failing-2", "healthy"), 300, 1.0),
     Row("hang", "all three hang 30 %, typically 2 s", ("hanging-1", "hanging-2", "hanging-3"), 500, 0.9999),
+    Row(
+        "burst",
+        "the same, 300 questions and no more",
+        ("hanging-1", "hanging-2", "hanging-3"),
+        300,
+        None,
+        is_burst=True,
+    ),
 )
 
 # A timeout that leaves room for every attempt within the deadline and is three times what is usual: what somebody
@@ -75,7 +85,8 @@ def _guests(stage: Stage, row: Row, peers: list[tuple[Client, dict[str, Any]]]) 
         return Guest(client.name, client, task)
 
     count, peers_count = (QUICK_COUNT, QUICK_PEERS_COUNT) if stage.is_quick else (COUNT, PEERS_COUNT)
-    own = guest(PENSTOCK, count, min(row.in_flight, count), {})
+    own = guest(PENSTOCK, row.in_flight if row.is_burst else count, min(row.in_flight, count), {})
+    peers = [] if row.is_burst else peers
     return [own, *(guest(client, peers_count, PEERS_IN_FLIGHT, settings) for client, settings in peers)]
 
 
