@@ -286,6 +286,11 @@ class Plan:
             cold = self.running[-1].streams and self.running[-1].first_token_s is None
             return WaitUntil(min(at_s, now_s + 4 * COLD_LOOK_S) if cold else at_s)
         place = self._standings.another(now_s)
+        if place is not None and self._standings.of[place].running:
+            # It may be slow and not dead: asked again and again it would be slower still.
+            again_s = self._triggers.again_at_s(self.running, self.deadline_s)
+            if now_s < again_s:
+                return WaitUntil(min(again_s, now_s + COLD_LOOK_S))
         if place is None or not self._silences.withdraw():
             return WaitUntil(now_s + COLD_LOOK_S)
         self._was_silent = True

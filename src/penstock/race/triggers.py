@@ -24,9 +24,14 @@ _SILENCE_S = 10.0
 """A silence that is too long for a target whose latencies nobody knows, where there is another one."""
 _TYPICAL = 3.0
 """Times its median: a first silence that means something. p95 alone would start one more for every twentieth call."""
-_STALL_LEAST_S = 1.0
+_STALL_LEAST_S = 3.0
 _STALL_TIMES = 8.0
 """Times the attempt's own mean gap between tokens: it stalls."""
+_FIRST_GAP_S = 0.5
+"""The gap that a stream is thought to begin with: its first tokens say nothing of their pace."""
+_ROUNDS = 24
+_LONGEST_ROUND_S = 5.0
+"""How many attempts beside its own silent ones a target gets for one call, and how far apart they are at most."""
 _RATE_OVER_S = 10.0
 _LEAST_MARGIN_S = 0.1
 _MARGIN = 0.05
@@ -200,7 +205,7 @@ class Triggers:
         if not run.streams:
             return math.inf
         if run.first_token_s is not None:
-            gap_s = (run.last_token_s - run.first_token_s) / max(1, run.tokens - 1)
+            gap_s = (run.last_token_s - run.first_token_s + _FIRST_GAP_S) / max(1, run.tokens)
             return run.last_token_s + max(_STALL_LEAST_S, _STALL_TIMES * gap_s)
         first = self._latencies[run.place].first_token
         p95_s = first.quantile_s(0.95, now_s)
@@ -210,6 +215,12 @@ class Triggers:
             return run.started_s + p95_s
         delay_s = max(p95_s, _TYPICAL * first.quantile_s(0.5, now_s))
         return run.started_s + (delay_s if alone else min(delay_s, max(_SILENCE_S, 1.5 * p95_s)))
+
+    def again_at_s(self, runs: list[Try], deadline_s: float | None) -> float:
+        """When a target may be asked beside its own silent attempts: each time after twice as long, up to a bound."""
+        first_s, last_s = runs[0].started_s, runs[-1].started_s
+        round_s = _LONGEST_ROUND_S if deadline_s is None else min(_LONGEST_ROUND_S, (deadline_s - first_s) / _ROUNDS)
+        return last_s + min(round_s, last_s - first_s)
 
     def late_at_s(self, run: Try, place: int, deadline_s: float, now_s: float) -> float:
         """The last moment at which the target at `place` can still answer before the deadline; inf when it can't."""
