@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import groupby
 
 from tests.fuzz.play import End, Story
 from tests.fuzz.terms import EPSILON_S, attempts_of, counts, deadline_s
 from tests.fuzz.truthfulness import paired
+from tests.fuzz.wires import Sent
 from tests.fuzz.worlds import Route
 
 from penstock.call import Attempt
@@ -35,28 +37,35 @@ def overspent(story: Story) -> Iterator[str]:
 
 
 def _never_overdrawn(story: Story, route: Route, ends: list[End]) -> Iterator[str]:
-    """The bucket of a route whose targets were never down, as full as it can have been.
-
-    Retries count that certainly were paid for: one is free, and comes when a third of a call's time has passed.
-    """
+    """The bucket of a route whose targets were never down, as full as it can have been at each instant."""
     entries: list[tuple[float, float, str]] = []
     for end in ends:
         if end.how != "unanswered":
             entries.append((end.ended_s, 0.5, ""))
-        own_s = deadline_s(story.world, end)
-        if end.caller.is_batch or own_s is None:
-            continue
-        for attempt, sent in paired(story, end):
-            certain = sent is not None and sent.at_s - end.began_s < 0.3 * (own_s - end.began_s) - EPSILON_S
-            if certain and sent is not None and attempt.reason == "retry" and counts(attempt):
-                entries.append((sent.at_s, -1.0, f"request {sent.number}"))
+        entries += [(sent.at_s, -1.0, f"request {sent.number}") for sent in _paid_for(story, end)]
     level = 10.0
     # What comes in the same instant is taken to have come in the best order.
-    for _, change, what in sorted(entries, key=lambda entry: (entry[0], -entry[1])):
-        level = min(10.0, level + change)
+    for _, together in groupby(sorted(entries), key=lambda entry: entry[0]):
+        changes = list(together)
+        level = min(10.0, level + sum(change for _, change, _ in changes))
         if level < 0.0:
-            yield f"{what} is a retry that nothing on route {route.name} had paid for"
+            yield f"{changes[0][2]} is a retry that nothing on route {route.name} had paid for"
             return
+
+
+def _paid_for(story: Story, end: End) -> list[Sent]:
+    """The retries of a call that were certainly paid for: one is free, after a third of the call's time."""
+    own_s = deadline_s(story.world, end)
+    if end.caller.is_batch or own_s is None:
+        return []
+    retries = [
+        sent
+        for attempt, sent in paired(story, end)
+        if sent is not None and attempt.reason == "retry" and counts(attempt)
+    ]
+    free_from_s = end.began_s + 0.3 * (own_s - end.began_s) - EPSILON_S
+    late = [sent for sent in retries if sent.at_s >= free_from_s]
+    return [sent for sent in retries if sent.at_s < free_from_s] + late[1:]
 
 
 def _probes(story: Story, route: Route) -> float:

@@ -37,6 +37,8 @@ class Host:
     """Those of `keys` that are accepted and have credit, in every phase."""
     limits: dict[str, int]
     """What the configuration says of its limits."""
+    is_limited: bool
+    """There is a limit, or the configuration says so."""
     refuses_tokens: bool
     """It may say of a single request that it is too big for its limit."""
     lazy_close: bool
@@ -114,6 +116,7 @@ def draw_host(rng: random.Random, name: str, *, trouble: float, moods: list[str]
         keys=draft.keys,
         good_keys=good,
         limits=draft.limits,
+        is_limited=bool(draft.limits) or any(limits),
         refuses_tokens="tpm" in draft.limits or any(limit is not None and limit.tpm is not None for limit in limits),
         lazy_close=rng.random() < 0.2,
         is_sound=not moods,

@@ -80,19 +80,13 @@ def _after_leaps(world: World, bound_s: float) -> float:
 def _batch_in_time(story: Story) -> Iterator[str]:
     """A batch's own time counts from the first send, waits at limits excluded: exactly so where nobody waits."""
     world = story.world
-    if any(host.limits for host in world.hosts.values()) or any(sent.status in (429, 503) for sent in story.sent):
+    if any(host.is_limited for host in world.hosts.values()) or any(sent.status in (429, 503) for sent in story.sent):
         return
     for end in story.ends.values():
-        manner = end.caller.manner
-        sent = asked_by(story, end.caller.number)
-        if not end.caller.is_batch or manner is None or not sent:
-            continue
-        own_s = manner.deadline_s or world.routes[end.caller.route].deadline_s
-        if own_s is not None:
-            for asked_s, ended_s in end.waits:
-                late_s = ended_s - _after_leaps(world, max(sent[0].at_s + own_s, asked_s) + _TICK_S)
-                if late_s > EPSILON_S:
-                    yield f"c{end.caller.number}, of a batch, waited until {late_s:.3f} s after its time"
+        for asked_s, ended_s in end.waits:
+            late_s = ended_s - _after_leaps(world, max(_batch_own_s(story, end), asked_s) + _TICK_S)
+            if late_s > EPSILON_S:
+                yield f"c{end.caller.number}, of a batch, waited until {late_s:.3f} s after its time"
 
 
 # -- giving up only for a reason
@@ -104,11 +98,19 @@ def _given_up_for_a_reason(story: Story) -> Iterator[str]:
             continue
         own_s = deadline_s(story.world, end)
         passed = own_s is not None and end.ended_s >= own_s - EPSILON_S
+        passed = passed or end.ended_s >= _batch_own_s(story, end) - EPSILON_S
         if isinstance(end.error, DeadlineExceeded):
             if own_s is not None and not passed and not end.caller.is_batch:
                 yield f"c{end.caller.number}: the deadline is said to have passed {own_s - end.ended_s:.3f} s too early"
         elif not passed and not _may_give_up(story.world, end, end.error):
             yield f"c{end.caller.number} was given up without a reason: {end.error!r}"
+
+
+def _batch_own_s(story: Story, end: End) -> float:
+    """When the time of a batch's call is over at the earliest: waits at limits come on top. inf for any other."""
+    manner, sent = end.caller.manner, asked_by(story, end.caller.number)
+    own_s = None if manner is None else manner.deadline_s or story.world.routes[end.caller.route].deadline_s
+    return math.inf if own_s is None or not sent else sent[0].at_s + own_s
 
 
 def _may_give_up(world: World, end: End, error: Unanswered) -> bool:
@@ -197,7 +199,10 @@ def _empty_twice_is_enough(story: Story) -> Iterator[str]:
 
 
 def _stopping_errors_stop(story: Story) -> Iterator[str]:
-    """What another target would say as well is the end, unless the route names it in `fallback_on`."""
+    """What another target would say as well is the end, unless the route names it in `fallback_on`.
+
+    Not of the attempts that ran beside it, nor of what goes on from there.
+    """
     for end in story.ends.values():
         told = story.world.routes[end.caller.route].fallback_on
         over_s = math.inf
@@ -206,8 +211,17 @@ def _stopping_errors_stop(story: Story) -> Iterator[str]:
                 yield f"request {sent.number} follows what was to stop c{end.caller.number}"
             kind = attempt.error_kind
             stops = kind is not None and kind not in told and VERDICTS[kind].other_target == "when_told"  # type: ignore[index]
-            if stops and sent is not None and sent.ended_s is not None:
-                over_s = min(over_s, sent.ended_s)
+            if stops and sent is not None and not _was_beside_others(story, sent):
+                over_s = min(over_s, sent.ended_s or math.inf)
+
+
+def _was_beside_others(story: Story, sent: Sent) -> bool:
+    """Whether others of its caller ran when it ended."""
+    over_s = sent.ended_s or math.inf
+    return any(
+        other is not sent and other.at_s <= over_s <= (other.ended_s or math.inf)
+        for other in asked_by(story, sent.caller)
+    )
 
 
 def _bad_keys_are_set_aside(story: Story) -> Iterator[str]:

@@ -36,8 +36,13 @@ def untrue_attempts(story: Story) -> Iterator[str]:
 
 
 def paired(story: Story, end: End) -> list[tuple[Attempt, Sent | None]]:
-    """Each attempt that is told with the request that it was; None for one that was ended before it could be sent."""
+    """Each attempt that is told with the request that it was; None for one that was ended before it could be sent.
+
+    Nothing where not all of them are told: there are too many.
+    """
     told = _told(end)
+    if told is not None and len(told[0]) >= _MOST_TOLD:
+        return []
     sent = [one for one in story.sent if one.caller == end.caller.number]
     pairs: list[tuple[Attempt, Sent | None]] = []
     at = 0
@@ -76,7 +81,7 @@ def _disagreements(
     unsent = [attempt for attempt, one in pairs if one is None]
     if any(not _was_unsent(attempt) for attempt in unsent):
         yield f"{len(pairs)} attempts are told, {len(sent)} were sent"
-    elif len(pairs) < _MOST_TOLD:
+    elif pairs:
         if count is not None and count - len(unsent) != len(sent):
             yield f"{count} requests are told, {len(sent)} were sent"
         if len(pairs) - len(unsent) != len(sent):
@@ -85,7 +90,7 @@ def _disagreements(
             if one is not None:
                 yield from _differences(attempt, one, sent[0].at_s)
     attempts = [attempt for attempt, _ in pairs]
-    if end.how == "answered" and sum(attempt.outcome == "answered" for attempt in attempts) != 1:
+    if end.how == "answered" and pairs and sum(attempt.outcome == "answered" for attempt in attempts) != 1:
         yield f"{[attempt.outcome for attempt in attempts]} is told of an answer"
     if any(attempt.outcome == "running" for attempt in attempts):
         yield "an attempt is said to run still"
