@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from penstock.call import RateLimits
 from penstock.catalog import providers, vendor
 from penstock.wire.openai import OpenAICodec
-from penstock.wire.openai.waits import go_duration_s
+from penstock.wire.waits import go_duration_s
 
 CASES = json.loads((Path(__file__).parent / "data" / "limits.json").read_text())
 NAMES = sorted({name for case in CASES for name in case["headers"]})

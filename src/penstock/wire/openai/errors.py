@@ -11,12 +11,10 @@ from typing import Any, Final
 
 from penstock.errors import CallError, ErrorKind
 from penstock.http import Headers, WireReply
-from penstock.wire.openai.fault import Fault, fault_in, mask_bytes, read_fault
-from penstock.wire.openai.waits import retry_after_s
+from penstock.wire.fault import Fault, fault_in, kept, read_fault, request_id_of
+from penstock.wire.waits import retry_after_s
 
 __all__ = ["CODES", "STATUSES", "TYPES", "classify", "in_band", "kept", "request_id_of"]
-
-MAX_KEPT_BODY: Final = 64 * 1024
 
 CODES: Final[dict[str, ErrorKind]] = {
     "insufficient_quota": "quota_exhausted",
@@ -131,32 +129,6 @@ _LOADING: Final = (
     r"|no available capacity"
 )
 _TOO_BIG: Final = r"limit:? ?([\d,]+)\b.{0,80}?requested:? ?([\d,]+)"
-
-_REQUEST_IDS: Final = (
-    "x-request-id",
-    "request-id",
-    "apim-request-id",
-    "x-amzn-requestid",
-    "mistral-correlation-id",
-    "x-generation-id",
-    "x-ds-trace-id",
-    "x-debug-trace-id",
-    "cf-ray",
-)
-
-
-def request_id_of(headers: Headers) -> str | None:
-    """The provider's name for this exchange, for its support."""
-    for name in _REQUEST_IDS:
-        value = headers.get(name)
-        if value:
-            return value
-    return None
-
-
-def kept(body: bytes) -> bytes:
-    """What an error keeps of a body: up to 64 KiB, without anything like a key."""
-    return mask_bytes(body[:MAX_KEPT_BODY])
 
 
 def classify(reply: WireReply) -> CallError:

@@ -8,7 +8,7 @@ from typing import Final
 from penstock.call import RateLimits
 from penstock.catalog import Vendor
 from penstock.http import Headers
-from penstock.wire.openai.waits import MAX_WAIT_S, go_duration_s, http_date_s
+from penstock.wire.waits import MAX_WAIT_S, go_duration_s, http_date_s
 
 __all__ = ["limits_reader"]
 

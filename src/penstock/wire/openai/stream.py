@@ -26,8 +26,8 @@ from penstock.call import (
 )
 from penstock.catalog import Vendor
 from penstock.errors import CallError, ErrorKind
+from penstock.wire.fault import fault_in, read_fault
 from penstock.wire.openai.errors import in_band, kept
-from penstock.wire.openai.fault import fault_in, read_fault
 from penstock.wire.openai.shapes import Chunk, ChunkChoice, Delta, ToolFragment, decode_chunk, repair
 from penstock.wire.openai.words import finish_of, split_parts, usage_of
 from penstock.wire.sse import ServerEvent, SSEDecoder

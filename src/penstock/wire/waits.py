@@ -9,7 +9,7 @@ from typing import Final
 
 from penstock.errors import ErrorKind
 from penstock.http import Headers
-from penstock.wire.openai.fault import Fault
+from penstock.wire.fault import Fault
 
 __all__ = ["MAX_WAIT_S", "go_duration_s", "http_date_s", "retry_after_s"]
 

@@ -1,19 +1,34 @@
-"""What an error body says, whatever its shape: eight vendors, eight shapes, one `Fault`."""
+"""What an error says, whatever its shape: eight vendors, eight shapes, one `Fault`. What every wire needs of it."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-__all__ = ["Fault", "fault_in", "mask", "mask_bytes", "read_fault"]
+from penstock.http import Headers
+
+__all__ = ["MAX_KEPT_BODY", "Fault", "fault_in", "kept", "mask", "mask_bytes", "read_fault", "request_id_of"]
+
+MAX_KEPT_BODY: Final = 64 * 1024
 
 _KEYS = r"(?<![A-Za-z0-9])(?:sk|pk|rk|gsk|xai|pplx|hf|fw|csk|tgp|nvapi|r8|AIza)[-_A-Za-z0-9*.…]{7,}"
 _SECRET = rf"{_KEYS}|(?<=Bearer )[^\s\"'\\,]{{7,}}|(?<=provided: )[^\s\"'\\,]{{7,}}"
 _SECRET_BYTES = _SECRET.replace("…", "").encode()
 _TITLE = rb"(?is)<title[^>]*>\s*(.{1,200}?)\s*</title>"
 _MAX_MESSAGE = 500
+_REQUEST_IDS: Final = (
+    "x-request-id",
+    "request-id",
+    "apim-request-id",
+    "x-amzn-requestid",
+    "mistral-correlation-id",
+    "x-generation-id",
+    "x-ds-trace-id",
+    "x-debug-trace-id",
+    "cf-ray",
+)
 # Patterns are compiled by `re` when an error first needs them: most runs never do.
 
 
@@ -43,6 +58,20 @@ def mask(text: str) -> str:
 def mask_bytes(body: bytes) -> bytes:
     """The same for a body that is kept."""
     return re.sub(_SECRET_BYTES, b"***", body)
+
+
+def request_id_of(headers: Headers) -> str | None:
+    """The provider's name for this exchange, for its support."""
+    for name in _REQUEST_IDS:
+        value = headers.get(name)
+        if value:
+            return value
+    return None
+
+
+def kept(body: bytes) -> bytes:
+    """What an error keeps of a body: up to 64 KiB, without anything like a key."""
+    return mask_bytes(body[:MAX_KEPT_BODY])
 
 
 def read_fault(body: bytes) -> Fault:
