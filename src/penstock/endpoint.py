@@ -7,12 +7,13 @@ import math
 from collections.abc import AsyncIterator, Callable
 
 from penstock.call import Call, Event, RateLimits, Reply, TextDelta
+from penstock.credentials.signing import Credential
 from penstock.errors import CallError
 from penstock.handler import OpenStream
 from penstock.http import Headers, Timeouts, Transport, WireReply, WireRequest, WireStream
 from penstock.wire.codec import Codec, Decoder
 
-__all__ = ["Bearer", "Endpoint", "Learn", "Sign"]
+__all__ = ["Bearer", "Endpoint", "HeaderKey", "Learn", "Sign"]
 
 Sign = Callable[[WireRequest, str], WireRequest]
 """Puts a key on a request, on every attempt. The headers it was given are shared: it copies before it adds."""
@@ -26,12 +27,14 @@ _LOOK_EVERY_S = 0.05
 _READ_OUT_S = 0.05
 
 
-class Bearer:
-    """`Authorization: Bearer KEY`. Remembers what it signed, so that no shared headers are copied twice."""
+class HeaderKey:
+    """The key in header `name`, behind `prefix`. Remembers what it signed: no shared headers are copied twice."""
 
-    __slots__ = ("_signed",)
+    __slots__ = ("_name", "_prefix", "_signed")
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, prefix: str = "") -> None:
+        self._name = name
+        self._prefix = prefix
         # The headers that were signed are kept beside the result: their id stays theirs as long as the entry lives.
         self._signed: dict[tuple[int, str], tuple[dict[str, str], dict[str, str]]] = {}
 
@@ -42,12 +45,21 @@ class Bearer:
         if known is None:
             if len(self._signed) >= _MOST_SIGNED:
                 self._signed.clear()
-            known = self._signed[place] = (headers, {**headers, "authorization": f"Bearer {key}"})
+            known = self._signed[place] = (headers, {**headers, self._name: self._prefix + key})
         request.headers = known[1]
         return request
 
     def __repr__(self) -> str:
-        return "Bearer()"
+        return f"{type(self).__name__}({self._name!r})"
+
+
+class Bearer(HeaderKey):
+    """`Authorization: Bearer KEY`."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("authorization", "Bearer ")
 
 
 class Endpoint:
@@ -59,6 +71,7 @@ class Endpoint:
 
     __slots__ = (
         "_codec",
+        "_credential",
         "_look_again_s",
         "_now",
         "_sign",
@@ -80,7 +93,9 @@ class Endpoint:
         timeouts: Timeouts | None = None,
         stream_timeouts: Timeouts | None = None,
         sign: Sign | None = None,
+        credential: Credential | None = None,
     ) -> None:
+        """`sign` puts a pool's key on; without a key `credential` signs, when there is one."""
         self.model = model
         self.name = name
         self._codec = codec
@@ -90,6 +105,7 @@ class Endpoint:
         self._timeouts = timeouts or Timeouts(between_bytes=None)
         self._stream_timeouts = stream_timeouts or Timeouts()
         self._sign = sign or Bearer()
+        self._credential = credential
 
     def __repr__(self) -> str:
         return f"Endpoint({self.name!r})"
@@ -101,28 +117,57 @@ class Endpoint:
         answer. Raises `CallError` with `target` filled in; `partial` holds the text that a broken stream had brought.
         """
         try:
-            streams = call.stream
-            request = self._codec.encode_request(call, self.model, stream=streams)
+            request = self._codec.encode_request(call, self.model, stream=call.stream)
             if key is not None:
-                request = self._sign(request, key)
-            timeouts = self._stream_timeouts if streams else self._timeouts
-            if call.deadline_s is not None:
-                timeouts = _narrowed(timeouts, call.deadline_s - self._now())
-            if streams:
-                return await self._open(call, request, timeouts, learn)
-            reply = await self._transport.send(request, timeouts)
-            if 200 <= reply.status < 300:
-                now_s = self._now()
-                if now_s >= self._look_again_s:
-                    self._look_again_s = now_s + _LOOK_EVERY_S
-                    self._teach(reply.headers, learn)
-                return self._codec.decode_reply(call, reply)
-            raise self._refusal(reply, learn)
+                return await self._exchange(call, self._sign(request, key), learn)
+            if self._credential is None:
+                return await self._exchange(call, request, learn)
+            return await self._vouched(call, request, learn, self._credential)
         except CallError as error:
             error.target = self.name
             raise
 
-    async def _open(self, call: Call, request: WireRequest, timeouts: Timeouts, learn: Learn | None) -> OpenStream:
+    async def _vouched(self, call: Call, bare: WireRequest, learn: Learn | None, credential: Credential) -> Reply:
+        """The exchange with a credential's signature; once more when only that was stale: nothing was worked on."""
+        for trial in range(2):
+            if (waiting := credential.waits()) is not None:
+                await waiting
+            request = credential.sign(bare)
+            refused: list[WireReply] = []
+            try:
+                return await self._exchange(call, request, learn, refused)
+            except CallError:
+                if trial or not refused or not credential.renewed(request, refused[0]):
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _exchange(
+        self, call: Call, request: WireRequest, learn: Learn | None, refused: list[WireReply] | None = None
+    ) -> Reply:
+        """One request and what it brought. A refusal is put into `refused` before it is raised."""
+        streams = call.stream
+        timeouts = self._stream_timeouts if streams else self._timeouts
+        if call.deadline_s is not None:
+            timeouts = _narrowed(timeouts, call.deadline_s - self._now())
+        if streams:
+            return await self._open(call, request, timeouts, learn, refused)
+        reply = await self._transport.send(request, timeouts)
+        if 200 <= reply.status < 300:
+            now_s = self._now()
+            if now_s >= self._look_again_s:
+                self._look_again_s = now_s + _LOOK_EVERY_S
+                self._teach(reply.headers, learn)
+            return self._codec.decode_reply(call, reply)
+        raise self._refusal(reply, learn, refused)
+
+    async def _open(
+        self,
+        call: Call,
+        request: WireRequest,
+        timeouts: Timeouts,
+        learn: Learn | None,
+        refused: list[WireReply] | None,
+    ) -> OpenStream:
         wire = await self._transport.stream(request, timeouts)
         if 200 <= wire.status < 300:
             self._teach(wire.headers, learn)
@@ -138,9 +183,11 @@ class Endpoint:
             body = b""
         finally:
             await wire.aclose()
-        raise self._refusal(WireReply(wire.status, wire.headers, body), learn)
+        raise self._refusal(WireReply(wire.status, wire.headers, body), learn, refused)
 
-    def _refusal(self, reply: WireReply, learn: Learn | None) -> CallError:
+    def _refusal(self, reply: WireReply, learn: Learn | None, refused: list[WireReply] | None) -> CallError:
+        if refused is not None:
+            refused.append(reply)
         self._teach(reply.headers, learn)
         return self._codec.classify(reply)
 

@@ -190,8 +190,10 @@ class _Job:
     def _sink(self, growing: GrowingOutput | None) -> Sink:
         journal = self._opened.journal
         encode: Callable[[Completion], bytes] = self._engine.encode
+        writes_openai = self._engine.writes_openai
         if journal is None:
-            return LineSink(encode, sys.stdout.buffer, sys.stderr.buffer, self._opened.run_id)
+            out, errors = sys.stdout.buffer, sys.stderr.buffer
+            return LineSink(encode, out, errors, self._opened.run_id, writes_openai=writes_openai)
         return JournalSink(
             journal,
             encode,
@@ -199,6 +201,7 @@ class _Job:
             on_error=self._cannot_write,
             lines=growing.add if growing is not None else None,
             bound=max(4096, 2 * (self._settings.concurrency or 0)),
+            writes_openai=writes_openai,
         )
 
     def _growing(self) -> GrowingOutput | None:

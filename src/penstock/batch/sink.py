@@ -17,10 +17,13 @@ from penstock.batch.writer import Written
 from penstock.call import Completion, Kind, Status, Usage, status_of
 from penstock.errors import Unanswered
 
-__all__ = ["Encode", "JournalSink", "LineSink", "Sink"]
+__all__ = ["Encode", "JournalSink", "LineSink", "Sink", "WritesOpenAI"]
 
 Encode = Callable[[Completion], bytes]
 """The OpenAI object of a completion that has no raw one. Called on the loop or in the journal's thread."""
+
+WritesOpenAI = Callable[[str], bool]
+"""Whether a target's raw bodies are OpenAI's objects, so that they are kept as they are."""
 
 Shared = tuple[int, str | None, bytes]
 """An answer that equal rows share: its body's number, request id, meta."""
@@ -55,21 +58,24 @@ latency, whether it was cached, status and usage."""
 class _Recorder:
     """Makes records: what is common to every sink."""
 
-    def __init__(self, encode_completion: Encode) -> None:
+    def __init__(self, encode_completion: Encode, writes_openai: WritesOpenAI | None) -> None:
         self._encode = encode_completion
+        self._writes_openai = writes_openai or (lambda _: True)
 
     def told(self, item: Item, completion: Completion, body: int) -> _Told:
         """What a record needs of an answer. The rest, and there is more of it, is let go while it is still at hand.
 
-        An answer that came as a stream has no body: it is made where the record is.
+        An answer that came as a stream has no body, and one of another wire than OpenAI's has not the output's: it is
+        made where the record is.
         """
+        raw = completion.raw
         return (
             item.idx,
             item.custom_id,
             item.digest,
             item.kind,
             body,
-            completion.raw or completion,
+            raw if raw and self._writes_openai(completion.target) else completion,
             completion.request_id,
             completion.target,
             completion.requests_sent,
@@ -162,10 +168,14 @@ class JournalSink:
         on_error: Callable[[Exception], None],
         lines: Callable[[Sequence[Written]], None] | None = None,
         bound: int = 4096,
+        writes_openai: WritesOpenAI | None = None,
     ) -> None:
-        """`lines`, called in the writer's thread after each commit, is the growing output of an unordered run."""
+        """`lines`, called in the writer's thread after each commit, is the growing output of an unordered run.
+
+        Without `writes_openai` every raw body is OpenAI's.
+        """
         self._journal = journal
-        self._recorder = _Recorder(encode_completion)
+        self._recorder = _Recorder(encode_completion, writes_openai)
         self._next_body = journal.next_body()
         self._recent: dict[bytes, Shared] = {}
         self._lines = lines
@@ -222,8 +232,16 @@ class JournalSink:
 class LineSink:
     """Answers as lines on a stream as they come, failures on another. Nothing is kept: what is gone is gone."""
 
-    def __init__(self, encode_completion: Encode, answers: IO[bytes], errors: IO[bytes], run_id: str) -> None:
-        self._recorder = _Recorder(encode_completion)
+    def __init__(
+        self,
+        encode_completion: Encode,
+        answers: IO[bytes],
+        errors: IO[bytes],
+        run_id: str,
+        *,
+        writes_openai: WritesOpenAI | None = None,
+    ) -> None:
+        self._recorder = _Recorder(encode_completion, writes_openai)
         self._answers = answers
         self._errors = errors
         self._run_id = run_id

@@ -186,6 +186,7 @@ class _Journalled:
             in_flight=lambda: self._in_flight,
             on_error=self._cannot_write,
             bound=max(4096, 2 * concurrency),
+            writes_openai=self._engine.writes_openai,
         )
         stopped: str | None = "interrupted"
 

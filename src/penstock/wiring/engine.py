@@ -7,18 +7,17 @@ import random
 from collections.abc import Callable
 from typing import Literal
 
-from penstock.call import Call, Completion, Kind
+from penstock.call import Completion, Kind
 from penstock.clock import Clock, LoopClock
 from penstock.config import Config, RouteTimeouts, Selection, TargetName, resolve
 from penstock.credentials import KeyPool
 from penstock.endpoint import Endpoint
 from penstock.errors import CallError, ConfigError
 from penstock.handler import Handler
-from penstock.http import Transport, WireReply
+from penstock.http import Transport
 from penstock.observers.logging import PromptLog, prompts_wanted
 from penstock.policies.limit import Limiter, Limits
 from penstock.race import Hedges, ProbeTurns, RaceSettings, RaceStats, Route, race
-from penstock.wire.openai import OpenAICodec
 from penstock.wiring.estimate import Asked, estimate
 from penstock.wiring.providers import ProviderPlan, known_providers, plan_provider
 from penstock.wiring.reports import EngineStats, engine_stats
@@ -26,14 +25,15 @@ from penstock.wiring.rotation import Rotation, rotate
 from penstock.wiring.routes import check_hedge, check_overrides, phases, race_settings, timeouts_of
 from penstock.wiring.running import (
     Keys,
+    address_of,
     key_pool,
     list_models,
-    open_codec,
     open_provider_transport,
 )
 from penstock.wiring.settings import Manner, Models, Overrides, Transports
 from penstock.wiring.target import LimitedTarget, Standing
 from penstock.wiring.tree import draw, limits_text, plan_text, race_lines
+from penstock.wiring.wires import Speaker, as_openai, dialect_of, from_openai, writes_openai
 
 __all__ = ["Engine", "build"]
 
@@ -95,7 +95,8 @@ class Engine:
     def _forget(self) -> None:
         """Everything that belongs to a loop."""
         self._clock: Clock | None = None
-        self._transports: dict[str, tuple[OpenAICodec, Transport]] = {}
+        self._transports: dict[str, Transport] = {}
+        self._speakers: dict[tuple[str, str], Speaker] = {}
         self._standings: dict[str, Standing] = {}
         self._targets: dict[tuple[TargetName, RouteTimeouts], LimitedTarget] = {}
         self._routes: dict[Selection, Route] = {}
@@ -150,19 +151,18 @@ class Engine:
         """From what is asked to the tokens that it may cost at a limiter."""
         return estimate
 
+    def writes_openai(self, target: str) -> bool:
+        """Whether the body of this target's answers is OpenAI's own object; else `encode` makes one."""
+        provider, _, model = target.partition("/")
+        return writes_openai(self.plan(provider), model)
+
     def encode(self, completion: Completion) -> bytes:
         """The completion as OpenAI's object of its kind."""
-        from penstock.wire.openai.server import encode_reply
-
-        return encode_reply(completion).body
+        return as_openai(completion)
 
     def decode(self, kind: Kind, target: str, raw: bytes) -> Completion:
-        """The completion in a target's body that was kept. Raises `CallError` when it is none."""
-        plan = self.plan(target.partition("/")[0])
-        reply = WireReply(200, {}, raw)
-        return OpenAICodec(plan.vendor, "http://kept.invalid").decode_reply(
-            Call(id="", model="", body={}, kind=kind), reply
-        )
+        """The completion in OpenAI's object of a target's answer that was kept. Raises `CallError` when it is none."""
+        return from_openai(self.plan(target.partition("/")[0]), kind, raw)
 
     def waiting(self) -> int:
         """Calls that wait at a limit or between two attempts, now."""
@@ -211,8 +211,8 @@ class Engine:
         plan = self.plan(provider)
         plan.check()
         _ = self.clock
-        codec, transport = self._connection(provider)
-        return await list_models(plan, codec, transport, self._pool(provider))
+        speaker = self._speaker(TargetName(provider, ""))
+        return await list_models(plan, speaker, self._transport(provider), self._pool(provider))
 
     async def aclose(self) -> None:
         """Close every connection; what still runs ends with an error. An engine that is asked again opens anew."""
@@ -220,7 +220,7 @@ class Engine:
             return
         for target in self._targets.values():
             target.close()
-        transports = [transport for _, transport in self._transports.values()]
+        transports = list(self._transports.values())
         self._forget()
         self._loop = None
         for transport in transports:
@@ -280,19 +280,20 @@ class Engine:
         if target is None:
             if len(self._targets) >= _MOST_TARGETS:
                 raise ConfigError(f"more than {_MOST_TARGETS} different models in one engine")
-            codec, transport = self._connection(name.provider)
+            speaker = self._speaker(name)
             unary, stream = phases(timeouts, name.model)
             endpoint = Endpoint(
-                codec,
-                transport,
+                speaker.codec,
+                self._transport(name.provider),
                 model=name.model,
                 name=str(name),
                 now=self.clock.now,
                 timeouts=unary,
                 stream_timeouts=stream,
+                sign=speaker.sign,
             )
             target = self._targets[name, timeouts] = LimitedTarget(
-                self._standing(name), endpoint, prefills=codec.prefills(name.model)
+                self._standing(name), endpoint, prefills=speaker.codec.prefills(name.model)
             )
         return target
 
@@ -327,17 +328,26 @@ class Engine:
             pool = self._pools[provider] = key_pool(self.plan(provider))
         return pool
 
-    def _connection(self, provider: str) -> tuple[OpenAICodec, Transport]:
-        connection = self._transports.get(provider)
-        if connection is None:
-            plan = self.plan(provider)
+    def _transport(self, provider: str) -> Transport:
+        transport = self._transports.get(provider)
+        if transport is None:
             try:
                 transport = (
-                    open_provider_transport(plan, self.clock, concurrency=self._concurrency)
+                    open_provider_transport(self.plan(provider), self.clock, concurrency=self._concurrency)
                     if self._open_transport is None
                     else self._open_transport(provider, self.clock)
                 )
             except CallError as error:
                 raise ConfigError(f"{provider}: {error.message}") from error
-            connection = self._transports[provider] = (open_codec(plan), transport)
-        return connection
+            self._transports[provider] = transport
+        return transport
+
+    def _speaker(self, name: TargetName) -> Speaker:
+        """The codec and the signature for a model; models of one provider that speak alike share them."""
+        plan = self.plan(name.provider)
+        dialect = dialect_of(plan, name.model)
+        place = (name.provider, dialect.name)
+        speaker = self._speakers.get(place)
+        if speaker is None:
+            speaker = self._speakers[place] = Speaker(dialect.open(plan, address_of(plan)), dialect.sign())
+        return speaker

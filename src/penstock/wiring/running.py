@@ -8,20 +8,19 @@ import msgspec
 
 from penstock.clock import Clock
 from penstock.credentials import KeyPool, Secret
-from penstock.endpoint import Bearer
 from penstock.errors import CallError, ConfigError
 from penstock.http import Pool, Timeouts, Transport, WireRequest
 from penstock.observers.logging import never_show
-from penstock.wire.openai import OpenAICodec
 from penstock.wiring.providers import ProviderPlan
+from penstock.wiring.wires import Speaker
 
 _LIST_S = 30.0
 
 __all__ = [
     "Keys",
+    "address_of",
     "key_pool",
     "list_models",
-    "open_codec",
     "open_provider_transport",
 ]
 
@@ -57,13 +56,13 @@ def key_pool(plan: ProviderPlan) -> KeyPool:
     return KeyPool(secrets, name=plan.name, files=plan.keys.files, announce=never_show)
 
 
-def open_codec(plan: ProviderPlan) -> OpenAICodec:
-    """The provider's wire. In the process itself the simulator is reached by an address that is none."""
+def address_of(plan: ProviderPlan) -> str:
+    """Where a provider is. In the process itself the simulator is reached by an address that is none."""
     if plan.base_url is None:
         from penstock.simulator.memory import BASE_URL
 
-        return OpenAICodec(plan.vendor, BASE_URL, headers=plan.headers)
-    return OpenAICodec(plan.vendor, plan.base_url, headers=plan.headers)
+        return BASE_URL
+    return plan.base_url
 
 
 def open_provider_transport(plan: ProviderPlan, clock: Clock, *, concurrency: int) -> Transport:
@@ -80,19 +79,17 @@ def open_provider_transport(plan: ProviderPlan, clock: Clock, *, concurrency: in
     return open_transport(plan.config.transport or "wreq", pool)
 
 
-async def list_models(plan: ProviderPlan, codec: OpenAICodec, transport: Transport, pool: KeyPool) -> list[str]:
+async def list_models(plan: ProviderPlan, speaker: Speaker, transport: Transport, pool: KeyPool) -> list[str]:
     """The ids in the provider's list of models. Raises `CallError`, `target` filled in."""
-    base_url = plan.base_url
-    if base_url is None:
-        from penstock.simulator.memory import BASE_URL as base_url  # noqa: N811
+    base_url = address_of(plan)
     request = WireRequest("GET", f"{base_url}/models", {name.lower(): text for name, text in plan.headers.items()})
     secret = pool.keys[0].secret
     if secret is not None:
-        request = Bearer()(request, secret.reveal())
+        request = speaker.sign(request, secret.reveal())
     try:
         reply = await transport.send(request, Timeouts(total=_LIST_S))
         if not 200 <= reply.status < 300:
-            raise codec.classify(reply)
+            raise speaker.codec.classify(reply)
         return [model.id for model in msgspec.json.decode(reply.body, type=_ModelList).data]
     except CallError as error:
         error.target = plan.name

@@ -1,0 +1,76 @@
+"""The table of wires: for a provider's model, which codec speaks to it and what signs for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from penstock.call import Call, Completion, Kind
+from penstock.endpoint import Bearer, Sign
+from penstock.errors import ConfigError
+from penstock.http import WireReply
+from penstock.wire.codec import Codec
+from penstock.wiring.providers import ProviderPlan
+
+__all__ = ["DIALECTS", "Dialect", "Speaker", "as_openai", "dialect_of", "from_openai", "writes_openai"]
+
+
+class Dialect(NamedTuple):
+    """One form of a wire, as one codec and one signature speak it."""
+
+    name: str
+    open: Callable[[ProviderPlan, str], Codec]
+    """The codec for a provider at an address. Imports it: only the wires that are used are loaded."""
+    sign: Callable[[], Sign] = Bearer
+    """What puts a key on."""
+    writes_openai: bool = False
+    """The body of an answer is OpenAI's object of its kind."""
+
+
+class Speaker(NamedTuple):
+    """An open dialect: what the targets of one provider that speak alike share."""
+
+    codec: Codec
+    sign: Sign
+
+
+def _openai(plan: ProviderPlan, base_url: str) -> Codec:
+    from penstock.wire.openai import OpenAICodec
+
+    return OpenAICodec(plan.vendor, base_url, headers=plan.headers)
+
+
+_OPENAI: Final = Dialect("openai", _openai, writes_openai=True)
+
+DIALECTS: Final[Mapping[str, Callable[[str], Dialect]]] = {
+    "openai": lambda _: _OPENAI,
+}
+"""From a wire's name and the provider's own model id to the dialect that is spoken for it."""
+
+
+def dialect_of(plan: ProviderPlan, model: str) -> Dialect:
+    """What is spoken to `model` of a provider. Raises `ConfigError` for a wire that nobody here speaks."""
+    choose = DIALECTS.get(plan.vendor.wire)
+    if choose is None:
+        raise ConfigError(f'{plan.name}: nobody here speaks the wire "{plan.vendor.wire}"')
+    return choose(model)
+
+
+def writes_openai(plan: ProviderPlan, model: str) -> bool:
+    """Whether the body of an answer of `model` is OpenAI's own object."""
+    return dialect_of(plan, model).writes_openai
+
+
+def as_openai(completion: Completion) -> bytes:
+    """A completion as OpenAI's object of its kind, whatever the provider's own form is."""
+    from penstock.wire.openai.server import encode_reply
+
+    return encode_reply(completion).body
+
+
+def from_openai(plan: ProviderPlan, kind: Kind, body: bytes) -> Completion:
+    """The completion in OpenAI's object. Raises `CallError` when it is none."""
+    from penstock.wire.openai import OpenAICodec
+
+    asked = Call(id="", model="", body={}, kind=kind)
+    return OpenAICodec(plan.vendor, "http://kept.invalid").decode_reply(asked, WireReply(200, {}, body))
