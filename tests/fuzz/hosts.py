@@ -120,15 +120,15 @@ def draw_host(rng: random.Random, name: str, *, trouble: float, moods: list[str]
         refuses_tokens="tpm" in draft.limits or any(limit is not None and limit.tpm is not None for limit in limits),
         lazy_close=rng.random() < 0.2,
         is_sound=not moods,
-        answers_within_s=_longest_s(draft, lengths),
+        answers_within_s=_longest_s(draft),
     )
 
 
-def _longest_s(draft: _Draft, lengths: dict[str, int | None]) -> float:
+def _longest_s(draft: _Draft) -> float:
     first_s = draft.behaviour["ttft_s"]
     rate = draft.behaviour["tokens_per_s"]
-    # Some ask for two choices at once.
-    tokens = 2 * max(160 if length is None else length for length in lengths.values())
+    # Tools are called with all of the prompt, whatever the length of answers, and some ask for two choices at once.
+    tokens = 2 * 160
     return (first_s if isinstance(first_s, float) else 5.0) + (tokens / rate if rate else 0.0)
 
 
