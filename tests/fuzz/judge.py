@@ -266,7 +266,7 @@ def _ceilings_hold(story: Story) -> Iterator[str]:
             if most is not None and (peak := _peak(sent)) > most:
                 yield f"{target} had {peak} requests at once, {most} are allowed"
             rpm = host.limits.get("rpm")
-            let_in = [one for one in sent if one.status != 429]
+            let_in = [one for one in sent if one.status != 429 and one.end != "transport refused"]
             if rpm is not None and (rate := _most_in_a_minute(let_in)) > (rpm + 1) * max(1, len(host.keys)):
                 yield f"{target} had {rate} requests in a minute, {rpm} are allowed"
 
