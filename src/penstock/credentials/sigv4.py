@@ -5,7 +5,8 @@ from __future__ import annotations
 import hmac
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -21,6 +22,7 @@ from penstock.http import WireReply, WireRequest
 __all__ = ["AwsCredentials", "CredentialSource", "Given", "SigV4", "sign"]
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
+_STAMP: Final = "%Y%m%dT%H%M%SZ"
 _UNSIGNED: Final = frozenset(
     (
         *("authorization", "baggage", "connection", "expect", "keep-alive", "proxy-authenticate"),
@@ -55,12 +57,16 @@ class AwsCredentials(msgspec.Struct, frozen=True):
 class CredentialSource(Protocol):
     """Where credentials come from. Lives on one loop."""
 
-    async def get(self) -> AwsCredentials:
+    def current(self) -> AwsCredentials | None:
+        """Credentials that are good now; None when they must be found first."""
+        ...
+
+    async def find(self) -> AwsCredentials:
         """Credentials that are good now. Raises `CallError` auth, unsent, when there are none."""
         ...
 
     def forget(self, refused: AwsCredentials) -> bool:
-        """`refused` had expired. True when the next `get` looks for others."""
+        """`refused` had expired. True when others can be found."""
         ...
 
 
@@ -72,8 +78,12 @@ class Given:
     def __init__(self, credentials: AwsCredentials) -> None:
         self._credentials = credentials
 
-    async def get(self) -> AwsCredentials:
+    def current(self) -> AwsCredentials:
         """What was handed in."""
+        return self._credentials
+
+    async def find(self) -> AwsCredentials:
+        """The same."""
         return self._credentials
 
     def forget(self, refused: AwsCredentials) -> bool:  # noqa: ARG002 - the protocol's word
@@ -88,7 +98,7 @@ def sign(
 
     `now_s` is in seconds since 1970. All headers are signed but those that change on the way.
     """
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_s))
+    stamp = time.strftime(_STAMP, time.gmtime(now_s))
     url = urlsplit(request.url)
     headers = {name.lower(): value for name, value in request.headers.items() if name.lower() != "authorization"}
     headers["x-amz-date"] = stamp
@@ -126,11 +136,9 @@ def sign(
 
 
 class SigV4:
-    """Signs requests to one service in one region: an endpoint's `Sign`.
+    """Signs requests to one service in one region: a `penstock.credentials.signing.Credential`.
 
-    `ready` is awaited before each attempt and finds or refreshes the credentials; the call itself signs, with the time
-    of now. `refused` is told each refusal, and learns from it when the clock is wrong or the session has expired.
-    `now_s` gives seconds since 1970.
+    Every attempt is signed anew, with the time of now. `now_s` gives seconds since 1970.
     """
 
     __slots__ = ("_credentials", "_now_s", "_region", "_service", "_skew_s", "_source")
@@ -158,38 +166,52 @@ class SigV4:
         """Seconds by which AWS is ahead of this machine, as far as refusals have told."""
         return self._skew_s
 
-    async def ready(self) -> None:
-        """Have credentials that are good now. Raises `CallError` auth, unsent, when there are none."""
-        self._credentials = await self._source.get()
+    def waits(self) -> Awaitable[None] | None:
+        """What to await before `sign`; None while there are credentials. Raises `CallError` auth, unsent."""
+        self._credentials = self._source.current()
+        return self._find() if self._credentials is None else None
 
-    def __call__(self, request: WireRequest, key: str = "") -> WireRequest:  # noqa: ARG002 - the seam's word
-        """`request`, signed anew; `key` is of no use here. Raises `CallError` auth, unsent, before `ready`."""
+    def sign(self, request: WireRequest) -> WireRequest:
+        """The request, signed for now, as another value. Raises `CallError` auth, unsent, without credentials."""
         credentials = self._credentials
         if credentials is None:
-            raise CallError("auth", "no AWS credentials were found before the request was signed", sent=False)
+            raise CallError("auth", "no AWS credentials were found before the request was to be signed", sent=False)
         now_s = self._now_s() + self._skew_s
-        request.headers = sign(request, credentials, region=self._region, service=self._service, now_s=now_s)
-        return request
+        headers = sign(request, credentials, region=self._region, service=self._service, now_s=now_s)
+        return WireRequest(request.method, request.url, headers, request.body)
 
-    def refused(self, reply: WireReply) -> bool:
-        """Whether the same request signed again, after `ready`, may be taken: the refusal was the signature's age."""
+    def renewed(self, request: WireRequest, reply: WireReply) -> bool:
+        """Whether another signature would be taken: the clock was wrong, or the session has expired."""
         if reply.status not in (400, 401, 403):
             return False
         said = reply.headers.get("x-amzn-errortype", "").encode() + b" " + reply.body[:4096]
         if _EXPIRED.search(said):
-            return self._credentials is not None and self._source.forget(self._credentials)
-        return _CLOCK.search(said) is not None and self._put_right(reply.headers)
+            return self._forgotten(request)
+        return _CLOCK.search(said) is not None and self._put_right(request, reply)
 
-    def _put_right(self, headers: Mapping[str, str]) -> bool:
-        """Take the server's time. False when it isn't told or hardly another one."""
+    async def _find(self) -> None:
+        self._credentials = await self._source.find()
+
+    def _forgotten(self, request: WireRequest) -> bool:
+        credentials = self._credentials
+        if credentials is None:
+            return True
+        token = credentials.session_token
+        if token is not None and token.reveal() != request.headers.get("x-amz-security-token"):
+            # Another request's refusal has led to new ones already.
+            return True
+        return self._source.forget(credentials)
+
+    def _put_right(self, request: WireRequest, reply: WireReply) -> bool:
+        """Take the server's time. False when it isn't told, or hardly another one than the request's."""
         try:
-            then_s = parsedate_to_datetime(headers.get("date", "")).timestamp()
+            told_s = parsedate_to_datetime(reply.headers.get("date", "")).timestamp()
+            signed = datetime.strptime(request.headers.get("x-amz-date", ""), _STAMP).replace(tzinfo=UTC)
         except (TypeError, ValueError, OverflowError):
             return False
-        skew_s = then_s - self._now_s()
-        if abs(skew_s - self._skew_s) < _SKEW_MATTERS_S:
+        if abs(told_s - signed.timestamp()) < _SKEW_MATTERS_S:
             return False
-        self._skew_s = skew_s
+        self._skew_s = told_s - self._now_s()
         return True
 
 
