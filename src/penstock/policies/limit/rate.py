@@ -28,7 +28,7 @@ _GREW = 0.85
 _FAST_TAU_S = 15.0
 """Past the plateau by more than what a bucket can have saved up: the limit has grown."""
 _ENOUGH_ADMITTED = 25
-_CHANCE = 1.0
+_CHANCE = 0.7
 _YOUNG_S = 60.0
 _MOST_MARKS = 32
 _SLOW_START_RATE = 2.0
@@ -98,6 +98,7 @@ class RateFinder:
         "_slow_start_s",
         "_tau_s",
         "_told",
+        "_told_s",
         "_too_many",
         "_top_rate",
         "_vain",
@@ -126,6 +127,7 @@ class RateFinder:
         self._next_s = -math.inf
         self._delay_s = 0.0
         self._told = False
+        self._told_s = 0.0
         self._probe_at_s = -math.inf
         self._probe_sent_s: float | None = None
         self._slow_start_s: float | None = None
@@ -157,6 +159,7 @@ class RateFinder:
                 self._delay_s = self._next_delay_s(now_s)
         if retry_after_s is not None:
             self._told = True
+            self._told_s += 0.2 * (retry_after_s - self._told_s)
         if self._probe_sent_s is None:
             wait_s = self._delay_s if retry_after_s is None else max(retry_after_s, 0.01)
             self._probe_at_s = max(self._probe_at_s, now_s + wait_s)
@@ -178,7 +181,12 @@ class RateFinder:
         is_first = self._slow_start_s is not None or now_s - self._event_s >= 2 * self._tau_s
         if is_first or self._top_rate == math.inf:
             self._top_rate = rate
-        elif rate <= self._top_rate / _VAIN_CUT or (self._vain >= _VAIN_EVENTS and rate <= 0.5 * self._top_rate):
+        elif rate <= self._top_rate / _VAIN_CUT or (
+            self._vain >= _VAIN_EVENTS
+            and rate <= 0.5 * self._top_rate
+            # Waits about as long as a request's turn are those of a limit.
+            and self._told_s < 0.1 / rate
+        ):
             self._plateau, self._noise_s, self._vain = self._top_rate, now_s, 0
             self._too_many = self._share + 0.7 * (1.0 - self._share)
             return True
@@ -347,13 +355,15 @@ class RateFinder:
         for number, earlier in enumerate(reversed(self._marks)):
             admitted = mark.admitted - earlier.admitted
             busy_s = max(1e-3, mark.at_s - earlier.at_s - (mark.idle_s - earlier.idle_s))
+            is_enough = admitted >= _ENOUGH_ADMITTED
             # Few say little: as many more might have been admitted as chance allows.
-            found = (admitted + (0 if admitted >= _ENOUGH_ADMITTED else chance * math.sqrt(admitted + 1))) / busy_s
-            if number == 0 and found < 0.8 * rate:
-                # Much less than before, whatever was counted then.
-                self._marks.clear()
+            upper = (admitted + (0 if is_enough else chance * math.sqrt(admitted + 1))) / busy_s
+            found = min(found, upper)
+            if is_enough:
                 break
-            if admitted >= _ENOUGH_ADMITTED:
+            if upper < 0.8 * rate:
+                # Much less than before, whatever was counted earlier.
+                self._marks = deque(list(self._marks)[-number - 1 :], _MOST_MARKS)
                 break
         assert self._plateau is not None
         if self._is_window(mark.at_s):
