@@ -54,8 +54,7 @@ class Books:
         attempt.outcome = "answered"
         self._counts[place].answered += 1
         self.stats.answered += 1
-        self._route.budget.deposit()
-        self._route.silences.deposit()
+        self._route.answered()
         if self.tell.listens():
             self.tell.answered(call, attempt)
 

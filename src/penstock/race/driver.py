@@ -125,7 +125,11 @@ class Racing:
         if deadline_s is not None or self._auto or call.stream or settings.stream_inside == "on":
             look_s = began_s + self.first_look_s
             look_s = look_s if deadline_s is None else min(look_s, deadline_s)
-            return await Contest(self, call, began_s).begin(permit, look_s)
+            self.route.waiting += 1
+            try:
+                return await Contest(self, call, began_s).begin(permit, look_s)
+            finally:
+                self.route.waiting -= 1
         attempt = Attempt(id=call.id + "-1", target=target.name)
         ticket = self.books.started(call, attempt, 0, began_s)
         try:
@@ -158,7 +162,11 @@ class Racing:
             self.route.hedges.budget.deposit()
 
     async def _contest(self, call: Call, began_s: float, plan: Plan | None = None) -> Reply:
-        return await Contest(self, call, began_s, plan=plan).persist()
+        self.route.waiting += 1
+        try:
+            return await Contest(self, call, began_s, plan=plan).persist()
+        finally:
+            self.route.waiting -= 1
 
     def plan(self, call: Call, began_s: float, *, before: Before | None = None) -> Plan:
         """A plan for the call that knows of no attempt yet, or of those of a stream that broke."""

@@ -57,6 +57,8 @@ class Plan:
         self._settings = settings
         self._budget = route.budget
         self._silences = route.silences
+        self._lates = route.lates
+        self._turns = route.turns
         self._hedges = route.hedges
         self._rng = rng
         self._standings = Standings(
@@ -291,7 +293,7 @@ class Plan:
             again_s = self._triggers.again_at_s(self.running, self.deadline_s)
             if now_s < again_s:
                 return WaitUntil(min(again_s, now_s + COLD_LOOK_S))
-        if place is None or not self._silences.withdraw():
+        if place is None or not self._has_reserve(place, now_s):
             return WaitUntil(now_s + COLD_LOOK_S)
         self._was_silent = True
         if self._settings.hedge == "auto":
@@ -312,7 +314,7 @@ class Plan:
         at_s = self._triggers.late_at_s(run, place, self.deadline_s, now_s)
         if now_s < at_s:
             return WaitUntil(min(at_s, now_s + 4 * COLD_LOOK_S))
-        if not self._silences.withdraw():
+        if not self._lates.withdraw():
             return WaitUntil(now_s + COLD_LOOK_S)
         self._late_used = True
         return Start(place, retry=False, reason="late")
@@ -324,6 +326,12 @@ class Plan:
         if self._batch or self._paid or not self._targets[target].breaker.is_closed:
             return True
         return self._standings.is_only_chance(target) or self._budget.withdraw()
+
+    def _has_reserve(self, place: int, now_s: float) -> bool:
+        """While all hang nothing fills the budget, and who waits must notice that it is over: then they take turns."""
+        if not self._targets[place].breaker.is_closed:
+            return True
+        return self._silences.withdraw() or self._turns.ask_s(now_s, tried=True) <= 0.0
 
     def _is_exempt(self, now_s: float) -> bool:
         """While the budget is empty each call has one attempt that needs none; without a deadline one each minute."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from penstock.race.budgets import RetryBudget
+from penstock.race.budgets import RetryBudget, SilenceBudget
 from penstock.race.outage import ProbeTurns
 from penstock.race.relay import PrefillRefusals
 from penstock.race.triggers import Hedges
@@ -17,10 +17,17 @@ __all__ = ["Route"]
 class Route:
     """Shared state, never a setting: handed to each race of the route."""
 
+    waiting: int = 0
+    """Calls that wait for an answer now."""
     budget: RetryBudget = field(default_factory=RetryBudget)
-    silences: RetryBudget = field(default_factory=lambda: RetryBudget(per_success=0.75, cap=20.0, level=20.0))
-    """Pays for attempts beside silent ones: unbounded, a hang of every target for 60 s costs 72 % more attempts (200
-    callers, simulated), with it 9 %; smaller, the last target's breaker opens too late."""
+    silences: SilenceBudget = field(default_factory=SilenceBudget)
+    lates: SilenceBudget = field(default_factory=SilenceBudget)
     hedges: Hedges = field(default_factory=Hedges)
     refusals: PrefillRefusals = field(default_factory=PrefillRefusals)
     turns: ProbeTurns = field(default_factory=lambda: ProbeTurns(rng=random.Random()))
+
+    def answered(self) -> None:
+        """A request was answered: all may spend more."""
+        self.budget.deposit()
+        self.silences.deposit(self.waiting)
+        self.lates.deposit(self.waiting)

@@ -24,6 +24,8 @@ _SILENCE_S = 10.0
 """A silence that is too long for a target whose latencies nobody knows, where there is another one."""
 _TYPICAL = 3.0
 """Times its median: a first silence that means something. p95 alone would start one more for every twentieth call."""
+_SILENCE_LEAST_S = 1.0
+"""What is shorter is no silence: a busy machine, or a queue."""
 _STALL_LEAST_S = 3.0
 _STALL_TIMES = 8.0
 """Times the attempt's own mean gap between tokens: it stalls."""
@@ -213,7 +215,7 @@ class Triggers:
             return math.inf if alone else run.started_s + _SILENCE_S
         if again:
             return run.started_s + p95_s
-        delay_s = max(p95_s, _TYPICAL * first.quantile_s(0.5, now_s))
+        delay_s = max(_SILENCE_LEAST_S, p95_s, _TYPICAL * first.quantile_s(0.5, now_s))
         return run.started_s + (delay_s if alone else min(delay_s, max(_SILENCE_S, 1.5 * p95_s)))
 
     def again_at_s(self, runs: list[Try], deadline_s: float | None) -> float:
