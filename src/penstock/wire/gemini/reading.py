@@ -1,0 +1,119 @@
+"""What a candidate says, part by part, as events; whole answers and streams are read alike."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from penstock.call import Event, Finish, PartDelta, ReasoningDelta, RefusalDelta, TextDelta, ToolDelta
+from penstock.wire.gemini.shapes import Blob, Candidate, Part, arguments_of
+from penstock.wire.gemini.words import annotations_in, finish_of, logprobs_of
+
+__all__ = ["REFUSAL", "Voice"]
+
+REFUSAL: Final = {"refusal": True}
+"""The `partMetadata` by which our server half marks a refusal, for which Gemini has no word."""
+
+_OWN: Final = (
+    ("executable_code", "executableCode"),
+    ("code_execution_result", "codeExecutionResult"),
+    ("tool_call", "toolCall"),
+    ("tool_response", "toolResponse"),
+)
+
+
+class Voice:
+    """One candidate: what it said so far and how it ended."""
+
+    __slots__ = ("finish", "finish_message", "finish_raw", "has_answered", "index", "tools")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.tools = 0
+        self.has_answered = False
+        """It said something beyond thoughts and signatures."""
+        self.finish: Finish | None = None
+        self.finish_raw: str | None = None
+        self.finish_message = ""
+
+    def take(self, candidate: Candidate, answer_id: str, events: list[Event]) -> None:
+        """Add what `candidate` says; `answer_id` is the stem of the ids that calls get when they have none."""
+        content = candidate.content
+        if content is not None and content.parts:
+            for part in content.parts:
+                self._part(part, answer_id, events)
+        if candidate.logprobs_result is not None:
+            logprobs = logprobs_of(candidate.logprobs_result)
+            if logprobs is not None:
+                events.append(TextDelta("", self.index, logprobs))
+        if candidate.grounding_metadata is not None:
+            pages = annotations_in(candidate.grounding_metadata)
+            if pages:
+                events.append(PartDelta({"annotations": pages}, self.index))
+        if candidate.finish_reason:
+            # Older models say it in every event.
+            self.finish, self.finish_raw = finish_of(candidate.finish_reason, has_tool_calls=self.tools > 0)
+            self.finish_message = candidate.finish_message or ""
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether there is anything to give to the caller. Cut short or filtered with nothing to show is an answer."""
+        return self.has_answered or self.finish in ("length", "content_filter")
+
+    def _part(self, part: Part, answer_id: str, events: list[Event]) -> None:
+        text = part.text
+        if text is not None and part.function_call is None:
+            if text:
+                self._text(text, part, events)
+            if part.thought_signature and not part.thought:
+                events.append(_signed({"thought_signature": part.thought_signature}, self.index))
+        elif part.function_call is not None:
+            call = part.function_call
+            made = f"call_{answer_id}_{self.tools}" if answer_id else f"call_{self.tools}"
+            signature = part.thought_signature
+            extra = {"google": {"thought_signature": signature}} if signature else None
+            events.append(
+                ToolDelta(self.tools, call.id or made, call.name or "", arguments_of(call), self.index, extra)
+            )
+            self.tools += 1
+            self.has_answered = True
+            if self.finish == "stop":
+                self.finish = "tool_calls"
+        elif part.inline_data is not None:
+            self.has_answered = True
+            events.append(PartDelta(_shown(part.inline_data), self.index))
+            if part.thought_signature:
+                events.append(_signed({"thought_signature": part.thought_signature}, self.index))
+        else:
+            self._own(part, events)
+
+    def _text(self, text: str, part: Part, events: list[Event]) -> None:
+        if part.thought:
+            events.append(ReasoningDelta(text, self.index))
+            return
+        self.has_answered = True
+        if part.part_metadata == REFUSAL:
+            events.append(RefusalDelta(text, self.index))
+        else:
+            events.append(TextDelta(text, self.index))
+
+    def _own(self, part: Part, events: list[Event]) -> None:
+        """What Google's own tools did: kept as it is, to be sent back."""
+        own = {name: value for field, name in _OWN if (value := getattr(part, field)) is not None}
+        if own:
+            self.has_answered = True
+            signature = {"thoughtSignature": part.thought_signature} if part.thought_signature else {}
+            events.append(_signed({"parts": [{**own, **signature}]}, self.index))
+        elif part.thought_signature:
+            events.append(_signed({"thought_signature": part.thought_signature}, self.index))
+
+
+def _signed(google: dict[str, Any], index: int) -> PartDelta:
+    return PartDelta({"extra_content": {"google": google}}, index)
+
+
+def _shown(blob: Blob) -> dict[str, Any]:
+    """A picture or sound of the answer, in the form that OpenAI's wire has for it."""
+    mime, data = blob.mime_type or "image/png", blob.data or ""
+    if mime.startswith("audio/"):
+        return {"audio": {"data": data, "format": mime.removeprefix("audio/")}}
+    return {"images": [{"type": "image_url", "image_url": {"url": f"data:{mime};base64,{data}"}}]}
