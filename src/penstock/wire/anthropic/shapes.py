@@ -1,0 +1,91 @@
+"""The parts of Anthropic's JSON that are read, as typed structs: what nobody reads is skipped, not built."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+__all__ = [
+    "Block",
+    "Delta",
+    "Reply",
+    "StopDetails",
+    "StreamEvent",
+    "ThoughtCount",
+    "UsageShape",
+    "decode_event",
+    "decode_reply",
+]
+
+
+class ThoughtCount(msgspec.Struct, gc=False):
+    thinking_tokens: int | None = None
+
+
+class UsageShape(msgspec.Struct):
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    output_tokens_details: ThoughtCount | None = None
+
+
+class StopDetails(msgspec.Struct):
+    explanation: str | None = None
+
+
+class Block(msgspec.Struct):
+    """A content block of any type."""
+
+    type: str
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    data: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: msgspec.Raw = msgspec.Raw()
+    citations: list[Any] | None = None
+
+
+class Reply(msgspec.Struct):
+    """A message, or what came instead of one."""
+
+    type: str = ""
+    id: str | None = None
+    model: str | None = None
+    content: list[Block] | None = None
+    stop_reason: str | None = None
+    stop_details: StopDetails | None = None
+    usage: UsageShape | None = None
+    error: Any = None
+
+
+class Delta(msgspec.Struct):
+    """What changed: of a block, or of the message at its end."""
+
+    type: str = ""
+    text: str | None = None
+    partial_json: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    citation: Any = None
+    stop_reason: str | None = None
+    stop_details: StopDetails | None = None
+
+
+class StreamEvent(msgspec.Struct):
+    """One event of a stream, of any type."""
+
+    type: str = ""
+    index: int = 0
+    delta: Delta | None = None
+    content_block: Block | None = None
+    message: Reply | None = None
+    usage: UsageShape | None = None
+    error: Any = None
+
+
+decode_reply = msgspec.json.Decoder(Reply).decode
+decode_event = msgspec.json.Decoder(StreamEvent).decode

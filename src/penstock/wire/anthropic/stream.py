@@ -1,0 +1,352 @@
+"""From a stream's bytes to events: server-sent events, or on Bedrock an AWS event stream that carries the same JSON.
+
+The order of events that comes out: `Started` and the usage of the input first, then what is said, `Finished` once,
+and `UsageUpdate` whenever the count changed. A thinking block's signature comes as one part at the block's end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from penstock.call import (
+    Call,
+    Event,
+    Finished,
+    PartDelta,
+    ReasoningDelta,
+    RefusalDelta,
+    Started,
+    TextDelta,
+    ToolDelta,
+    Usage,
+    UsageUpdate,
+)
+from penstock.errors import CallError, ErrorKind
+from penstock.wire.anthropic.errors import in_band
+from penstock.wire.anthropic.forms import Form
+from penstock.wire.anthropic.reply import arguments_of, owed_space
+from penstock.wire.anthropic.shapes import Block, Delta, StreamEvent, UsageShape, decode_event
+from penstock.wire.anthropic.source import FrameSource, Piece, SSESource
+from penstock.wire.anthropic.words import (
+    ANSWER_TOOL,
+    answers_by_tool,
+    encrypted_thought,
+    finish_of,
+    signed_thought,
+    source_of,
+    usage_of,
+)
+from penstock.wire.fault import fault_in, kept, read_fault
+
+__all__ = ["StreamDecoder"]
+
+
+class _Open:
+    """A content block while it grows."""
+
+    __slots__ = ("block", "is_answer", "signature", "thinking", "tool", "wrote")
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self.tool = -1
+        """Its number among the calls of tools, -1 for none."""
+        self.is_answer = False
+        self.wrote = False
+        self.thinking: list[str] = []
+        self.signature: list[str] = []
+
+
+class StreamDecoder:
+    """One stream's state: a `penstock.wire.codec.Decoder`."""
+
+    __slots__ = (
+        "_answered",
+        "_blocks",
+        "_by_tool",
+        "_failure",
+        "_finish_raw",
+        "_finished",
+        "_held",
+        "_owed",
+        "_said",
+        "_source",
+        "_started",
+        "_stopped",
+        "_text",
+        "_thoughts",
+        "_tools",
+        "_usage",
+        "_usage_told",
+        "malformed_events",
+    )
+
+    def __init__(self, call: Call, form: Form) -> None:
+        self._by_tool = answers_by_tool(call.body)
+        self._owed = owed_space(call)
+        self._source: SSESource | FrameSource = FrameSource() if form == "bedrock" else SSESource()
+        self._blocks: dict[int, _Open] = {}
+        self._text: list[str] = []
+        self._started = self._said = self._answered = False
+        self._finished = self._stopped = False
+        self._finish_raw: str | None = None
+        self._tools = self._thoughts = 0
+        self._usage: UsageShape | None = None
+        self._usage_told: Usage | None = None
+        self._held: list[Event] = []
+        self._failure: CallError | None = None
+        self.malformed_events = 0
+
+    @property
+    def done(self) -> bool:
+        """After `message_stop`, or when an error waits to be raised: call `end`."""
+        return self._stopped or self._failure is not None
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that are complete now; see `Decoder.feed` for errors."""
+        events: list[Event] = []
+        if self._failure is None:
+            try:
+                for piece in self._source.feed(data):
+                    self._take(piece, events)
+                    if self.done:
+                        break
+            except CallError as error:
+                error.partial = self.partial
+                self._failure = error
+        if self._failure is not None and not events:
+            raise self._failure
+        return events
+
+    def end(self) -> list[Event]:
+        """The last events. Raises `CallError` when the stream was cut, empty, or had failed."""
+        events: list[Event] = []
+        if self._failure is None and not self._stopped:
+            try:
+                for piece in self._source.end():
+                    self._take(piece, events)
+            except CallError as error:
+                error.partial = self.partial
+                self._failure = error
+        if self._failure is None:
+            self._failure = self._verdict()
+        if self._failure is not None:
+            raise self._failure
+        for index in sorted(self._blocks):
+            self._close(index, events)
+        if not self._finished:
+            self._finish(None, events)
+        events.extend(self._held)
+        self._held.clear()
+        return events
+
+    @property
+    def partial(self) -> str:
+        """The text so far."""
+        return "".join(self._text)
+
+    def _verdict(self) -> CallError | None:
+        """Why this is no whole answer: None when it is one."""
+        if not self._stopped and not self._finished:
+            return self._error("transport", self._cut())
+        finish = finish_of(self._finish_raw, has_tool_calls=self._tools > 0)
+        if not (self._said or finish in ("length", "content_filter")):
+            return self._error("empty", "the stream ended without text, tool call or refusal")
+        return None
+
+    def _cut(self) -> str:
+        if self._started:
+            return "the stream was cut: it ended without a stop reason"
+        stray = self._source.stray
+        if stray:
+            return f"no event stream: {read_fault(stray).message}"
+        return "the stream ended before it said anything"
+
+    def _error(self, kind: ErrorKind, why: str, body: bytes = b"") -> CallError:
+        return CallError(kind, why, status=200, partial=self.partial, body=kept(body))
+
+    def _take(self, piece: Piece, events: list[Event]) -> None:
+        if isinstance(piece, CallError):
+            piece.partial = self.partial
+            self._failure = piece
+            return
+        try:
+            event = decode_event(piece)
+        except (ValueError, RecursionError):
+            self._unreadable(piece)
+            return
+        if event.type == "content_block_delta" and event.delta is not None:
+            self._grow(event.index, event.delta, events)
+        else:
+            self._take_other(event, piece, events)
+
+    def _take_other(self, event: StreamEvent, data: bytes, events: list[Event]) -> None:
+        match event.type:
+            case "content_block_start" if event.content_block is not None:
+                self._begin(event.index, event.content_block, events)
+            case "content_block_stop":
+                self._close(event.index, events)
+            case "message_start" if event.message is not None:
+                self._start(event, events)
+            case "message_delta":
+                self._count(event.usage)
+                if event.delta is not None:
+                    self._end_message(event.delta, events)
+            case "message_stop":
+                self._stopped = True
+            case "ping":
+                pass
+            case _:
+                if event.error or fault_in(_loose(data)) is not None:
+                    self._failure = in_band(data, partial=self.partial)
+
+    def _unreadable(self, data: bytes) -> None:
+        if data.strip() == b"[DONE]":
+            # Translators of other wires end so.
+            self._stopped = True
+        elif fault_in(_loose(data)) is not None:
+            self._failure = in_band(data, partial=self.partial)
+        elif self._said:
+            # The caller already has a part of it; what follows may still prove the answer whole.
+            self.malformed_events += 1
+        else:
+            self._failure = self._error("transport", "an event of the stream is no JSON object", data)
+
+    def _start(self, event: StreamEvent, events: list[Event]) -> None:
+        message = event.message
+        if message is None or self._started:
+            return
+        self._started = True
+        events.append(Started(message.model or "", message.id or ""))
+        self._count(message.usage)
+        self._tell_usage(events)
+
+    def _begin(self, index: int, block: Block, events: list[Event]) -> None:
+        self._close(index, events)
+        opened = self._blocks[index] = _Open(block)
+        if block.type == "text" and block.text:
+            self._say(block.text, events)
+        elif block.type == "tool_use":
+            if self._by_tool and block.name == ANSWER_TOOL:
+                opened.is_answer = self._answered = True
+                return
+            opened.tool = self._tools
+            self._tools += 1
+            self._said = True
+            events.append(ToolDelta(opened.tool, block.id or f"call_{opened.tool}", block.name or ""))
+        elif block.type == "thinking" and block.thinking:
+            self._think(opened, block.thinking, events)
+
+    def _grow(self, index: int, delta: Delta, events: list[Event]) -> None:
+        opened = self._blocks.get(index)
+        if delta.type == "text_delta":
+            if delta.text:
+                self._say(delta.text, events)
+            return
+        if opened is None:
+            return
+        if delta.type == "input_json_delta":
+            if delta.partial_json:
+                self._write(opened, delta.partial_json, events)
+        elif delta.type == "thinking_delta":
+            if delta.thinking:
+                self._think(opened, delta.thinking, events)
+        elif delta.type == "signature_delta":
+            opened.signature.append(delta.signature or "")
+        elif delta.type == "citations_delta":
+            source = source_of(delta.citation)
+            if source is not None:
+                events.append(PartDelta({"annotations": [source]}))
+
+    def _write(self, opened: _Open, arguments: str, events: list[Event]) -> None:
+        opened.wrote = True
+        if opened.is_answer:
+            self._say(arguments, events)
+        elif opened.tool >= 0:
+            events.append(ToolDelta(opened.tool, arguments=arguments))
+
+    def _think(self, opened: _Open, text: str, events: list[Event]) -> None:
+        opened.thinking.append(text)
+        events.append(ReasoningDelta(text))
+
+    def _say(self, text: str, events: list[Event]) -> None:
+        if self._owed:
+            text, self._owed = self._without_owed(text)
+            if not text:
+                return
+        self._said = True
+        self._text.append(text)
+        events.append(TextDelta(text))
+
+    def _without_owed(self, text: str) -> tuple[str, str]:
+        """`text` without the white space that the caller already has, and what of that is still to come."""
+        owed = self._owed
+        if text.startswith(owed):
+            return text[len(owed) :], ""
+        if owed.startswith(text):
+            return "", owed[len(text) :]
+        return text, ""
+
+    def _close(self, index: int, events: list[Event]) -> None:
+        opened = self._blocks.pop(index, None)
+        if opened is None:
+            return
+        block = opened.block
+        if (opened.tool >= 0 or opened.is_answer) and not opened.wrote:
+            # No fragment came: the arguments stood at the block's beginning, or there are none.
+            self._write(opened, arguments_of(block), events)
+        elif block.type == "thinking":
+            signature = "".join(opened.signature) or block.signature
+            if signature:
+                self._part(signed_thought(self._thoughts, "".join(opened.thinking), signature), events)
+        elif block.type == "redacted_thinking":
+            self._part(encrypted_thought(self._thoughts, block.data or ""), events)
+
+    def _part(self, thought: dict[str, Any], events: list[Event]) -> None:
+        self._thoughts += 1
+        events.append(PartDelta({"reasoning_details": [thought]}))
+
+    def _end_message(self, delta: Delta, events: list[Event]) -> None:
+        for index in sorted(self._blocks):
+            self._close(index, events)
+        details = delta.stop_details
+        if delta.stop_reason == "refusal" and details is not None and details.explanation:
+            events.append(RefusalDelta(details.explanation))
+        if delta.stop_reason is not None and not self._finished:
+            self._finish(delta.stop_reason, events)
+        if self._said:
+            self._tell_usage(events)
+        else:
+            self._tell_usage(self._held)
+
+    def _finish(self, raw: str | None, events: list[Event]) -> None:
+        self._finished, self._finish_raw = True, raw
+        finish = finish_of(raw, has_tool_calls=self._tools > 0, by_tool=self._answered)
+        # Nothing was said: held until the end, so that an empty answer is a failed attempt and not a finished one.
+        open_ended = self._said or finish in ("length", "content_filter")
+        (events if open_ended else self._held).append(Finished(finish, raw))
+
+    def _count(self, said: UsageShape | None) -> None:
+        """The counts of a message's end are cumulative; what it doesn't repeat stays as it was."""
+        known = self._usage
+        if said is None or known is None:
+            self._usage = said or known
+            return
+        for name in UsageShape.__struct_fields__:
+            value = getattr(said, name)
+            if value is not None:
+                setattr(known, name, value)
+
+    def _tell_usage(self, events: list[Event]) -> None:
+        usage = usage_of(self._usage)
+        if usage is not None and usage != self._usage_told:
+            self._usage_told = usage
+            events.append(UsageUpdate(usage))
+
+
+def _loose(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except (ValueError, RecursionError):
+        return None
