@@ -10,7 +10,7 @@ from penstock.catalog import is_reasoning, prefills, providers, vendor
 
 NAMED = {
     *("openai", "together", "groq", "mistral", "deepseek", "xai", "openrouter", "fireworks", "cerebras", "perplexity"),
-    *("huggingface", "ollama", "vllm", "llamacpp", "custom", "sim"),
+    *("azure", "huggingface", "ollama", "vllm", "llamacpp", "custom", "sim"),
 }
 
 
@@ -32,7 +32,7 @@ def test_every_provider_holds_together(known):
 
 
 def test_only_what_the_caller_or_the_process_provides_has_no_url():
-    assert {known.name for known in providers().values() if known.base_url is None} == {"custom", "sim"}
+    assert {known.name for known in providers().values() if known.base_url is None} == {"azure", "custom", "sim"}
 
 
 def test_a_name_is_known_in_any_case_and_an_unknown_one_is_a_key_error():

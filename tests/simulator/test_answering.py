@@ -19,8 +19,7 @@ def test_a_reset_empties_the_ledger_and_keeps_the_scenario() -> None:
 @pytest.mark.parametrize(
     ("path", "method", "status"),
     [
-        ("/anthropic/v1/messages", "POST", 404),
-        ("/azure/v1/chat/completions", "POST", 404),
+        ("/azure/openai/deployments/d/chat/completions", "POST", 404),
         ("/nothing", "GET", 404),
         ("/sim/nothing", "GET", 404),
         ("/sim/ledger", "POST", 405),

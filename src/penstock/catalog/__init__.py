@@ -8,9 +8,20 @@ from functools import cache
 from types import MappingProxyType
 
 from penstock.catalog.table import VENDORS
-from penstock.catalog.vendor import LimitDialect, Prefill, Vendor
+from penstock.catalog.vendor import Ambient, LimitDialect, Prefill, Setting, Vendor
 
-__all__ = ["LimitDialect", "Prefill", "Vendor", "is_reasoning", "prefills", "providers", "vendor"]
+__all__ = [
+    "Ambient",
+    "LimitDialect",
+    "Prefill",
+    "Setting",
+    "Vendor",
+    "is_reasoning",
+    "most_inputs",
+    "prefills",
+    "providers",
+    "vendor",
+]
 
 _PROVIDERS: Mapping[str, Vendor] = MappingProxyType({known.name: known for known in VENDORS})
 
@@ -54,3 +65,8 @@ def prefills(vendor: Vendor, model: str) -> bool:
     A reasoning model doesn't, whoever serves it: its template wants the thoughts first, or refuses.
     """
     return vendor.prefill is not None and not is_reasoning(model) and re.match(vendor.prefill_models, model) is not None
+
+
+def most_inputs(vendor: Vendor, model: str) -> int | None:
+    """The most inputs that `model` of `vendor` embeds in one request; None where no limit is known."""
+    return next((most for pattern, most in vendor.embedding_inputs if re.match(pattern, model)), None)

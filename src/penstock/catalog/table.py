@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from penstock.catalog.vendor import Vendor
+from penstock.catalog.vendor import Setting, Vendor
 
 __all__ = ["VENDORS"]
 
@@ -22,6 +22,30 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         reasoning_renames=(("max_tokens", "max_completion_tokens"),),
         limits="openai",
         charges_max_tokens=True,
+        embedding_inputs=(("", 2048),),
+        embedding_tokens=300_000,
+    ),
+    Vendor(
+        name="azure",
+        title="Azure OpenAI",
+        settings=(
+            Setting(
+                "api_version", ("AZURE_OPENAI_API_VERSION", "OPENAI_API_VERSION", "AZURE_API_VERSION"), "2024-10-21"
+            ),
+        ),
+        own_hosts=(".azure.com", ".azure.us", ".azure.cn"),
+        ambient="entra",
+        key_env=("AZURE_API_KEY", "AZURE_OPENAI_API_KEY"),
+        base_url_env=("AZURE_OPENAI_ENDPOINT", "AZURE_API_BASE"),
+        wire="azure",
+        deployments="/openai/deployments/{model}",
+        # A deployment is most often called after its model.
+        reasoning_renames=(("max_tokens", "max_completion_tokens"),),
+        limits="openai",
+        request_id="apim-request-id",
+        charges_max_tokens=True,
+        embedding_inputs=(("", 2048),),
+        embedding_tokens=300_000,
     ),
     Vendor(
         name="together",

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["LimitDialect", "Prefill", "Vendor"]
+__all__ = ["Ambient", "LimitDialect", "Prefill", "Setting", "Vendor"]
 
 LimitDialect = Literal[
     "openai", "mistral", "cerebras", "together", "openrouter", "fireworks", "none", "any"
@@ -16,6 +16,20 @@ LimitDialect = Literal[
 Prefill = Literal["plain", "prefix", "continue_final_message"]
 """How a vendor is asked to continue an assistant message at the end: by the message alone, by `prefix` in it, or by
 vLLM's `continue_final_message` beside it."""
+
+
+Ambient = Literal["google", "entra", "aws"]
+"""Whose credentials of the surroundings sign where no key is given: Google's default ones, Microsoft Entra's, AWS's."""
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """Something that `base_url` leaves open: `{name}` in it, `name` under `[providers.x]`."""
+
+    name: str
+    env: tuple[str, ...] = ()
+    """Environment variables that may hold it, first found counts."""
+    default: str | None = None
+    """None: nothing can be asked without it."""
 
 
 class Vendor(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,11 +44,20 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     base_url: str | None = None
     """None: the caller must give one (or the provider lives in the process)."""
+    settings: tuple[Setting, ...] = ()
+    """What stands in braces in `base_url`, or is asked for beside it."""
+    own_hosts: tuple[str, ...] = ()
+    """How the vendor's own hosts end: only to these go the ambient credentials of a machine unasked."""
+    ambient: Ambient | None = None
     key_env: tuple[str, ...] = ()
     """Environment variables that may hold the key, first found counts."""
     base_url_env: tuple[str, ...] = ()
     """Environment variables that may replace `base_url`."""
     wire: str = "openai"
+    other_wires: tuple[str, ...] = ()
+    """Further wires that are served at the same `base_url`."""
+    deployments: str = ""
+    """The path before an endpoint's where a model has an address of its own, `{model}` in it (Azure OpenAI)."""
     needs_key: bool = True
     stream_usage: bool = True
     """`stream_options.include_usage` may be sent; False where it is refused or usage comes unasked."""
@@ -51,6 +74,10 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     """The header that names an answer for the vendor's support; errors look for others too."""
     charges_max_tokens: bool = False
     """The token limit is charged with `max_tokens` before the answer, not with what it came to."""
+    embedding_inputs: tuple[tuple[str, int], ...] = ()
+    """The most inputs in one request: a regular expression for the model's beginning, and the number; first match."""
+    embedding_tokens: int | None = None
+    """The most tokens in one request of embeddings, all inputs together."""
     prefill: Prefill | None = None
     """None: an assistant message at the end is refused, or answered by a new one."""
     prefill_models: str = ""

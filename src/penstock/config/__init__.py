@@ -4,7 +4,7 @@
 provider's keys up. Nothing here opens a connection or keeps a key in a value's repr.
 """
 
-from penstock.config.keys import FoundKeys, KeyRef, find_keys, key_variable
+from penstock.config.keys import FoundKeys, KeyRef, find_keys, first_set, key_variable
 from penstock.config.load import ConfigWarning, find_config_file, load_config, parse_config, read_limits
 from penstock.config.resolve import Selection, TargetName, resolve
 from penstock.config.routes import Said, contradiction, read_hedge, read_on_break, read_stream_inside, read_timeouts
@@ -38,6 +38,7 @@ __all__ = [
     "contradiction",
     "find_config_file",
     "find_keys",
+    "first_set",
     "key_variable",
     "load_config",
     "parse_config",

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from penstock.config.schema import Config
     from penstock.config.values import Where
 
-__all__ = ["FoundKeys", "KeyRef", "find_keys", "key_variable", "read_dotenv", "read_key_ref", "read_key_refs"]
+__all__ = [
+    "FoundKeys",
+    "KeyRef",
+    "find_keys",
+    "first_set",
+    "key_variable",
+    "read_dotenv",
+    "read_key_ref",
+    "read_key_refs",
+]
 
 _DOTENV_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*")
 
@@ -93,12 +102,12 @@ def find_keys(config: Config, provider: str, *, variables: Sequence[str] = ()) -
             tuple(path for _, _, path in found),
             looked_at,
         )
-    if hit := _first_set(names, config):
+    if hit := first_set(names, config):
         return FoundKeys((hit[0],), (hit[1],), (None,), looked_at)
     return FoundKeys((), (), (), looked_at)
 
 
-def _first_set(names: Sequence[str], config: Config) -> tuple[str, str] | None:
+def first_set(names: Sequence[str], config: Config) -> tuple[str, str] | None:
     """The first of the variables that is set, and where; the environment comes before the `.env` file."""
     sources: tuple[tuple[Mapping[str, str], str], ...] = ((config.environ, "env:{}"), (config.dotenv, "{} in .env"))
     for variables, origin in sources:
@@ -113,7 +122,7 @@ def _follow(ref: KeyRef, config: Config, provider: str) -> tuple[str, str, Path 
         return ref.value, ref.origin, None
     place = f"[providers.{provider}] {'api_key' if len(config.provider(provider).keys) == 1 else 'api_keys'}"
     if ref.kind == "env":
-        if hit := _first_set((ref.value,), config):
+        if hit := first_set((ref.value,), config):
             return *hit, None
         raise ConfigError(f"{place}: the environment variable {ref.value} is not set or empty")
     path = Path(ref.value).expanduser()

@@ -32,8 +32,8 @@ from penstock.http import Pool
 __all__ = ["ConfigWarning", "find_config_file", "load_config", "parse_config", "read_limits"]
 
 FILE_NAME = "penstock.toml"
-WIRES = ("openai",)
-OTHER_WIRES = ("anthropic", "azure", "bedrock", "cohere", "gemini", "ollama", "vertex")
+WIRES = ("azure", "openai")
+OTHER_WIRES = ("anthropic", "bedrock", "cohere", "gemini", "ollama", "responses", "vertex")
 _MOST_BYTES = 4 * 1024 * 1024
 
 
@@ -191,7 +191,7 @@ _PROVIDER: dict[str, Reader] = {
     "limits": read_limits,
     "headers": _read_header_map,
     "organization": read_str,
-    "project": read_str,
+    **dict.fromkeys(("project", "location", "region", "api_version", "profile", "credentials"), read_str),
     "pool": _read_pool,
     "transport": read_one_of(("aiohttp", "wreq")),
     "prefill": read_one_of(("off", "plain", "prefix", "continue_final_message")),

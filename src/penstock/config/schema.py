@@ -62,6 +62,14 @@ class ProviderConfig:
     """Sent with every request. Not in the repr: some servers take their key this way."""
     organization: str | None = None
     project: str | None = None
+    """OpenAI's project, or Google Cloud's."""
+    location: str | None = None
+    region: str | None = None
+    api_version: str | None = None
+    profile: str | None = None
+    """The profile in AWS's own configuration whose credentials sign."""
+    credentials: str | None = None
+    """The path of a file with Google's credentials."""
     pool: Pool | None = None
     transport: Literal["wreq", "aiohttp"] | None = None
     prefill: Literal["off", "plain", "prefix", "continue_final_message"] | None = None

@@ -32,13 +32,29 @@ from penstock.wire.openai.codec import OpenAICodec
 
 __all__ = ["FRONTS", "Quick", "Simulator"]
 
-FRONTS: Final[dict[str, Callable[[], Front]]] = {"openai": lambda: OpenAIFront(OpenAICodec(vendor("openai")))}
+
+def _openai() -> Front:
+    return OpenAIFront(OpenAICodec(vendor("openai")))
+
+
+def _azure() -> Front:
+    from penstock.simulator.front_azure import AzureFront
+
+    return AzureFront(OpenAICodec(vendor("azure")))
+
+
+FRONTS: Final[dict[str, Callable[[], Front]]] = {
+    "azure": _azure,
+    "openai": _openai,
+}
 """The wires that are spoken, by the name that `routes` gives them. A new one is one row."""
 
 _MAX_CACHED: Final = 10_000
 _MAX_TRIES: Final = 200_000
 _MAX_KEY_CHARS: Final = 256
 _GLOB: Final = frozenset("*?[")
+_KEY_HEADERS: Final = ("api-key", "x-api-key", "x-goog-api-key")
+_SIGNED: Final = "AWS4-HMAC-SHA256 Credential="
 _NO_DIGEST: Final = bytes(16)
 
 
@@ -152,7 +168,7 @@ class Simulator:
     def _route(self, path: str) -> Route:
         if len(self._routes) >= _MAX_CACHED:
             self._routes.clear()
-        return self._routes.setdefault(path, route_of(path))
+        return self._routes.setdefault(path, route_of(path, FRONTS))
 
     def _behaviour(self, provider: str, model: str) -> Behaviour:
         found = self._behaviours.get((provider, model))
@@ -208,7 +224,8 @@ class Simulator:
         at_s = self._now() - self._started_s
         key = _key_of(head.headers)
         try:
-            call = front.read(WireRequest(head.method, f"http://simulator{head.path}", head.headers, request.body))
+            url = f"http://simulator{head.path}{'?' if head.query else ''}{head.query}"
+            call = front.read(WireRequest(head.method, url, head.headers, request.body))
         except CallError as error:
             return self._refuse(front, None, error, key=key, at_s=at_s)
         digest, begun = digest_of(call.body), begun_in(call.body)
@@ -249,7 +266,7 @@ class Simulator:
         completion = outcome.completion
         completion.created = CREATED + int(asked.at_s)
         completion.id = self.ledger.id_of(asked.call.kind, self.ledger.served)
-        headers["x-request-id"] = f"req-{completion.id}"
+        headers[asked.front.request_id] = f"req-{completion.id}"
         script = compose(asked.front, asked.call, outcome, headers=headers)
         fault = outcome.fault
         generated = fault is None or fault.fault not in NOT_GENERATED
@@ -286,7 +303,7 @@ class Simulator:
         """An error, written into the ledger: it was served too."""
         kind = "other" if asked is None else asked.call.kind
         answer_id = self.ledger.id_of(kind, self.ledger.served)
-        script = compose_error(front, error, {**(headers or {}), "x-request-id": f"req-{answer_id}"})
+        script = compose_error(front, error, {**(headers or {}), front.request_id: f"req-{answer_id}"})
         seq = self.ledger.add(
             kind,
             "" if asked is None else asked.call.model,
@@ -326,11 +343,13 @@ class Simulator:
 
 
 def _key_of(headers: Mapping[str, str]) -> str:
-    """The bearer token, or what stands in an api-key header; "" for none."""
+    """The bearer token, the access key of a signature, or what stands in a header for keys; "" for none."""
     value = headers.get("authorization")
-    if value is not None:
-        return value[7 : 7 + _MAX_KEY_CHARS] if value[:7].lower() == "bearer " else value[:_MAX_KEY_CHARS]
-    return (headers.get("api-key") or headers.get("x-api-key") or "")[:_MAX_KEY_CHARS]
+    if value is None:
+        return next((headers[name] for name in _KEY_HEADERS if headers.get(name)), "")[:_MAX_KEY_CHARS]
+    if value.startswith(_SIGNED):
+        return value[len(_SIGNED) :].partition("/")[0][:_MAX_KEY_CHARS]
+    return value[7 : 7 + _MAX_KEY_CHARS] if value[:7].lower() == "bearer " else value[:_MAX_KEY_CHARS]
 
 
 def _charge(asked: _Asked, outcome: Outcome, *, reserved: bool) -> int:

@@ -30,7 +30,6 @@ _HTML: Final = (
     b"<html>\r\n<head><title>%d %b</title></head>\r\n<body>\r\n<center><h1>%d %b</h1></center>\r\n"
     b"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 )
-_BROKEN_EVENT: Final = b'data: {"id":"broken","object":"chat.completion.chunk","choices":[{"index":0,"del\n\n'
 
 NOT_GENERATED: Final[frozenset[FaultName]] = frozenset(
     ("status", "reset", "close", "hang", "empty_body", "html", "error_in_200")
@@ -78,15 +77,10 @@ def compose(front: Front, call: Call, outcome: Outcome, *, headers: dict[str, st
     return _streamed(play, fault) if call.stream else _whole(play, fault)
 
 
-def compose_error(front: Front, error: CallError, headers: dict[str, str], *, retry_after: bool = True) -> Script:
+def compose_error(front: Front, error: CallError, headers: dict[str, str]) -> Script:
     """An error's status, headers and body, at once."""
-    body = front.error(error)
-    told = {**front.json_headers, **headers}
-    if retry_after and error.retry_after_s is not None:
-        # Whole seconds for those who read no fractions, the exact wait beside it.
-        told["retry-after"] = str(math.ceil(error.retry_after_s))
-        told["retry-after-ms"] = str(math.ceil(error.retry_after_s * 1000))
-    return _script(error.status or 500, told, body)
+    told = {**front.json_headers, **headers, **front.error_headers(error)}
+    return _script(error.status or 500, told, front.error(error))
 
 
 def _script(status: int, headers: dict[str, str], body: bytes) -> Script:
@@ -256,7 +250,7 @@ def _malformed_event(broken: _Broken) -> Iterable[Piece]:
     pieces = list(broken.pieces)
     # The last place is the terminator's: something of the answer is broken, whatever its length.
     at = min(broken.at, len(pieces) - 2)
-    pieces[at] = (pieces[at][0], _BROKEN_EVENT)
+    pieces[at] = (pieces[at][0], broken.play.front.broken_event)
     return _joined(pieces)
 
 
@@ -267,7 +261,9 @@ def _stream_error(broken: _Broken) -> Iterable[Piece]:
 
 
 def _oversized_stream(broken: _Broken) -> Iterable[Piece]:
-    return _padded(b"data:", b"".join(data for _, data in broken.pieces)[5:], broken.fault.megabytes)
+    data = b"".join(data for _, data in broken.pieces)
+    field = b"data:" if data.startswith(b"data:") else b""
+    return _padded(field, data[len(field) :], broken.fault.megabytes)
 
 
 def _dripping_stream(broken: _Broken) -> Iterable[Piece]:

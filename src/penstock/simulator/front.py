@@ -6,6 +6,7 @@ here, word for word as the provider does.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
@@ -44,6 +45,10 @@ class Front(Protocol):
 
     json_headers: Mapping[str, str]
     stream_headers: Mapping[str, str]
+    request_id: str
+    """The header that names each answer."""
+    broken_event: bytes
+    """An event of a stream that nobody can read."""
 
     def read(self, request: WireRequest) -> Call:
         """Raises `CallError` bad_request."""
@@ -56,6 +61,10 @@ class Front(Protocol):
     def stream_error(self, call: Call, error: CallError) -> bytes: ...
 
     def error(self, error: CallError) -> bytes: ...
+
+    def error_headers(self, error: CallError) -> dict[str, str]:
+        """What an error says in headers of its own: how long to wait, its type."""
+        ...
 
     def refused(self, why: Refused, model: str) -> CallError:
         """The error with the provider's own status and body."""
@@ -71,6 +80,8 @@ class OpenAIFront:
 
     json_headers: Mapping[str, str] = _JSON
     stream_headers: Mapping[str, str] = _SSE
+    request_id = "x-request-id"
+    broken_event = b'data: {"id":"broken","object":"chat.completion.chunk","choices":[{"index":0,"del\n\n'
 
     def __init__(self, codec: OpenAICodec) -> None:
         self._codec = codec
@@ -98,6 +109,15 @@ class OpenAIFront:
 
     def error(self, error: CallError) -> bytes:
         return error.body or self._codec.encode_error(error).body
+
+    def error_headers(self, error: CallError) -> dict[str, str]:
+        """The wait in whole seconds for those who read no fractions, and the exact one beside it."""
+        if error.retry_after_s is None:
+            return {}
+        return {
+            "retry-after": str(math.ceil(error.retry_after_s)),
+            "retry-after-ms": str(math.ceil(error.retry_after_s * 1000)),
+        }
 
     def refused(self, why: Refused, model: str) -> CallError:
         return refused(why, model)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Final, Literal, NamedTuple
 
-__all__ = ["OTHER_WIRES", "Endpoint", "Route", "route_of"]
+__all__ = ["WIRES", "Endpoint", "Route", "route_of"]
 
-Endpoint = Literal["chat", "completion", "embedding", "models", "unknown"]
+Endpoint = Literal["chat", "completion", "embedding", "models", "own", "unknown"]
+"""`own`: what the wire's own front reads from the path."""
 
 
 class Route(NamedTuple):
@@ -19,13 +21,28 @@ class Route(NamedTuple):
     rest: str = ""
 
 
-OTHER_WIRES: Final = frozenset(("anthropic", "gemini", "vertex", "bedrock", "azure", "cohere"))
-"""Prefixes of providers that have a wire of their own; one that is served is taken out of here."""
+WIRES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
+    # A provider's first path part, and what follows where one provider speaks several wires; the first match counts.
+    ("azure", re.compile(r"/azure/")),
+    (
+        "anthropic",
+        re.compile(r"/anthropic/|/vertex/.*/publishers/anthropic/|/bedrock/model/[^/]*anthropic\.[^/]*/invoke"),
+    ),
+    ("openai", re.compile(r"/vertex/.*/endpoints/openapi/")),
+    ("gemini", re.compile(r"/(?:gemini|vertex)/")),
+    ("bedrock", re.compile(r"/bedrock/")),
+    ("cohere", re.compile(r"/cohere/")),
+    ("ollama", re.compile(r"/ollama/api/")),
+)
+"""Who is spoken to at a path that isn't OpenAI's."""
+
+_MODELS: Final = re.compile(r"/models|/api/tags")
 
 _OPENAI: Final = re.compile(
     r"(?:/(?P<provider>(?!v1/|chat/)[A-Za-z0-9][A-Za-z0-9_.-]{0,63})(?:/[a-z0-9]+)??)?(?:/v1)?"
     r"/(?P<endpoint>chat/completions|completions|embeddings|models)(?P<rest>/.*)?"
 )
+_VERTEX_OPEN: Final = re.compile(r"/(?P<provider>vertex)/.*/endpoints/openapi/(?P<endpoint>chat/completions)(?P<rest>)")
 _ENDPOINTS: Final[dict[str, Endpoint]] = {
     "chat/completions": "chat",
     "completions": "completion",
@@ -34,12 +51,20 @@ _ENDPOINTS: Final[dict[str, Endpoint]] = {
 }
 
 
-def route_of(path: str) -> Route:
-    """The route of a path: `/v1/...` or `/{provider}/v1/...`, with or without the `v1` and one word before it."""
-    found = _OPENAI.fullmatch(path)
+def route_of(path: str, spoken: Collection[str]) -> Route:
+    """The route of a path: `/v1/...` or `/{provider}/v1/...`, with or without the `v1` and one word before it.
+
+    Below the name of a provider with a wire of its own it is that wire, whatever follows; one that isn't in `spoken`
+    has no endpoints.
+    """
     first = path.split("/", 2)[1] if path.startswith("/") else ""
-    if found is None or first in OTHER_WIRES:
-        return Route(first if first in OTHER_WIRES else "openai", first, "unknown")
-    provider = found["provider"]
-    endpoint = _ENDPOINTS[found["endpoint"]]
-    return Route("openai", provider or "openai", endpoint, found["rest"] or "")
+    wire = next((wire for wire, pattern in WIRES if pattern.match(path)), "openai")
+    if wire != "openai":
+        endpoint: Endpoint = "models" if _MODELS.fullmatch(path[path.rfind("/") :]) else "own"
+        return Route(wire, first, endpoint if wire in spoken else "unknown")
+    found = _OPENAI.fullmatch(path)
+    if found is None:
+        found = _VERTEX_OPEN.fullmatch(path)
+    if found is None:
+        return Route("openai", first, "unknown")
+    return Route("openai", found["provider"] or "openai", _ENDPOINTS[found["endpoint"]], found["rest"] or "")

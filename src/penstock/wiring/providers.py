@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import msgspec
 
-from penstock.catalog import Vendor, providers
-from penstock.config import Config, FoundKeys, ProviderConfig, find_keys, key_variable
+from penstock.catalog import Setting, Vendor, providers
+from penstock.config import Config, FoundKeys, ProviderConfig, find_keys, first_set, key_variable
 from penstock.errors import ConfigError
+from penstock.wiring.places import placed
 
-__all__ = ["ProviderPlan", "known_providers", "plan_provider"]
+__all__ = ["CATALOG", "ProviderPlan", "known_providers", "plan_provider"]
+
+CATALOG = "the catalog"
+"""Where an address comes from that nobody set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +31,26 @@ class ProviderPlan:
     base_url_from: str
     keys: FoundKeys = field(repr=False)
     headers: dict[str, str] = field(repr=False)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What was found for `vendor.settings`."""
+    missing: str = ""
+    """What must be set before anything can be asked; "" when nothing is missing."""
+
+    @property
+    def is_at_vendor(self) -> bool:
+        """Whether `base_url` is the vendor's own address, so that a credential of the surroundings may go there."""
+        host = urlsplit(self.base_url or "").hostname or ""
+        return self.base_url_from == CATALOG or host.endswith(self.vendor.own_hosts)
 
     @property
     def needs_key(self) -> bool:
         """Whether nothing can be asked without a key: only the vendor's own address is sure to want one."""
-        return self.vendor.needs_key and self.base_url == self.vendor.base_url
+        return self.vendor.needs_key and self.is_at_vendor and self.vendor.ambient is None
 
     def check(self) -> None:
         """Raises `ConfigError` that names what to set when there is a key or an address missing."""
+        if self.missing:
+            raise ConfigError(self.missing)
         if self.base_url is None and self.name != "sim":
             raise ConfigError(f"{self.name}: no address; set base_url under [providers.{self.name}] in penstock.toml")
         if self.needs_key and not self.keys:
@@ -41,7 +59,7 @@ class ProviderPlan:
 
 def known_providers(config: Config) -> list[str]:
     """The catalog's providers that can be used as they are, and the configured ones, in the order to list them."""
-    names = [name for name, vendor in providers().items() if vendor.base_url is not None or name == "sim"]
+    names = [name for name in providers() if name != "custom"]
     return [*names, *(name for name in config.providers if name not in names)]
 
 
@@ -51,32 +69,67 @@ def plan_provider(config: Config, name: str, *, base_url: str | None = None) -> 
     Raises `ConfigError` for a key reference that leads nowhere.
     """
     own = config.provider(name)
-    vendor = _vendor(name)
+    vendor = _vendor(config, name)
     if own.prefill is not None:
         prefill = None if own.prefill == "off" else own.prefill
         vendor = msgspec.structs.replace(vendor, prefill=prefill, prefill_models="")
+    settings = {setting.name: _setting(config, own, setting) for setting in vendor.settings}
+    found = {key: value for key, value in settings.items() if value is not None}
     address, origin = _address(config, own, vendor, base_url)
-    headers = dict(own.headers)
-    for field_name, value in (("OpenAI-Organization", own.organization), ("OpenAI-Project", own.project)):
-        if value is not None:
-            headers[field_name] = value
+    missing = ""
+    if origin == CATALOG and address is not None and len(found) < len(settings):
+        missing = _what_is_missing(name, vendor, settings)
     return ProviderPlan(
         name=name,
         vendor=vendor,
         config=own,
-        base_url=address,
+        base_url=address if missing or address is None else placed(vendor, address, found),
         base_url_from=origin,
         keys=find_keys(config, name, variables=vendor.key_env),
-        headers=headers,
+        headers=_headers(own, vendor),
+        settings=found,
+        missing=missing,
     )
 
 
-def _vendor(name: str) -> Vendor:
-    known = providers().get(name)
+def _headers(own: ProviderConfig, vendor: Vendor) -> dict[str, str]:
+    headers = dict(own.headers)
+    if vendor.wire in ("openai", "responses"):
+        for name, value in (("OpenAI-Organization", own.organization), ("OpenAI-Project", own.project)):
+            if value is not None:
+                headers[name] = value
+    return headers
+
+
+def _setting(config: Config, own: ProviderConfig, setting: Setting) -> str | None:
+    said: str | None = getattr(own, setting.name)
+    if said is not None:
+        return said
+    hit = first_set(setting.env, config)
+    return hit[0] if hit else setting.default
+
+
+def _what_is_missing(name: str, vendor: Vendor, settings: Mapping[str, str | None]) -> str:
+    setting = next(one for one in vendor.settings if settings[one.name] is None)
+    variables = f", or {' or '.join(setting.env)} in the environment" if setting.env else ""
+    return f"{name}: no {setting.name}; set {setting.name} under [providers.{name}] in penstock.toml{variables}"
+
+
+def _vendor(config: Config, name: str) -> Vendor:
+    own, known = config.provider(name), providers().get(name)
+    if known is not None and (own.wire is None or own.wire in (known.wire, *known.other_wires)):
+        return known if own.wire is None else msgspec.structs.replace(known, wire=own.wire)
+    wire = own.wire or "openai"
     if known is not None:
-        return known
-    custom = providers()["custom"]
-    return msgspec.structs.replace(custom, name=name, title=name, key_env=(key_variable(name),))
+        # Another wire is spoken at another address than the catalog's.
+        return msgspec.structs.replace(known, wire=wire, base_url=None, base_url_env=(), settings=(), ambient=None)
+    speaks = next((one for one in providers().values() if wire in (one.wire, *one.other_wires)), None)
+    if wire == "openai" or speaks is None:
+        return msgspec.structs.replace(providers()["custom"], name=name, title=name, key_env=(key_variable(name),))
+    # The wire's own vendor, under another name and with a key of that name.
+    return msgspec.structs.replace(
+        speaks, name=name, title=name, wire=wire, key_env=(key_variable(name),), base_url_env=()
+    )
 
 
 def _address(config: Config, own: ProviderConfig, vendor: Vendor, override: str | None) -> tuple[str | None, str]:
@@ -89,4 +142,4 @@ def _address(config: Config, own: ProviderConfig, vendor: Vendor, override: str 
             if not value.startswith(("http://", "https://")):
                 raise ConfigError(f'{variable}: expected an address such as "http://127.0.0.1:8000/v1", got "{value}"')
             return value.rstrip("/"), f"env:{variable}"
-    return vendor.base_url, "the catalog"
+    return vendor.base_url, CATALOG

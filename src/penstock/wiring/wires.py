@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, NamedTuple
 
 from penstock.call import Call, Completion, Kind
-from penstock.endpoint import Bearer, Sign
+from penstock.endpoint import Bearer, HeaderKey, Sign
 from penstock.errors import ConfigError
 from penstock.http import WireReply
 from penstock.wire.codec import Codec
@@ -42,7 +43,10 @@ def _openai(plan: ProviderPlan, base_url: str) -> Codec:
 
 _OPENAI: Final = Dialect("openai", _openai, writes_openai=True)
 
+_AZURE: Final = Dialect("azure", _openai, partial(HeaderKey, "api-key"), writes_openai=True)
+
 DIALECTS: Final[Mapping[str, Callable[[str], Dialect]]] = {
+    "azure": lambda _: _AZURE,
     "openai": lambda _: _OPENAI,
 }
 """From a wire's name and the provider's own model id to the dialect that is spoken for it."""

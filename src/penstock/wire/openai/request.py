@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
@@ -25,19 +26,26 @@ PATHS: Final[dict[Kind, str]] = {
 
 _NOWHERE: Final = "http://base-url-not-set.invalid/v1"
 _MAX_MODELS: Final = 1024
+_NO_DEPLOYMENTS: Final = re.compile(r"/deployments/|/(?:v1|models)$")
+"""A base URL that takes the model in the body, where others of its vendor have it in the path."""
 _Renames = tuple[tuple[str, str], ...]
 
 
 class RequestEncoder:
     """One provider's requests: the same headers and URLs for all of them, built once."""
 
-    __slots__ = ("_encode", "_headers", "_prefill_url", "_renames", "_urls", "_vendor")
+    __slots__ = ("_base", "_deployed", "_encode", "_headers", "_prefill_url", "_renames", "_urls", "_vendor")
 
     def __init__(self, vendor: Vendor, base_url: str | None, headers: Mapping[str, str]) -> None:
         self._vendor = vendor
         self._encode = msgspec.json.Encoder().encode
         base = base_url or vendor.base_url or _NOWHERE
         self._urls = {kind: _join(base, path) for kind, path in PATHS.items()}
+        self._base = base
+        # Filled by model where each has an address of its own; None where all share one.
+        self._deployed: dict[tuple[Kind, str], str] | None = None
+        if vendor.deployments and not _NO_DEPLOYMENTS.search(urlsplit(base).path.rstrip("/")):
+            self._deployed = {}
         elsewhere = vendor.prefill_base_url if base == vendor.base_url else None
         self._prefill_url = _join(elsewhere or base, PATHS["chat"])
         self._headers = {
@@ -54,7 +62,7 @@ class RequestEncoder:
         Raises `CallError` bad_request for a body that is no JSON, and for a prefill where nobody continues one.
         """
         body = {**call.body, "model": model}
-        url = self._urls[call.kind]
+        url = self._urls[call.kind] if self._deployed is None else self._address(self._deployed, call.kind, model)
         if call.prefill and call.kind == "chat":
             url = self._prefill_url
             self._ask_to_continue(body)
@@ -80,6 +88,15 @@ class RequestEncoder:
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
             raise CallError("bad_request", f"the request is no JSON: {error}", sent=False) from error
         return WireRequest("POST", url, self._headers, data)
+
+    def _address(self, deployed: dict[tuple[Kind, str], str], kind: Kind, model: str) -> str:
+        url = deployed.get((kind, model))
+        if url is None:
+            if len(deployed) >= _MAX_MODELS:
+                deployed.clear()
+            path = self._vendor.deployments.replace("{model}", quote(model, safe=""))
+            url = deployed[kind, model] = _join(self._base, path + PATHS[kind])
+        return url
 
     def _ask_to_continue(self, body: dict[str, Any]) -> None:
         match self._vendor.prefill:
