@@ -161,16 +161,24 @@ def test_a_late_refusal_of_something_sent_before_is_no_new_event() -> None:
 
 def test_capacity_is_cut_once_for_all_that_was_in_flight() -> None:
     finder = ConcurrencyFinder()
-    for _ in range(5):
+    for _ in range(30):
         finder.refused(10.0, 9.0, 100)
     assert finder.most == pytest.approx(70)
-    for _ in range(5):
+    for _ in range(30):
         finder.refused(12.0, 11.0, 70)
     assert finder.most == pytest.approx(49)
 
 
+def test_a_refusal_or_two_while_many_are_still_out_cut_nothing() -> None:
+    finder = ConcurrencyFinder()
+    for in_flight in range(1, 100):
+        if in_flight % 20 == 3:
+            finder.refused(1.0, 0.5, in_flight)
+    assert finder.most == math.inf
+
+
 def refuse(finder: ConcurrencyFinder, *, in_flight: int) -> None:
-    for _ in range(3):
+    for _ in range(in_flight // 2):
         finder.refused(1.0, 0.0, in_flight)
 
 

@@ -32,7 +32,8 @@ class ConcurrencyFinder:
         self._refused += 1
         self._peak = max(self._peak, in_flight)
         # Alone in flight there is no share to speak of: whoever refuses that is simply down, and backoff's business.
-        usual = 0.1 * (self._accepted + self._refused)
+        # Refusals come before slow answers: who is still out counts as well.
+        usual = 0.1 * (self._accepted + self._refused + in_flight)
         if self._refused < min(3, in_flight) or self._refused < usual + 2.0 * math.sqrt(usual):
             return
         self._cut_s = now_s
