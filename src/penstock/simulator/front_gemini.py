@@ -35,6 +35,8 @@ class GeminiFront:
 
     json_headers: Mapping[str, str] = {"content-type": "application/json; charset=UTF-8"}
     stream_headers: Mapping[str, str] = {"content-type": "text/event-stream"}
+    request_id = "x-request-id"
+    broken_event = b'data: {"candidates": [{"content": {"parts": [{"te\r\n\r\n'
 
     def __init__(self, codec: GeminiCodec) -> None:
         self._codec = codec
@@ -61,6 +63,13 @@ class GeminiFront:
 
     def error(self, error: CallError) -> bytes:
         return error.body or self._codec.encode_error(error).body
+
+    def error_headers(self, error: CallError) -> dict[str, str]:  # noqa: ARG002
+        """Nothing: Google says it in the body."""
+        return {}
+
+    def error_headers(self, error: CallError) -> dict[str, str]:  # noqa: ARG002 - the wait stands in the body
+        return {}
 
     def refused(self, why: Refused, model: str) -> CallError:
         say = (_VERTEX if self._is_vertex else _GEMINI)[type(why)]
