@@ -20,7 +20,7 @@ from penstock.simulator.limits import Snapshot
 from penstock.simulator.refused import Refused, duration, refused
 from penstock.wire.openai.codec import OpenAICodec
 
-__all__ = ["Front", "OpenAIFront", "StreamParts"]
+__all__ = ["Front", "OpenAIFront", "StreamParts", "deltas"]
 
 _JSON: Final = {"content-type": "application/json"}
 _SSE: Final = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
@@ -95,13 +95,13 @@ class OpenAIFront:
     def streamed(self, call: Call, completion: Completion, *, paced: bool) -> StreamParts:
         encoder = self._codec.encoder(call, model=completion.model, id=completion.id)
         start = encoder.feed([Started(completion.model, completion.id, completion.created)])
-        events, tokens = _deltas(completion, paced=paced)
-        deltas = [encoder.feed([event]) for event in events]
+        events, tokens = deltas(completion, paced=paced)
+        pieces = [encoder.feed([event]) for event in events]
         last: list[Event] = [Finished(choice.finish, choice.finish_raw, choice.index) for choice in completion.choices]
         if completion.usage is not None:
             last.append(UsageUpdate(completion.usage))
         finish = encoder.feed(last) + encoder.end().removesuffix(_DONE)
-        return StreamParts(start, deltas, finish, _DONE, tokens)
+        return StreamParts(start, pieces, finish, _DONE, tokens)
 
     def stream_error(self, call: Call, error: CallError) -> bytes:
         encoder = self._codec.encoder(call, model=call.model, id="")
@@ -135,7 +135,7 @@ class OpenAIFront:
         return msgspec.json.encode({"object": "list", "data": data})
 
 
-def _deltas(completion: Completion, *, paced: bool) -> tuple[list[Event], float]:
+def deltas(completion: Completion, *, paced: bool) -> tuple[list[Event], float]:
     """The answer in pieces, and the tokens in each: one when it is paced, larger ones when all comes at once."""
     longest = max((len(_said(choice.message)) for choice in completion.choices), default=0)
     chars = CHARS_PER_TOKEN if paced else max(CHARS_PER_TOKEN, -(-longest // _AT_ONCE_PIECES))

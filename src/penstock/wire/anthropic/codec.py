@@ -28,7 +28,7 @@ class AnthropicCodec:
     `default_max_tokens` bounds an answer when the caller doesn't; the wire demands a number.
     """
 
-    __slots__ = ("_form", "_request", "encode_request", "vendor")
+    __slots__ = ("_request", "encode_request", "form", "vendor")
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class AnthropicCodec:
         default_max_tokens: int | None = None,
     ) -> None:
         self.vendor = vendor
-        self._form: Form = form
+        self.form: Form = form
         self._request = RequestEncoder(
             vendor, base_url, headers or {}, form=form, default_max_tokens=default_max_tokens
         )
@@ -57,7 +57,7 @@ class AnthropicCodec:
 
     def decoder(self, call: Call) -> StreamDecoder:
         """A new stream's state."""
-        return StreamDecoder(call, self._form)
+        return StreamDecoder(call, self.form)
 
     def classify(self, reply: WireReply) -> CallError:
         """The error in a reply that is no success, `target` left empty."""
@@ -73,7 +73,7 @@ class AnthropicCodec:
 
     def decode_request(self, request: WireRequest) -> Call:
         """The call that a client of the Messages API made. Raises `CallError` bad_request."""
-        return asked.decode_request(request, self._form)
+        return asked.decode_request(request, self.form)
 
     def encode_reply(self, completion: Completion) -> WireReply:
         """A completion's first choice as a message."""
@@ -81,7 +81,7 @@ class AnthropicCodec:
 
     def encoder(self, call: Call, *, model: str, id: str) -> StreamEncoder:  # noqa: A002, ARG002
         """A new stream's state, on the server's side."""
-        return StreamEncoder(model=model, id=id, form=self._form)
+        return StreamEncoder(model=model, id=id, form=self.form)
 
     def encode_error(self, error: CallError) -> WireReply:
         """An error in Anthropic's shape, with the status that belongs to its class."""

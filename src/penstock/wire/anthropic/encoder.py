@@ -74,13 +74,21 @@ class StreamEncoder:
 
     def end(self) -> bytes:
         """The end of what is open, the stop reason with the usage, and the terminator."""
+        return self.close() + self.stop()
+
+    def stop(self) -> bytes:
+        """The terminator."""
+        return self._said("message_stop")
+
+    def close(self) -> bytes:
+        """What `end` says before the terminator."""
         finish = self._finish or Finished("unknown")
         reason, details = stop_of(finish.finish, finish.finish_raw, "".join(self._refusal))
         delta = {"stop_reason": reason, "stop_sequence": None, "stop_details": details}
         closing = self._begin() + self._close()
         closing += b"".join([self._said("content_block_stop", index=at) for at in self._tools.values()])
         usage = usage_object(self._usage or Usage())
-        return closing + self._said("message_delta", delta=delta, usage=usage) + self._said("message_stop")
+        return closing + self._said("message_delta", delta=delta, usage=usage)
 
     def fail(self, error: CallError) -> bytes:
         """An error event; nothing follows it."""

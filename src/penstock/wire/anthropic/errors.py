@@ -46,6 +46,7 @@ TYPES: Final[dict[str, ErrorKind]] = {
     "resourcenotfoundexception": "bad_request",
     "accessdeniedexception": "auth",
     "unrecognizedclientexception": "auth",
+    "missingauthenticationtokenexception": "auth",
     "invalidsignatureexception": "auth",
     "expiredtokenexception": "auth",
     "throttlingexception": "rate_limited",
@@ -107,7 +108,7 @@ _NO_CREDIT: Final = (
     r"credit balance is too low|specified api usage limits|purchase credits|spend(?:ing)? limit|out of credits"
 )
 _FILTER: Final = r"content filtering policy|blocked by .{0,40}(?:filter|polic)|usage policy|guardrail"
-_TOO_BIG: Final = r"extra usage is required|long context (?:beta|request)|this request alone"
+_TOO_BIG: Final = r"extra usage is required|long context (?:beta|request)"
 _DAILY: Final = r"too many tokens per day|per day"
 _LOADING: Final = r"overloaded|at capacity|no available capacity|too many connections"
 
