@@ -104,7 +104,7 @@ def test_a_named_file_that_is_missing_is_an_error(tmp_path, home):
         ),
         ("[providers.openai]\nlimits = {rpm = true}", "expected a whole number above 0, got True"),
         ("[providers.x]\nwire = 'opnai'", 'unknown value "opnai"; did you mean "openai"'),
-        ("[providers.x]\nwire = 'anthropic'", 'the wire "anthropic" is not supported yet'),
+        ("[providers.x]\nwire = 'smtp'", 'unknown value "smtp"'),
         ("[providers.x]\nbase_url = 'localhost:8000'", "expected an address such as"),
         ("[providers.x]\ntransport = 'requests'", 'unknown value "requests"'),
         ("[providers.x]\nprefill = 'prefixed'", 'unknown value "prefixed"'),

@@ -52,10 +52,10 @@ def test_a_route_brings_its_settings_and_targets_bring_none():
         (PLAIN, None, "no model: name one"),
         (PLAIN, "opnai/gpt-4o", 'unknown provider "opnai" in "opnai/gpt-4o"; did you mean openai?'),
         (PLAIN, "meta-llama/Llama-3", "known: ollama, openai, sim, together.*default_provider"),
-        (PLAIN, "anthropic/claude-x", "anthropic is not supported yet"),
+        (PLAIN, "replicate/claude-x", 'unknown provider "replicate"'),
         (PLAIN, "openai/", '"openai/" names no model'),
         (PLAIN, "together", '"together" names no model: write "together/MODEL"'),
-        (PLAIN, "anthropic", "anthropic is not supported yet"),
+        (PLAIN, "openai", 'names no model: write "openai/MODEL"'),
         (PLAIN, "", "a model is text"),
         (ROUTED, ["fast", "openai/a"], '"fast" is a route: name it alone'),
         (

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from penstock import AsyncClient
@@ -29,7 +30,7 @@ class Spoken(NamedTuple):
 
     target: str
     path: str
-    settings: dict[str, Any] = {}
+    settings: Mapping[str, Any] = MappingProxyType({})
     tools: bool = True
     embeds: str = ""
     """A model that embeds; "" for a wire without."""

@@ -24,9 +24,10 @@ def plan(name: str, table: dict[str, Any] | None = None, base_url: str | None = 
 def url(planned: ProviderPlan, model: str = "gpt-4o", kind: Any = "chat", *, stream: bool = False) -> str:
     """Where a question to `model` goes."""
     assert planned.base_url is not None
-    codec = dialect_of(planned, model).open(planned, planned.base_url)
+    dialect = dialect_of(planned, model)
+    codec = dialect.open(planned, planned.base_url)
     body = {"input": "a"} if kind == "embedding" else {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 9}
-    return codec.encode_request(Call(id="", model=model, kind=kind, body=body), model, stream=stream).url
+    return codec.encode_request(Call(id="", model="m", kind=kind, body=body), dialect.model or model, stream=stream).url
 
 
 @pytest.mark.parametrize(
@@ -76,3 +77,72 @@ def test_a_provider_of_ones_own_speaks_a_vendors_wire_with_its_own_key() -> None
     mine = plan("mine", {"wire": "azure", "base_url": "http://127.0.0.1:1"}, **environ)
     assert mine.keys.origins == ("env:MINE_API_KEY",)
     assert url(mine) == f"http://127.0.0.1:1/openai/deployments/gpt-4o/chat/completions{VERSION}"
+
+
+VERTEX = "https://us-central1-aiplatform.googleapis.com/v1/projects/p1/locations/us-central1"
+
+
+@pytest.mark.parametrize(
+    ("model", "got"),
+    [
+        ("gemini-2.5-flash", f"{VERTEX}/publishers/google/models/gemini-2.5-flash:generateContent"),
+        ("google/gemini-2.5-pro", f"{VERTEX}/publishers/google/models/gemini-2.5-pro:generateContent"),
+        ("claude-sonnet-4-5@20250929", f"{VERTEX}/publishers/anthropic/models/claude-sonnet-4-5@20250929:rawPredict"),
+        ("anthropic/claude-opus-4-1", f"{VERTEX}/publishers/anthropic/models/claude-opus-4-1:rawPredict"),
+        ("meta/llama-3.3-70b-instruct-maas", f"{VERTEX}/endpoints/openapi/chat/completions"),
+    ],
+)
+def test_vertex_speaks_to_each_model_as_its_publisher_does(model: str, got: str) -> None:
+    assert url(plan("vertex", GOOGLE_CLOUD_PROJECT="p1"), model) == got
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("europe-west1", "europe-west1-aiplatform.googleapis.com"),
+        ("global", "aiplatform.googleapis.com"),
+        ("eu", "aiplatform.eu.rep.googleapis.com"),
+    ],
+)
+def test_vertex_is_at_the_host_of_its_location(location: str, host: str) -> None:
+    planned = plan("vertex", {"project": "p1", "location": location})
+    assert planned.base_url == f"https://{host}/v1/projects/p1/locations/{location}"
+
+
+def test_vertex_with_a_key_alone_needs_no_project() -> None:
+    planned = plan("vertex", VERTEX_API_KEY="sk-test-not-a-key")
+    planned.check()
+    assert url(planned, "gemini-2.5-flash") == (
+        "https://aiplatform.googleapis.com/v1/publishers/google/models/gemini-2.5-flash:generateContent"
+    )
+
+
+def test_vertex_without_a_project_says_what_to_set() -> None:
+    with pytest.raises(ConfigError, match=r"vertex: no project; set project under .* or GOOGLE_CLOUD_PROJECT"):
+        plan("vertex").check()
+
+
+def test_another_address_keeps_the_project() -> None:
+    planned = plan("vertex", {"project": "p1"}, base_url="http://127.0.0.1:1/vertex")
+    assert planned.base_url == "http://127.0.0.1:1/vertex/v1/projects/p1/locations/us-central1"
+    assert not planned.is_at_vendor
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "got"),
+    [
+        ("anthropic", "claude-sonnet-4-5", "https://api.anthropic.com/v1/messages"),
+        (
+            "gemini",
+            "gemini-2.5-flash",
+            "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash:generateContent",
+        ),
+    ],
+)
+def test_the_vendors_with_one_address_are_asked_there(provider: str, model: str, got: str) -> None:
+    assert url(plan(provider), model) == got
+
+
+def test_a_wire_that_is_spoken_elsewhere_needs_its_address() -> None:
+    with pytest.raises(ConfigError, match="anthropic: no address"):
+        plan("anthropic", {"wire": "openai"}).check()

@@ -68,14 +68,12 @@ def test_in_a_batch_the_deadline_counts_from_the_first_send():
 
 
 def test_a_first_token_that_nobody_bounds_is_waited_for_longer_at_a_reasoning_model():
-    assert phases(RouteTimeouts(), "gpt-4o-mini")[1].first_byte == 120
-    assert phases(RouteTimeouts(), "o3")[1].first_byte == 300
-    assert phases(RouteTimeouts(first_token=7), "o3")[1].first_byte == 7
+    assert settings(targets=["openai/gpt-4o-mini"]).first_token_last_s == 120
+    assert settings(targets=["openai/o3"]).first_token_last_s == 300
 
 
-def test_only_a_stream_is_bounded_between_its_pieces():
-    unary, stream = phases(RouteTimeouts(1, 2, 3, 4), "any")
-    assert (unary, stream) == (Timeouts(1, None, None, 4), Timeouts(1, 2, 3, 4))
+def test_a_connection_bounds_what_only_it_sees():
+    assert phases(RouteTimeouts(1, 2, 3, 4)) == Timeouts(1, None, None, 4)
 
 
 @pytest.mark.parametrize(

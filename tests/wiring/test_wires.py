@@ -7,14 +7,17 @@ import json
 from typing import Any
 
 import pytest
+from tests.wiring.given import KEY, TOOL, Spoken, served
 
 from penstock.errors import Unanswered
-from tests.wiring.given import KEY, TOOL, Spoken, served
 
 WIRES = [
     Spoken("openai/gpt-4o-mini", "/openai/v1", embeds="text-embedding-3-small"),
     Spoken("azure/my-deployment", "/azure", embeds="my-embedder"),
     Spoken("azure/gpt-4o", "/azure/openai/v1"),
+    Spoken("gemini/gemini-2.5-flash", "/gemini", embeds="gemini-embedding-001"),
+    Spoken("vertex/gemini-2.5-flash", "/vertex", {"project": "p1"}, embeds="text-embedding-005"),
+    Spoken("vertex/meta/llama-3.3-70b-instruct-maas", "/vertex", {"project": "p1", "location": "us-east5"}),
 ]
 EMBEDDERS = [spoken for spoken in WIRES if spoken.embeds]
 each_wire = pytest.mark.parametrize("spoken", WIRES, ids=str)

@@ -26,6 +26,44 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         embedding_tokens=300_000,
     ),
     Vendor(
+        name="anthropic",
+        title="Anthropic",
+        base_url="https://api.anthropic.com",
+        key_env=("ANTHROPIC_API_KEY",),
+        base_url_env=("ANTHROPIC_BASE_URL",),
+        wire="anthropic",
+        models_path="/v1/models",
+        request_id="request-id",
+    ),
+    Vendor(
+        name="gemini",
+        title="Google Gemini API",
+        base_url="https://generativelanguage.googleapis.com/v1beta",
+        key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        wire="gemini",
+        limits="none",
+        embedding_inputs=(("", 100),),
+        # ai.google.dev: a contents list may end with the model's turn, which it then continues.
+        prefill="plain",
+    ),
+    Vendor(
+        name="vertex",
+        title="Google Vertex AI",
+        base_url="https://aiplatform.googleapis.com",
+        settings=(
+            Setting("project", ("GOOGLE_CLOUD_PROJECT", "VERTEXAI_PROJECT", "GCLOUD_PROJECT"), unless_key=True),
+            Setting("location", ("GOOGLE_CLOUD_LOCATION", "VERTEXAI_LOCATION", "GOOGLE_CLOUD_REGION"), "us-central1"),
+        ),
+        own_hosts=(".googleapis.com",),
+        ambient="google",
+        key_env=("VERTEX_API_KEY",),
+        wire="vertex",
+        models_path="",
+        limits="none",
+        embedding_inputs=((r"(?:google/)?gemini-embedding", 1), ("", 250)),
+        embedding_tokens=20_000,
+    ),
+    Vendor(
         name="azure",
         title="Azure OpenAI",
         settings=(
@@ -38,6 +76,7 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         key_env=("AZURE_API_KEY", "AZURE_OPENAI_API_KEY"),
         base_url_env=("AZURE_OPENAI_ENDPOINT", "AZURE_API_BASE"),
         wire="azure",
+        models_path="/openai/models",
         deployments="/openai/deployments/{model}",
         # A deployment is most often called after its model.
         reasoning_renames=(("max_tokens", "max_completion_tokens"),),

@@ -30,6 +30,8 @@ class Setting(msgspec.Struct, frozen=True):
     """Environment variables that may hold it, first found counts."""
     default: str | None = None
     """None: nothing can be asked without it."""
+    unless_key: bool = False
+    """With a key nobody needs it."""
 
 
 class Vendor(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +58,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     wire: str = "openai"
     other_wires: tuple[str, ...] = ()
     """Further wires that are served at the same `base_url`."""
+    models_path: str = "/models"
+    """Where the models are listed, under `base_url`; "" where they aren't."""
     deployments: str = ""
     """The path before an endpoint's where a model has an address of its own, `{model}` in it (Azure OpenAI)."""
     needs_key: bool = True

@@ -6,7 +6,7 @@ import hashlib
 import random
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -43,8 +43,17 @@ def _azure() -> Front:
     return AzureFront(OpenAICodec(vendor("azure")))
 
 
+def _gemini(platform: Literal["gemini", "vertex"]) -> Front:
+    from penstock.simulator.front_gemini import GeminiFront
+    from penstock.wire.gemini import GeminiCodec
+
+    return GeminiFront(GeminiCodec(vendor(platform), platform=platform))
+
+
 FRONTS: Final[dict[str, Callable[[], Front]]] = {
     "azure": _azure,
+    "gemini": lambda: _gemini("gemini"),
+    "gemini-vertex": lambda: _gemini("vertex"),
     "openai": _openai,
 }
 """The wires that are spoken, by the name that `routes` gives them. A new one is one row."""

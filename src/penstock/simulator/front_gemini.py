@@ -68,9 +68,6 @@ class GeminiFront:
         """Nothing: Google says it in the body."""
         return {}
 
-    def error_headers(self, error: CallError) -> dict[str, str]:  # noqa: ARG002 - the wait stands in the body
-        return {}
-
     def refused(self, why: Refused, model: str) -> CallError:
         say = (_VERTEX if self._is_vertex else _GEMINI)[type(why)]
         return say(why, model)

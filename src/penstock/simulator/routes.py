@@ -24,13 +24,13 @@ class Route(NamedTuple):
 WIRES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     # A provider's first path part, and what follows where one provider speaks several wires; the first match counts.
     ("azure", re.compile(r"/azure/")),
-    (
-        "anthropic",
-        re.compile(r"/anthropic/|/vertex/.*/publishers/anthropic/|/bedrock/model/[^/]*anthropic\.[^/]*/invoke"),
-    ),
-    ("openai", re.compile(r"/vertex/.*/endpoints/openapi/")),
-    ("gemini", re.compile(r"/(?:gemini|vertex)/")),
+    ("anthropic", re.compile(r"/anthropic/")),
+    ("anthropic-vertex", re.compile(r"/vertex/.*/publishers/anthropic/")),
+    ("anthropic-bedrock", re.compile(r"/bedrock/model/[^/]*anthropic\.[^/]*/invoke")),
     ("bedrock", re.compile(r"/bedrock/")),
+    ("openai", re.compile(r"/vertex/.*/endpoints/openapi/")),
+    ("gemini-vertex", re.compile(r"/vertex/")),
+    ("gemini", re.compile(r"/gemini/")),
     ("cohere", re.compile(r"/cohere/")),
     ("ollama", re.compile(r"/ollama/api/")),
 )

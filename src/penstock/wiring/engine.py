@@ -285,7 +285,7 @@ class Engine:
             endpoint = Endpoint(
                 speaker.codec,
                 self._transport(name.provider),
-                model=name.model,
+                model=dialect_of(self.plan(name.provider), name.model).model or name.model,
                 name=str(name),
                 now=self.clock.now,
                 timeouts=unary,

@@ -76,16 +76,17 @@ def plan_provider(config: Config, name: str, *, base_url: str | None = None) -> 
     settings = {setting.name: _setting(config, own, setting) for setting in vendor.settings}
     found = {key: value for key, value in settings.items() if value is not None}
     address, origin = _address(config, own, vendor, base_url)
+    keys = find_keys(config, name, variables=vendor.key_env)
     missing = ""
-    if origin == CATALOG and address is not None and len(found) < len(settings):
-        missing = _what_is_missing(name, vendor, settings)
+    if address is not None:
+        missing = _what_is_missing(name, vendor, settings, has_key=bool(keys))
     return ProviderPlan(
         name=name,
         vendor=vendor,
         config=own,
         base_url=address if missing or address is None else placed(vendor, address, found),
         base_url_from=origin,
-        keys=find_keys(config, name, variables=vendor.key_env),
+        keys=keys,
         headers=_headers(own, vendor),
         settings=found,
         missing=missing,
@@ -109,10 +110,12 @@ def _setting(config: Config, own: ProviderConfig, setting: Setting) -> str | Non
     return hit[0] if hit else setting.default
 
 
-def _what_is_missing(name: str, vendor: Vendor, settings: Mapping[str, str | None]) -> str:
-    setting = next(one for one in vendor.settings if settings[one.name] is None)
-    variables = f", or {' or '.join(setting.env)} in the environment" if setting.env else ""
-    return f"{name}: no {setting.name}; set {setting.name} under [providers.{name}] in penstock.toml{variables}"
+def _what_is_missing(name: str, vendor: Vendor, settings: Mapping[str, str | None], *, has_key: bool) -> str:
+    for setting in vendor.settings:
+        if settings[setting.name] is None and not (setting.unless_key and has_key):
+            variables = f", or {' or '.join(setting.env)} in the environment" if setting.env else ""
+            return f"{name}: no {setting.name}; set {setting.name} under [providers.{name}] in penstock.toml{variables}"
+    return ""
 
 
 def _vendor(config: Config, name: str) -> Vendor:

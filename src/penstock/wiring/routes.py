@@ -14,7 +14,6 @@ from penstock.wiring.settings import Manner, Overrides
 
 __all__ = ["check_hedge", "check_overrides", "phases", "race_settings", "timeouts_of"]
 
-_FIRST_TOKEN_S = 120.0
 _FIRST_TOKEN_OF_REASONING_S = 300.0
 _PHASES = tuple(phase.name for phase in fields(RouteTimeouts))
 
@@ -59,6 +58,7 @@ def race_settings(selection: Selection, manner: Manner, said: Overrides) -> Race
     is_batch = manner.patience == "batch"
     timeouts = timeouts_of(selection, manner, said)
     hedge = _first("hedge", selection, manner, said) if len(selection.targets) > 1 else None
+    thinks = any(is_reasoning(target.model) for target in selection.targets)
     told = {
         "hedge": hedge,
         "hedge_budget": route.hedge_budget if route else None,
@@ -66,6 +66,7 @@ def race_settings(selection: Selection, manner: Manner, said: Overrides) -> Race
         "stream_inside": _first("stream_inside", selection, manner, said) or "auto",
         "on_break": _first("on_break", selection, manner, said),
         "first_token_s": timeouts.first_token,
+        "first_token_last_s": _FIRST_TOKEN_OF_REASONING_S if thinks else None,
         "between_tokens_s": timeouts.between_tokens,
     }
     return RaceSettings(
@@ -89,17 +90,8 @@ def timeouts_of(selection: Selection, manner: Manner, said: Overrides) -> RouteT
     )
 
 
-def phases(timeouts: RouteTimeouts, model: str) -> tuple[Timeouts, Timeouts]:
-    """For a reply in one piece, and for a stream. Only a stream has a first token to wait for.
-
-    The bounds are the last ones: while another target is usable the race goes on earlier.
-    """
+def phases(timeouts: RouteTimeouts) -> Timeouts:
+    """What a connection bounds itself. First tokens and stalls are the race's: it sees tokens, not bytes."""
     default = Timeouts()
-    connect = timeouts.connect or default.connect
-    total = timeouts.total or default.total
-    first_s = timeouts.first_token or (_FIRST_TOKEN_OF_REASONING_S if is_reasoning(model) else _FIRST_TOKEN_S)
-    between_s = timeouts.between_tokens or default.between_bytes
-    return (
-        Timeouts(connect=connect, first_byte=None, between_bytes=None, total=total),
-        Timeouts(connect=connect, first_byte=first_s, between_bytes=between_s, total=total),
-    )
+    connect, total = timeouts.connect or default.connect, timeouts.total or default.total
+    return Timeouts(connect=connect, first_byte=None, between_bytes=None, total=total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
@@ -80,27 +81,44 @@ def open_provider_transport(plan: ProviderPlan, clock: Clock, *, concurrency: in
 
 
 async def list_models(plan: ProviderPlan, speaker: Speaker, transport: Transport, pool: KeyPool) -> list[str]:
-    """The ids in the provider's list of models. Raises `CallError`, `target` filled in."""
-    base_url = address_of(plan)
-    request = WireRequest("GET", f"{base_url}/models", {name.lower(): text for name, text in plan.headers.items()})
+    """The ids in the provider's list of models. Raises `CallError`, or `ConfigError` where there is none."""
+    if not plan.vendor.models_path:
+        raise ConfigError(f"{plan.name}: {plan.vendor.title} lists no models here; name one with -m {plan.name}/MODEL")
+    parts = urlsplit(address_of(plan))
+    path = parts.path.rstrip("/")
+    path += "/models" if path.endswith("/v1") else plan.vendor.models_path
+    url = urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
+    headers = {"accept": "application/json", **{name.lower(): text for name, text in plan.headers.items()}}
+    if plan.vendor.wire == "anthropic":
+        headers.setdefault("anthropic-version", "2023-06-01")
+    request = WireRequest("GET", url, headers)
     secret = pool.keys[0].secret
-    if secret is not None:
-        request = speaker.sign(request, secret.reveal())
     try:
+        if secret is not None:
+            request = speaker.sign(request, secret.reveal())
+        elif speaker.credential is not None:
+            if (waiting := speaker.credential.waits()) is not None:
+                await waiting
+            request = speaker.credential.sign(request)
         reply = await transport.send(request, Timeouts(total=_LIST_S))
         if not 200 <= reply.status < 300:
             raise speaker.codec.classify(reply)
-        return [model.id for model in msgspec.json.decode(reply.body, type=_ModelList).data]
+        said = msgspec.json.decode(reply.body, type=_ModelList)
+        return [model.id or model.name for model in (*said.data, *said.models)]
     except CallError as error:
         error.target = plan.name
         raise
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CallError("transport", f"no list of models at {base_url}/models", target=plan.name) from error
+        raise CallError("transport", f"no list of models at {url}", target=plan.name) from error
 
 
-class _ModelId(msgspec.Struct):
-    id: str
+class _Model(msgspec.Struct):
+    id: str = ""
+    name: str = ""
 
 
 class _ModelList(msgspec.Struct):
-    data: list[_ModelId]
+    """OpenAI's and Anthropic's lists are called `data`, Google's, Cohere's and Ollama's `models`."""
+
+    data: list[_Model] = []
+    models: list[_Model] = []

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from penstock.call import Call, Completion, Kind
+from penstock.credentials.signing import Credential
 from penstock.endpoint import Bearer, HeaderKey, Sign
 from penstock.errors import ConfigError
 from penstock.http import WireReply
@@ -26,6 +27,8 @@ class Dialect(NamedTuple):
     """What puts a key on."""
     writes_openai: bool = False
     """The body of an answer is OpenAI's object of its kind."""
+    model: str = ""
+    """The model's id as this dialect has it, where it is another one."""
 
 
 class Speaker(NamedTuple):
@@ -33,6 +36,7 @@ class Speaker(NamedTuple):
 
     codec: Codec
     sign: Sign
+    credential: Credential | None = None
 
 
 def _openai(plan: ProviderPlan, base_url: str) -> Codec:
@@ -41,13 +45,47 @@ def _openai(plan: ProviderPlan, base_url: str) -> Codec:
     return OpenAICodec(plan.vendor, base_url, headers=plan.headers)
 
 
-_OPENAI: Final = Dialect("openai", _openai, writes_openai=True)
+def _anthropic(form: Literal["direct", "vertex", "bedrock"], plan: ProviderPlan, base_url: str) -> Codec:
+    from penstock.wire.anthropic import AnthropicCodec
 
+    return AnthropicCodec(plan.vendor, base_url, headers=plan.headers, form=form)
+
+
+def _gemini(platform: Literal["gemini", "vertex"], plan: ProviderPlan, base_url: str) -> Codec:
+    from penstock.wire.gemini import GeminiCodec
+
+    return GeminiCodec(plan.vendor, base_url, headers=plan.headers, platform=platform)
+
+
+def _open_models(plan: ProviderPlan, base_url: str) -> Codec:
+    return _openai(plan, f"{base_url}/endpoints/openapi")
+
+
+def _vertex(model: str) -> Dialect:
+    """Google's own models by `generateContent`, Claude as Anthropic speaks, all others as OpenAI does."""
+    publisher, slash, name = model.partition("/")
+    if publisher == "anthropic" or model.startswith("claude"):
+        return _CLAUDE_ON_VERTEX._replace(model=name if slash else model)
+    if slash and publisher not in ("google", "publishers", "endpoints", "projects", "models"):
+        return _OPEN_ON_VERTEX
+    return _GEMINI_ON_VERTEX
+
+
+_x_goog_api_key: Final = partial(HeaderKey, "x-goog-api-key")
+_OPENAI: Final = Dialect("openai", _openai, writes_openai=True)
 _AZURE: Final = Dialect("azure", _openai, partial(HeaderKey, "api-key"), writes_openai=True)
+_ANTHROPIC: Final = Dialect("anthropic", partial(_anthropic, "direct"), partial(HeaderKey, "x-api-key"))
+_GEMINI: Final = Dialect("gemini", partial(_gemini, "gemini"), _x_goog_api_key)
+_GEMINI_ON_VERTEX: Final = Dialect("gemini", partial(_gemini, "vertex"), _x_goog_api_key)
+_CLAUDE_ON_VERTEX: Final = Dialect("anthropic", partial(_anthropic, "vertex"), _x_goog_api_key)
+_OPEN_ON_VERTEX: Final = Dialect("openai", _open_models, _x_goog_api_key, writes_openai=True)
 
 DIALECTS: Final[Mapping[str, Callable[[str], Dialect]]] = {
+    "anthropic": lambda _: _ANTHROPIC,
     "azure": lambda _: _AZURE,
+    "gemini": lambda _: _GEMINI,
     "openai": lambda _: _OPENAI,
+    "vertex": _vertex,
 }
 """From a wire's name and the provider's own model id to the dialect that is spoken for it."""
 
