@@ -239,6 +239,9 @@ class World:
     def _is_ready(self, story: Story, place: int) -> bool:
         """It has never failed, runs nothing of the call, and would let it in now."""
         target, now_s = self.places[place], self.now_s
+        if any(error.verdict.other_target == "when_told" for _, error, _, _ in story.failures):
+            # A request that was refused for good isn't brought to others.
+            return False
         used = [where for where, _, _, _ in story.failures] + [run.place for run in story.plan.running]
         return place not in used and target.wait_s(now_s, 0) <= 0.0 and target.breaker.wait_s(now_s) <= 0.0
 
