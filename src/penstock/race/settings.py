@@ -38,6 +38,8 @@ class RaceSettings(msgspec.Struct, frozen=True, kw_only=True):
     first_token_s: float | None = None
     """An attempt that is silent for longer fails. None: the next attempt starts beside it after a while that the
     target's own latencies tell, 10 s at most, and the silent one may still answer."""
+    first_token_last_s: float = 120.0
+    """What `first_token_s` is where nobody set it: the end of an attempt that nothing else ended."""
     between_tokens_s: float | None = 15.0
     """An attempt whose stream pauses for longer fails."""
     min_tokens_per_s: float = 0.0

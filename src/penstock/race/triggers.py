@@ -168,9 +168,8 @@ class Triggers:
         if not run.streams:
             return math.inf, ""
         if run.first_token_s is None:
-            if settings.first_token_s is None:
-                return math.inf, ""
-            return run.started_s + settings.first_token_s, f"no first token within {settings.first_token_s:g} s"
+            first_s = settings.first_token_s or settings.first_token_last_s
+            return run.started_s + first_s, f"no first token within {first_s:g} s"
         at_s, why = math.inf, ""
         if settings.between_tokens_s is not None:
             at_s = run.last_token_s + settings.between_tokens_s

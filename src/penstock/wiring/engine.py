@@ -281,15 +281,15 @@ class Engine:
             if len(self._targets) >= _MOST_TARGETS:
                 raise ConfigError(f"more than {_MOST_TARGETS} different models in one engine")
             speaker = self._speaker(name)
-            unary, stream = phases(timeouts, name.model)
+            bounds = phases(timeouts)
             endpoint = Endpoint(
                 speaker.codec,
                 self._transport(name.provider),
                 model=dialect_of(self.plan(name.provider), name.model).model or name.model,
                 name=str(name),
                 now=self.clock.now,
-                timeouts=unary,
-                stream_timeouts=stream,
+                timeouts=bounds,
+                stream_timeouts=bounds,
                 sign=speaker.sign,
             )
             target = self._targets[name, timeouts] = LimitedTarget(
