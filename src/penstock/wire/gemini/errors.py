@@ -82,7 +82,7 @@ _STATUSES: Final[dict[int, ErrorKind]] = {
 
 _CONTEXT: Final = (
     r"token count .{0,60}exceeds|exceeds the (?:maximum|model's).{0,40}tokens|context (?:window|length)"
-    r"|(?:prompt|input|request|content)s? (?:is|are) too long|maximum (?:number of )?(?:input )?tokens"
+    r"|(?:prompt|input|request|content)s? (?:is|are) too long"
 )
 _BAD_KEY: Final = (
     r"api[ _]key (?:is )?(?:not valid|invalid|expired|missing|not found)|(?:invalid|expired) api[ _]key"

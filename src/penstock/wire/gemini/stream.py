@@ -30,6 +30,7 @@ class StreamDecoder:
     __slots__ = (
         "_answer_id",
         "_failure",
+        "_plain",
         "_said",
         "_sse",
         "_started",
@@ -47,6 +48,8 @@ class StreamDecoder:
         self._answer_id = ""
         self._started = False
         self._said = False
+        self._plain: Voice | None = None
+        """The first candidate, once it has begun to answer: plain text needs no look at it."""
         self._usage: Usage | None = None
         self._usage_told: Usage | None = None
         self._failure: CallError | None = None
@@ -148,9 +151,16 @@ class StreamDecoder:
         except ValueError:
             self._unreadable(data)
             return
-        if said.candidates:
-            for candidate in said.candidates:
-                self._candidate(candidate, said, events)
+        found = said.candidates
+        if found:
+            text = _plain_text(found[0]) if self._plain is not None and len(found) == 1 else None
+            if text is not None:
+                # Most events by far, at a third of the cost.
+                self._text.append(text)
+                events.append(TextDelta(text))
+            else:
+                for candidate in found:
+                    self._candidate(candidate, said, events)
         elif said.error is not None or not self._started:
             self._odd(said, data, events)
         if said.usage_metadata is not None:
@@ -205,6 +215,8 @@ class StreamDecoder:
             self._said = True
             if index == 0:
                 self._text += [event.text for event in events[before:] if type(event) is TextDelta]
+        if voice.has_answered and index == 0:
+            self._plain = voice
         if voice.finish == "error":
             why = f"generation ended with {voice.finish_raw!r}"
             if voice.finish_message:
@@ -216,6 +228,20 @@ class StreamDecoder:
         if self._usage is not None and self._usage != self._usage_told:
             self._usage_told = self._usage
             events.append(UsageUpdate(self._usage))
+
+
+def _plain_text(said: Candidate) -> str | None:
+    """The text of a candidate's piece that is nothing but text; None for any other."""
+    content = said.content
+    if said.finish_reason or said.index or content is None or said.logprobs_result or said.grounding_metadata:
+        return None
+    parts = content.parts
+    if not parts or len(parts) != 1:
+        return None
+    part = parts[0]
+    if part.thought or part.thought_signature or part.function_call is not None or part.part_metadata is not None:
+        return None
+    return part.text or None
 
 
 def _loose(data: bytes) -> Any:
