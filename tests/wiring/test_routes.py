@@ -68,8 +68,8 @@ def test_in_a_batch_the_deadline_counts_from_the_first_send():
 
 
 def test_a_first_token_that_nobody_bounds_is_waited_for_longer_at_a_reasoning_model():
-    assert settings(targets=["openai/gpt-4o-mini"]).first_token_last_s == 120
-    assert settings(targets=["openai/o3"]).first_token_last_s == 300
+    assert settings(targets=["sim/gpt-4o-mini"]).first_token_last_s == 120
+    assert settings(targets=["sim/o3"]).first_token_last_s == 300
 
 
 def test_a_connection_bounds_what_only_it_sees():
