@@ -1,0 +1,289 @@
+"""From a stream's bytes to events: ConverseStream's frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from penstock.call import (
+    Call,
+    Event,
+    Finished,
+    PartDelta,
+    ReasoningDelta,
+    RefusalDelta,
+    Started,
+    TextDelta,
+    ToolDelta,
+    UsageUpdate,
+)
+from penstock.errors import CallError, ErrorKind
+from penstock.wire.bedrock.errors import error_of_frame
+from penstock.wire.bedrock.reply import model_in
+from penstock.wire.bedrock.words import (
+    ANSWER_TOOL,
+    answers_by_tool,
+    finish_of,
+    more_in,
+    redacted_thought,
+    signed_thought,
+    source_of,
+    usage_of,
+)
+from penstock.wire.eventstream import EventStreamDecoder, Frame
+
+__all__ = ["StreamDecoder"]
+
+_Body = dict[str, Any]
+_decode: Final = msgspec.json.Decoder().decode
+
+
+class _Block:
+    """One content block while it grows."""
+
+    __slots__ = ("closed", "has_arguments", "is_answer", "signature", "text", "tool")
+
+    def __init__(self) -> None:
+        self.tool: int | None = None
+        """The number of the tool call that it is; -1 for one that AWS has made itself."""
+        self.is_answer = False
+        self.has_arguments = False
+        self.text: list[str] = []
+        """Thoughts, which are wanted again when their signature comes."""
+        self.signature: list[str] = []
+        self.closed: list[str] = []
+
+
+class StreamDecoder:
+    """One stream's state: a `penstock.wire.codec.Decoder`."""
+
+    __slots__ = (
+        "_answered",
+        "_blocks",
+        "_by_tool",
+        "_failure",
+        "_finished",
+        "_frames",
+        "_held",
+        "_over",
+        "_reasoning",
+        "_said",
+        "_text",
+        "_tools",
+        "malformed_events",
+    )
+
+    def __init__(self, call: Call) -> None:
+        self._by_tool = answers_by_tool(call.body)
+        self._frames = EventStreamDecoder()
+        self._blocks: dict[int, _Block] = {}
+        self._text: list[str] = []
+        self._tools = 0
+        self._said = False
+        self._answered = False
+        self._finished = False
+        self._over = False
+        self._reasoning = 0
+        self._held: list[Event] = []
+        self._failure: CallError | None = None
+        self.malformed_events = 0
+
+    @property
+    def done(self) -> bool:
+        """After the usage, which comes last, or when an error waits to be raised: call `end`."""
+        return self._over or self._failure is not None
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that are complete now; see `Decoder.feed` for errors."""
+        events: list[Event] = []
+        if self._failure is None and not self._over:
+            try:
+                for frame in self._frames.feed(data):
+                    self._take(frame, events)
+                    if self.done:
+                        break
+            except CallError as error:
+                self._fail(error)
+        if self._failure is not None and not events:
+            raise self._failure
+        return events
+
+    def end(self) -> list[Event]:
+        """The last events. Raises `CallError` when the stream was cut, empty, or had failed."""
+        if self._failure is None and not self._finished:
+            try:
+                self._frames.end()
+            except CallError as error:
+                self._fail(error)
+        if self._failure is None and not self._finished:
+            began = self._said or self._blocks
+            why = "the stream was cut: it ended without a stop reason" if began else "the stream ended before it began"
+            self._failure = self._error("transport", why)
+        if self._failure is None and not self._said and not self._is_excused():
+            self._failure = self._error("empty", "the stream ended without text or tool call")
+        if self._failure is not None:
+            raise self._failure
+        events, self._held = self._held, []
+        return events
+
+    def _is_excused(self) -> bool:
+        """Cut short or filtered with nothing to show is an answer."""
+        return any(isinstance(event, Finished) and event.finish in ("length", "content_filter") for event in self._held)
+
+    def _fail(self, error: CallError) -> None:
+        error.partial = "".join(self._text)
+        error.status = error.status or 200
+        self._failure = error
+
+    def _error(self, kind: ErrorKind, why: str) -> CallError:
+        return CallError(kind, why, status=200, partial="".join(self._text))
+
+    def _take(self, frame: Frame, events: list[Event]) -> None:
+        if frame.message_type in ("exception", "error") or frame.exception_type:
+            self._failure = error_of_frame(frame, "".join(self._text))
+            return
+        take = _TAKE.get(frame.event_type)
+        if take is None:
+            return
+        try:
+            said = _decode(frame.payload)
+        except (ValueError, RecursionError):
+            said = None
+        if isinstance(said, dict):
+            take(self, said, events)
+        else:
+            self.malformed_events += 1
+
+    def _start(self, said: _Body, events: list[Event]) -> None:  # noqa: ARG002 - one signature for all of the table
+        events.append(Started())
+
+    def _block(self, said: _Body) -> tuple[int, _Block]:
+        index = said.get("contentBlockIndex")
+        index = index if isinstance(index, int) else 0
+        block = self._blocks.get(index)
+        if block is None:
+            block = self._blocks[index] = _Block()
+        return index, block
+
+    def _start_block(self, said: _Body, events: list[Event]) -> None:
+        start = said.get("start")
+        use = start.get("toolUse") if isinstance(start, dict) else None
+        _, block = self._block(said)
+        if not isinstance(use, dict):
+            return
+        name, id_ = use.get("name"), use.get("toolUseId")
+        if use.get("type") == "server_tool_use" or not isinstance(name, str):
+            block.tool = -1
+        elif self._by_tool and name == ANSWER_TOOL:
+            block.is_answer = self._answered = True
+        else:
+            block.tool = self._tools
+            self._tools += 1
+            self._said = True
+            events.append(ToolDelta(block.tool, id_ if isinstance(id_, str) and id_ else f"call_{block.tool}", name))
+
+    def _delta(self, said: _Body, events: list[Event]) -> None:
+        delta = said.get("delta")
+        if not isinstance(delta, dict):
+            self.malformed_events += 1
+            return
+        text = delta.get("text")
+        if isinstance(text, str):
+            self._say(text, events)
+            return
+        for name, value in delta.items():
+            take = _DELTAS.get(name)
+            if take is not None and isinstance(value, dict):
+                take(self, self._block(said)[1], value, events)
+
+    def _say(self, text: str, events: list[Event]) -> None:
+        if text:
+            self._said = True
+            self._text.append(text)
+            events.append(TextDelta(text))
+
+    def _arguments(self, block: _Block, use: _Body, events: list[Event]) -> None:
+        piece = use.get("input")
+        if not isinstance(piece, str) or not piece:
+            return
+        block.has_arguments = True
+        if block.is_answer:
+            self._say(piece, events)
+        elif block.tool is not None and block.tool >= 0:
+            events.append(ToolDelta(block.tool, arguments=piece))
+
+    def _think(self, block: _Block, said: _Body, events: list[Event]) -> None:
+        text, signature, closed = (said.get(name) for name in ("text", "signature", "redactedContent"))
+        if isinstance(text, str) and text:
+            block.text.append(text)
+            events.append(ReasoningDelta(text))
+        if isinstance(signature, str):
+            block.signature.append(signature)
+        if isinstance(closed, str):
+            block.closed.append(closed)
+
+    def _cite(self, block: _Block, citation: _Body, events: list[Event]) -> None:  # noqa: ARG002
+        source = source_of(citation)
+        if source is not None:
+            events.append(PartDelta({"annotations": [source]}))
+
+    def _stop_block(self, said: _Body, events: list[Event]) -> None:
+        index, block = self._block(said)
+        if not block.has_arguments:
+            if block.is_answer:
+                self._say("{}", events)
+            elif block.tool is not None and block.tool >= 0:
+                events.append(ToolDelta(block.tool, arguments="{}"))
+            block.has_arguments = True
+        details: list[_Body] = []
+        if any(block.signature):
+            details.append(signed_thought(index, "".join(block.text), "".join(block.signature)))
+        if any(block.closed):
+            details.append(redacted_thought(index, "".join(block.closed)))
+        block.signature, block.closed = [], []
+        if details:
+            events.append(PartDelta({"reasoning_details": details}))
+
+    def _stop(self, said: _Body, events: list[Event]) -> None:
+        raw = said.get("stopReason")
+        raw = raw if isinstance(raw, str) else None
+        finish = finish_of(raw, has_tool_calls=self._tools > 0, by_tool=self._answered)
+        self._finished = True
+        refusal, self._reasoning = more_in(said.get("additionalModelResponseFields"))
+        if refusal:
+            self._said = True
+            events.append(RefusalDelta(refusal))
+        if finish == "error":
+            self._failure = self._error("server_error", f"generation ended with {raw!r}")
+        elif self._said:
+            events.append(Finished(finish, raw))
+        else:
+            # Held until the end, so that an empty answer is a failed attempt and not a finished one.
+            self._held.append(Finished(finish, raw))
+
+    def _metadata(self, said: _Body, events: list[Event]) -> None:
+        usage = usage_of(said.get("usage"), reasoning=self._reasoning)
+        model = model_in(said.get("trace"))
+        told = events if self._said else self._held
+        if model:
+            told.append(Started(model))
+        if usage is not None:
+            told.append(UsageUpdate(usage))
+        self._over = self._finished
+
+
+_TAKE: Final[dict[str, Callable[[StreamDecoder, _Body, list[Event]], None]]] = {
+    "messageStart": StreamDecoder._start,
+    "contentBlockStart": StreamDecoder._start_block,
+    "contentBlockDelta": StreamDecoder._delta,
+    "contentBlockStop": StreamDecoder._stop_block,
+    "messageStop": StreamDecoder._stop,
+    "metadata": StreamDecoder._metadata,
+}
+_DELTAS: Final[dict[str, Callable[[StreamDecoder, _Block, _Body, list[Event]], None]]] = {
+    "toolUse": StreamDecoder._arguments,
+    "reasoningContent": StreamDecoder._think,
+    "citation": StreamDecoder._cite,
+}
