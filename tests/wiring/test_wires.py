@@ -13,6 +13,8 @@ from penstock.errors import Unanswered
 
 WIRES = [
     Spoken("openai/gpt-4o-mini", "/openai/v1", embeds="text-embedding-3-small"),
+    Spoken("anthropic/claude-sonnet-4-5", "/anthropic"),
+    Spoken("vertex/claude-sonnet-4-5@20250929", "/vertex", {"project": "p1"}),
     Spoken("azure/my-deployment", "/azure", embeds="my-embedder"),
     Spoken("azure/gpt-4o", "/azure/openai/v1"),
     Spoken("gemini/gemini-2.5-flash", "/gemini", embeds="gemini-embedding-001"),
@@ -90,8 +92,7 @@ def test_a_refusal_is_an_error_of_its_class(spoken: Spoken, behaviour: dict[str,
         async with served(spoken, **behaviour) as (client, simulator):
             with pytest.raises(Unanswered) as caught:
                 await client.generate("How big is the moon?", deadline=0.5, max_tokens=64)
-            assert caught.value.last is not None
-            assert caught.value.last.kind == kind
+            assert caught.value.attempts[0].error_kind == kind
             assert simulator.ledger.served > 0
 
     asyncio.run(main())

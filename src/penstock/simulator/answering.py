@@ -43,6 +43,13 @@ def _azure() -> Front:
     return AzureFront(OpenAICodec(vendor("azure")))
 
 
+def _anthropic(form: Literal["direct", "vertex", "bedrock"]) -> Front:
+    from penstock.simulator.front_anthropic import AnthropicFront
+    from penstock.wire.anthropic import AnthropicCodec
+
+    return AnthropicFront(AnthropicCodec(vendor("anthropic"), form=form))
+
+
 def _gemini(platform: Literal["gemini", "vertex"]) -> Front:
     from penstock.simulator.front_gemini import GeminiFront
     from penstock.wire.gemini import GeminiCodec
@@ -51,6 +58,9 @@ def _gemini(platform: Literal["gemini", "vertex"]) -> Front:
 
 
 FRONTS: Final[dict[str, Callable[[], Front]]] = {
+    "anthropic": lambda: _anthropic("direct"),
+    "anthropic-bedrock": lambda: _anthropic("bedrock"),
+    "anthropic-vertex": lambda: _anthropic("vertex"),
     "azure": _azure,
     "gemini": lambda: _gemini("gemini"),
     "gemini-vertex": lambda: _gemini("vertex"),
