@@ -48,17 +48,18 @@ def _hedge_text(settings: RaceSettings) -> str:
 
 
 def _attempt_text(settings: RaceSettings, selection: Selection, timeouts: RouteTimeouts) -> str:
-    _, bounds = phases(timeouts, selection.targets[0].model)
-    first = f"first token {bounds.first_byte:g} s"
+    bounds = phases(timeouts)
+    first = f"first token {settings.first_token_s or settings.first_token_last_s:g} s"
+    between = f"between tokens {settings.between_tokens_s:g} s"
     if timeouts.first_token is None and len(selection.targets) > 1:
         first += " (the next target starts beside it earlier)"
     parts = [f"connect {bounds.connect:g} s", f"total {bounds.total:g} s"]
     if _streams_inside(settings, selection):
-        parts[1:1] = [first, f"between tokens {bounds.between_bytes:g} s"]
+        parts[1:1] = [first, between]
         if settings.min_tokens_per_s:
             parts.append(f"at least {settings.min_tokens_per_s:g} tokens/s")
         return f"each attempt, streamed inside: {', '.join(parts)}"
-    return f"each attempt: {', '.join(parts)}; of streams also {first}, between tokens {bounds.between_bytes:g} s"
+    return f"each attempt: {', '.join(parts)}; of streams also {first}, {between}"
 
 
 def _streams_inside(settings: RaceSettings, selection: Selection) -> bool:
@@ -76,5 +77,5 @@ def limits_text(limits: Limits) -> str:
 
 def plan_text(plan: ProviderPlan) -> str:
     """Where a provider is and where its keys come from, never the keys."""
-    keys = f"{len(plan.keys.keys)} key(s) from {', '.join(plan.keys.origins)}" if plan.keys else "no key"
+    keys = f"{len(plan.keys.keys)} key(s) from {', '.join(dict.fromkeys(plan.keys.origins))}" if plan.keys else "no key"
     return f"{plan.base_url or 'in this process'} ({plan.base_url_from}), {keys}"
