@@ -48,7 +48,12 @@ def _refusal(message: str) -> CallError:
 def _user(blocks: list[_Part]) -> list[_Part]:
     results = [_result(block) for block in blocks if block.get("type") == "tool_result"]
     parts = [_part(block) for block in blocks if block.get("type") != "tool_result"]
-    return [*results, {"role": "user", "content": parts}] if parts or not results else results
+    if not results:
+        return [{"role": "user", "content": parts}]
+    if len(parts) == 1 and set(parts[0]) == {"type", "text"}:
+        # What stood behind the results as a message of its own: a text.
+        return [*results, {"role": "user", "content": parts[0]["text"]}]
+    return [*results, {"role": "user", "content": parts}] if parts else results
 
 
 def _result(block: _Part) -> _Part:
