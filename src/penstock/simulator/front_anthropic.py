@@ -42,7 +42,7 @@ _AUTH: Final = _Said(
     "auth", 401, "authentication_error", (401, "UNAUTHENTICATED"), (403, "UnrecognizedClientException")
 )
 _CREDIT: Final = _Said(
-    "quota_exhausted", 400, "invalid_request_error", (429, "RESOURCE_EXHAUSTED"), (429, "ThrottlingException")
+    "quota_exhausted", 400, "invalid_request_error", (403, "PERMISSION_DENIED"), (429, "ThrottlingException")
 )
 _LIMIT: Final = _Said(
     "rate_limited", 429, "rate_limit_error", (429, "RESOURCE_EXHAUSTED"), (429, "ThrottlingException")
@@ -160,6 +160,8 @@ class AnthropicFront:
     def _out_of_credit(self) -> str:
         if self._form == "bedrock":
             return "Too many tokens per day, please wait before trying again."
+        if self._form == "vertex":
+            return "This API method requires billing to be enabled. Please enable billing on project #sim."
         return (
             "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or "
             "purchase credits."

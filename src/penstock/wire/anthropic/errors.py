@@ -106,6 +106,7 @@ _CONTEXT: Final = (
 )
 _NO_CREDIT: Final = (
     r"credit balance is too low|specified api usage limits|purchase credits|spend(?:ing)? limit|out of credits"
+    r"|requires billing to be enabled"
 )
 _FILTER: Final = r"content filtering policy|blocked by .{0,40}(?:filter|polic)|usage policy|guardrail"
 _TOO_BIG: Final = r"extra usage is required|long context (?:beta|request)"
