@@ -64,6 +64,22 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         embedding_tokens=20_000,
     ),
     Vendor(
+        name="bedrock",
+        title="Amazon Bedrock",
+        base_url="https://bedrock-runtime.{region}.amazonaws.com",
+        settings=(Setting("region", ("AWS_REGION", "AWS_DEFAULT_REGION")),),
+        own_hosts=(".amazonaws.com", ".amazonaws.com.cn", ".api.aws"),
+        ambient="aws",
+        key_env=("BEDROCK_API_KEY", "AWS_BEARER_TOKEN_BEDROCK"),
+        base_url_env=("AWS_ENDPOINT_URL_BEDROCK_RUNTIME",),
+        wire="bedrock",
+        models_path="",
+        limits="none",
+        request_id="x-amzn-requestid",
+        charges_max_tokens=True,
+        embedding_inputs=((r"(?:.*[./])?cohere\.embed", 96), ("", 1)),
+    ),
+    Vendor(
         name="azure",
         title="Azure OpenAI",
         settings=(

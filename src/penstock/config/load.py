@@ -32,8 +32,8 @@ from penstock.http import Pool
 __all__ = ["ConfigWarning", "find_config_file", "load_config", "parse_config", "read_limits"]
 
 FILE_NAME = "penstock.toml"
-WIRES = ("anthropic", "azure", "gemini", "openai", "vertex")
-OTHER_WIRES = ("bedrock", "cohere", "ollama", "responses")
+WIRES = ("anthropic", "azure", "bedrock", "gemini", "openai", "vertex")
+OTHER_WIRES = ("cohere", "ollama", "responses")
 _MOST_BYTES = 4 * 1024 * 1024
 
 

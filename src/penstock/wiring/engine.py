@@ -11,13 +11,16 @@ from penstock.call import Completion, Kind
 from penstock.clock import Clock, LoopClock
 from penstock.config import Config, RouteTimeouts, Selection, TargetName, resolve
 from penstock.credentials import KeyPool
+from penstock.credentials.signing import Credential
 from penstock.endpoint import Endpoint
 from penstock.errors import CallError, ConfigError
 from penstock.handler import Handler
-from penstock.http import Transport
+from penstock.http import Pool, Transport
 from penstock.observers.logging import PromptLog, prompts_wanted
 from penstock.policies.limit import Limiter, Limits
 from penstock.race import Hedges, ProbeTurns, RaceSettings, RaceStats, Route, race
+from penstock.transport import open_transport
+from penstock.wiring.ambient import ambient_credential, check_ambient
 from penstock.wiring.estimate import Asked, estimate
 from penstock.wiring.providers import ProviderPlan, known_providers, plan_provider
 from penstock.wiring.reports import EngineStats, engine_stats
@@ -97,6 +100,7 @@ class Engine:
         self._clock: Clock | None = None
         self._transports: dict[str, Transport] = {}
         self._speakers: dict[tuple[str, str], Speaker] = {}
+        self._credentials: dict[str, Credential | None] = {}
         self._standings: dict[str, Standing] = {}
         self._targets: dict[tuple[TargetName, RouteTimeouts], LimitedTarget] = {}
         self._routes: dict[Selection, Route] = {}
@@ -118,7 +122,9 @@ class Engine:
         selection = resolve(self.config, models, self._known)
         for target in selection.targets:
             try:
-                self.plan(target.provider).check()
+                plan = self.plan(target.provider)
+                plan.check()
+                check_ambient(plan)
             except ConfigError as error:
                 if selection.route is None:
                     raise
@@ -291,6 +297,7 @@ class Engine:
                 timeouts=bounds,
                 stream_timeouts=bounds,
                 sign=speaker.sign,
+                credential=speaker.credential,
             )
             target = self._targets[name, timeouts] = LimitedTarget(
                 self._standing(name), endpoint, prefills=speaker.codec.prefills(name.model)
@@ -349,5 +356,16 @@ class Engine:
         place = (name.provider, dialect.name)
         speaker = self._speakers.get(place)
         if speaker is None:
-            speaker = self._speakers[place] = Speaker(dialect.open(plan, address_of(plan)), dialect.sign())
+            codec = dialect.open(plan, address_of(plan))
+            speaker = self._speakers[place] = Speaker(codec, dialect.sign(), self._credential(plan))
         return speaker
+
+    def _credential(self, plan: ProviderPlan) -> Credential | None:
+        if plan.name not in self._credentials:
+
+            def open_(pool: Pool) -> Transport:
+                transport = self._transports[f"{plan.name} credentials"] = open_transport("wreq", pool)
+                return transport
+
+            self._credentials[plan.name] = ambient_credential(plan, self.config.environ, open_)
+        return self._credentials[plan.name]

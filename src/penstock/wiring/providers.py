@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -107,7 +107,28 @@ def _setting(config: Config, own: ProviderConfig, setting: Setting) -> str | Non
     if said is not None:
         return said
     hit = first_set(setting.env, config)
-    return hit[0] if hit else setting.default
+    told = _TOLD_ELSEWHERE.get(setting.name)
+    return hit[0] if hit else (told and told(config, own)) or setting.default
+
+
+def _project(config: Config, own: ProviderConfig) -> str | None:
+    from penstock.credentials.google import google_project
+
+    path = own.credentials or config.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    return google_project(path) if path else None
+
+
+def _region(config: Config, own: ProviderConfig) -> str | None:
+    from penstock.credentials.aws_files import aws_region
+
+    return aws_region(config.environ, profile=own.profile)
+
+
+_TOLD_ELSEWHERE: Mapping[str, Callable[[Config, ProviderConfig], str | None]] = {
+    "project": _project,
+    "region": _region,
+}
+"""Settings that other tools' own files tell; what reads them is imported when it does."""
 
 
 def _what_is_missing(name: str, vendor: Vendor, settings: Mapping[str, str | None], *, has_key: bool) -> str:

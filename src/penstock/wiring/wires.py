@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, Literal, NamedTuple
@@ -71,6 +72,18 @@ def _vertex(model: str) -> Dialect:
     return _GEMINI_ON_VERTEX
 
 
+def _converse(plan: ProviderPlan, base_url: str) -> Codec:
+    from penstock.wire.bedrock import BedrockCodec
+
+    return BedrockCodec(plan.vendor, base_url, headers=plan.headers)
+
+
+def _bedrock(model: str) -> Dialect:
+    """Claude by InvokeModel, as Anthropic speaks; all others by Converse."""
+    return _CLAUDE_ON_BEDROCK if _CLAUDE.search(model) else _CONVERSE
+
+
+_CLAUDE: Final = re.compile(r"(?:^|[./])anthropic\.claude")
 _x_goog_api_key: Final = partial(HeaderKey, "x-goog-api-key")
 _OPENAI: Final = Dialect("openai", _openai, writes_openai=True)
 _AZURE: Final = Dialect("azure", _openai, partial(HeaderKey, "api-key"), writes_openai=True)
@@ -78,11 +91,14 @@ _ANTHROPIC: Final = Dialect("anthropic", partial(_anthropic, "direct"), partial(
 _GEMINI: Final = Dialect("gemini", partial(_gemini, "gemini"), _x_goog_api_key)
 _GEMINI_ON_VERTEX: Final = Dialect("gemini", partial(_gemini, "vertex"), _x_goog_api_key)
 _CLAUDE_ON_VERTEX: Final = Dialect("anthropic", partial(_anthropic, "vertex"), _x_goog_api_key)
+_CLAUDE_ON_BEDROCK: Final = Dialect("anthropic", partial(_anthropic, "bedrock"))
+_CONVERSE: Final = Dialect("converse", _converse)
 _OPEN_ON_VERTEX: Final = Dialect("openai", _open_models, _x_goog_api_key, writes_openai=True)
 
 DIALECTS: Final[Mapping[str, Callable[[str], Dialect]]] = {
     "anthropic": lambda _: _ANTHROPIC,
     "azure": lambda _: _AZURE,
+    "bedrock": _bedrock,
     "gemini": lambda _: _GEMINI,
     "openai": lambda _: _OPENAI,
     "vertex": _vertex,
