@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from penstock.call import Call
-from penstock.catalog import vendor
+from penstock.catalog import Vendor, vendor
 from penstock.errors import CallError
 from penstock.http import WireRequest
 from penstock.simulator.behaviour import Outcome, decide, input_tokens, most_tokens
@@ -57,11 +57,19 @@ def _gemini(platform: Literal["gemini", "vertex"]) -> Front:
     return GeminiFront(GeminiCodec(vendor(platform), platform=platform))
 
 
+def _bedrock() -> Front:
+    from penstock.simulator.front_bedrock import BedrockFront
+    from penstock.wire.bedrock import BedrockCodec
+
+    return BedrockFront(BedrockCodec(Vendor(name="bedrock", title="Amazon Bedrock")))
+
+
 FRONTS: Final[dict[str, Callable[[], Front]]] = {
     "anthropic": lambda: _anthropic("direct"),
     "anthropic-bedrock": lambda: _anthropic("bedrock"),
     "anthropic-vertex": lambda: _anthropic("vertex"),
     "azure": _azure,
+    "bedrock": _bedrock,
     "gemini": lambda: _gemini("gemini"),
     "gemini-vertex": lambda: _gemini("vertex"),
     "openai": _openai,
