@@ -22,7 +22,7 @@ from penstock.wire.gemini.tools import choice_said, tools_said
 __all__ = ["decode_request", "encode_error", "error_object", "path_of"]
 
 _PATH: Final = re.compile(
-    r"(?:.*/)?(?P<place>publishers/[^/]+/models|models|tunedModels|endpoints)/(?P<model>[^/:]+(?:/[^/:]+)*?)"
+    r"(?:.*?/)?(?P<place>publishers/[^/]+/models|models|tunedModels|endpoints)/(?P<model>[^/:]+(?:/[^/:]+){0,3}?)"
     r":(?P<method>[A-Za-z]+)"
 )
 _CHAT: Final = ("generateContent", "streamGenerateContent")
@@ -74,11 +74,15 @@ def decode_request(request: WireRequest) -> Call:
         raise CallError("bad_request", f"{request.method} is not allowed here.", status=405)
     model, method = found
     said = _body(request.body)
-    for embedding in METHODS:
-        if method == embedding:
-            body = {"model": model, **inputs_in(embedding, said)}
-            return Call(id="", model=model, body=body, kind="embedding")
-    return Call(id="", model=model, body={"model": model, **_chat(said)}, stream=method == "streamGenerateContent")
+    try:
+        for embedding in METHODS:
+            if method == embedding:
+                body = {"model": model, **inputs_in(embedding, said)}
+                return Call(id="", model=model, body=body, kind="embedding")
+        body = {"model": model, **_chat(said)}
+    except RecursionError as error:
+        raise CallError("bad_request", "Invalid JSON payload received: nested too deeply", status=400) from error
+    return Call(id="", model=model, body=body, stream=method == "streamGenerateContent")
 
 
 def _body(data: bytes) -> _Said:

@@ -1,0 +1,48 @@
+"""What the tests of Google's wire share: one codec for each platform, and replies from parts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from penstock.call import Call
+from penstock.catalog import Vendor
+from penstock.http import WireReply
+from penstock.wire.gemini import GeminiCodec, vertex_base_url
+
+__all__ = ["CHAT", "GEMINI", "VERTEX", "answer", "asked", "chat", "frames", "reply"]
+
+_VENDOR = Vendor(name="gemini", title="Google Gemini", wire="gemini", base_url="https://gemini.invalid/v1beta")
+GEMINI = GeminiCodec(_VENDOR)
+VERTEX = GeminiCodec(_VENDOR, vertex_base_url("a-project", "us-central1"), platform="vertex")
+
+
+def chat(**body: Any) -> Call:
+    """A chat that says hello, with more or other things in its body."""
+    return Call(id="1", model="m", body={"messages": [{"role": "user", "content": "hello"}], **body})
+
+
+CHAT = chat()
+
+
+def asked(call: Call, model: str = "gemini-2.5-flash", codec: GeminiCodec = GEMINI) -> dict[str, Any]:
+    """What goes over the wire."""
+    body: dict[str, Any] = json.loads(codec.encode_request(call, model, stream=False).body)
+    return body
+
+
+def answer(*parts: dict[str, Any], finish: Any = "STOP", **more: Any) -> dict[str, Any]:
+    """An answer of one candidate."""
+    candidate: dict[str, Any] = {"content": {"role": "model", "parts": list(parts)}}
+    if finish is not None:
+        candidate["finishReason"] = finish
+    return {"candidates": [candidate], **more}
+
+
+def reply(body: Any, status: int = 200, **headers: str) -> WireReply:
+    return WireReply(status, headers, json.dumps(body).encode())
+
+
+def frames(*bodies: Any) -> bytes:
+    """A stream as Google writes it."""
+    return b"".join(b"data: " + json.dumps(body).encode() + b"\r\n\r\n" for body in bodies)
