@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from penstock.call import Call
-from penstock.catalog import Vendor, vendor
+from penstock.catalog import vendor
 from penstock.errors import CallError
 from penstock.http import WireRequest
 from penstock.simulator.behaviour import Outcome, decide, input_tokens, most_tokens
@@ -61,7 +61,7 @@ def _bedrock() -> Front:
     from penstock.simulator.front_bedrock import BedrockFront
     from penstock.wire.bedrock import BedrockCodec
 
-    return BedrockFront(BedrockCodec(Vendor(name="bedrock", title="Amazon Bedrock")))
+    return BedrockFront(BedrockCodec(vendor("bedrock")))
 
 
 FRONTS: Final[dict[str, Callable[[], Front]]] = {
