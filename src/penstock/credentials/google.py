@@ -9,6 +9,7 @@ import json
 import time
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC
 from pathlib import Path
@@ -85,7 +86,10 @@ class GoogleTokens:
     def _find(self, auth: Any) -> Any:
         if self._path is None:
             return auth.default(scopes=_SCOPES, request=_ask)[0]
-        return auth.load_credentials_from_file(str(Path(self._path).expanduser()), scopes=_SCOPES, request=_ask)[0]
+        with warnings.catch_warnings():
+            # It warns of files from strangers; this one the user's own configuration names.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return auth.load_credentials_from_file(str(Path(self._path).expanduser()), scopes=_SCOPES, request=_ask)[0]
 
 
 def _google_auth() -> tuple[Any, Any]:
