@@ -127,6 +127,8 @@ class SSEDecoder:
                     self._dispatch(events)
                 pending.append(line[6:] if line[5:6] == b" " else line[5:])
                 self._grow(line)
+            elif line.startswith(b"event:"):
+                self._event = line[7:] if line[6:7] == b" " else line[6:]
             else:
                 self._field(line, events)
 
@@ -145,7 +147,7 @@ class SSEDecoder:
         if colon:
             value = value.removeprefix(b" ")
         if name == b"event":
-            self._event = value
+            self._event = b""
         elif name == b"data":
             self._data.append(b"")
             self._grow(line)

@@ -110,7 +110,7 @@ class StreamDecoder:
             try:
                 for piece in self._source.feed(data):
                     self._take(piece, events)
-                    if self.done:
+                    if self._stopped or self._failure is not None:
                         break
             except CallError as error:
                 error.partial = self.partial
@@ -176,8 +176,13 @@ class StreamDecoder:
         except (ValueError, RecursionError):
             self._unreadable(piece)
             return
-        if event.type == "content_block_delta" and event.delta is not None:
-            self._grow(event.index, event.delta, events)
+        if event.type == "content_block_delta" and (delta := event.delta) is not None:
+            # Nearly every event of a stream is one of these.
+            if delta.type == "text_delta":
+                if delta.text:
+                    self._say(delta.text, events)
+            else:
+                self._grow(event.index, delta, events)
         else:
             self._take_other(event, piece, events)
 
@@ -240,10 +245,6 @@ class StreamDecoder:
 
     def _grow(self, index: int, delta: Delta, events: list[Event]) -> None:
         opened = self._blocks.get(index)
-        if delta.type == "text_delta":
-            if delta.text:
-                self._say(delta.text, events)
-            return
         if opened is None:
             return
         if delta.type == "input_json_delta":
