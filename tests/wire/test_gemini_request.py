@@ -4,6 +4,8 @@ import json
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.wire.gemini_given import GEMINI, VERTEX, asked, chat
 
 from penstock.call import Call
@@ -372,3 +374,44 @@ def test_an_answer_is_continued_only_where_the_vendor_does_it():
     assert body["contents"][-1] == {"role": "model", "parts": [{"text": "one, "}]}
     assert not GEMINI.prefills("gemini-2.5-flash")
     assert not VERTEX.prefills("gemini-2.5-flash")
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from(["function", "text", "file", "tool", "gs://[", "data:x"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["type", "function", "name", "google", "tools", "mode", "url"]), inner, max_size=3
+        )
+    ),
+    max_leaves=8,
+)
+PARAMETERS = [
+    *(
+        "messages",
+        "stop",
+        "tools",
+        "functions",
+        "function_call",
+        "tool_choice",
+        "response_format",
+        "thinking",
+        "google",
+    ),
+    *("reasoning_effort", "modalities", "extra_body", "generationConfig", "systemInstruction", "logit_bias"),
+]
+
+
+@given(body=st.dictionaries(st.sampled_from(PARAMETERS), VALUES, max_size=4), content=VALUES)
+def test_nonsense_is_sent_or_refused_and_nothing_worse(body, content):
+    messages = [{"role": role, "content": content, "tool_calls": content} for role in ("system", "user", "assistant")]
+    try:
+        GEMINI.encode_request(chat(**{"messages": messages, **body}), "gemini-3-pro", stream=False)
+    except CallError as error:
+        kind = error.kind
+    else:
+        kind = "bad_request"
+    assert kind == "bad_request"

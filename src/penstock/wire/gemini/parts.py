@@ -107,7 +107,7 @@ def _by_address(url: Any, kind: Any, default: str, where: str) -> dict[str, Any]
         raise refuse(f"{where}.content has a part without an address")
     kind = kind if isinstance(kind, str) and kind else None
     if not url.startswith("data:"):
-        if urlsplit(url).scheme not in ("http", "https", "gs"):
+        if not url.startswith(("https://", "http://", "gs://")):
             raise refuse(
                 f"{where}.content: {url[:80]!r} is no address that Gemini reads; expected data:, https: or gs:"
             )
@@ -125,7 +125,10 @@ def _by_address(url: Any, kind: Any, default: str, where: str) -> dict[str, Any]
 
 def _guessed(address: Any, default: str) -> str:
     """The media type by the ending of an address."""
-    path = urlsplit(address).path if isinstance(address, str) else ""
+    try:
+        path = urlsplit(address).path if isinstance(address, str) else ""
+    except ValueError:  # half an IPv6 address
+        path = ""
     return mimetypes.guess_type(path)[0] or default
 
 

@@ -16,7 +16,7 @@ from penstock.errors import CallError
 from penstock.http import WireRequest
 from penstock.wire.gemini.contents import contents_of
 from penstock.wire.gemini.embeddings import embedding_request
-from penstock.wire.gemini.parts import camel, refuse
+from penstock.wire.gemini.parts import refuse
 from penstock.wire.gemini.settings import settings_of
 
 __all__ = ["Platform", "RequestEncoder", "vertex_base_url"]
@@ -67,8 +67,9 @@ class RequestEncoder:
             system, contents = contents_of(call.body.get("messages"), model)
             body = {"contents": contents, **settings_of(call.body, model)}
             if system:
-                own = camel(body.get("systemInstruction")).get("parts") or []
-                body["systemInstruction"] = {"parts": [*own, *system]}
+                own = body.get("systemInstruction")
+                before = own.get("parts") if isinstance(own, dict) else None
+                body["systemInstruction"] = {"parts": [*before, *system] if isinstance(before, list) else system}
             method = "streamGenerateContent" if stream else "generateContent"
         elif call.kind == "embedding":
             method, body = embedding_request(call.body, model, vertex=self._platform == "vertex")

@@ -128,8 +128,9 @@ def _tools(value: Any, draft: _Draft) -> None:
 
 
 def _functions(value: Any, draft: _Draft) -> None:
-    if value:
-        _tools([{"type": "function", "function": one} for one in value], draft)
+    if not isinstance(value, list):
+        raise refuse("functions: expected a list")
+    _tools([{"type": "function", "function": one} for one in value], draft)
 
 
 def _search(_value: Any, draft: _Draft) -> None:
@@ -157,11 +158,11 @@ def _format(value: Any, draft: _Draft) -> None:
 
 
 def _effort(value: Any, draft: _Draft) -> None:
-    if value not in BUDGETS:
+    if not isinstance(value, str) or value not in BUDGETS:
         raise refuse(f"reasoning_effort: expected one of {', '.join(BUDGETS)}, got {value!r}")
     how = {"thinkingLevel": LEVELS[value]} if thinks_by_level(draft.model) else {"thinkingBudget": BUDGETS[value]}
     shown = {} if value == "none" else {"includeThoughts": True}
-    draft.config["thinkingConfig"] = {**how, **shown, **draft.config.get("thinkingConfig", {})}
+    draft.config["thinkingConfig"] = {**how, **shown, **camel(draft.config.get("thinkingConfig"))}
 
 
 def _thinking(value: Any, draft: _Draft) -> None:
@@ -178,7 +179,7 @@ def _thinking(value: Any, draft: _Draft) -> None:
 
 
 def _thinking_config(value: Any, draft: _Draft) -> None:
-    draft.config["thinkingConfig"] = {**draft.config.get("thinkingConfig", {}), **camel(value)}
+    draft.config["thinkingConfig"] = {**camel(draft.config.get("thinkingConfig")), **camel(value)}
 
 
 def _config(value: Any, draft: _Draft) -> None:

@@ -60,15 +60,25 @@ def choice_of(choice: Any) -> dict[str, Any]:
     if isinstance(choice, str) and choice in _MODES:
         return {"mode": _MODES[choice]}
     if isinstance(choice, dict) and choice.get("type") == "function":
-        name = (choice.get("function") or choice).get("name")
-        if isinstance(name, str) and name:
-            return {"mode": "ANY", "allowedFunctionNames": [name]}
+        names = _names([choice])
+        if names:
+            return {"mode": "ANY", "allowedFunctionNames": names}
     if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
-        allowed = choice.get("allowed_tools") or choice
-        names = [(tool.get("function") or tool).get("name") for tool in allowed.get("tools") or () if tool]
-        mode = "ANY" if allowed.get("mode") == "required" else "VALIDATED"
-        return {"mode": mode, "allowedFunctionNames": names}
+        allowed = choice.get("allowed_tools", choice)
+        names = _names(allowed.get("tools")) if isinstance(allowed, dict) else []
+        if names:
+            mode = "ANY" if allowed.get("mode") == "required" else "VALIDATED"
+            return {"mode": mode, "allowedFunctionNames": names}
     raise refuse(f"tool_choice: {choice!r} has no form in Gemini; expected auto, none, required or a function")
+
+
+def _names(tools: Any) -> list[str]:
+    """The functions that `tools` names, in either of OpenAI's forms."""
+    named = (
+        [tool.get("function") or tool for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
+    )
+    names = [one.get("name") for one in named if isinstance(one, dict)]
+    return [name for name in names if isinstance(name, str) and name]
 
 
 def legacy_choice(choice: Any) -> Any:
