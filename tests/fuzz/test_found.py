@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 from tests.fuzz.given import a_caller, a_host, a_route, a_world
 from tests.fuzz.judge import complaints
 from tests.fuzz.play import play
 
 from penstock.simulator.scenario import Fault
-
-_forgets = pytest.mark.xfail(reason="the plan that goes on with a broken stream begins its counts anew", strict=False)
-_again = pytest.mark.xfail(reason="beside a running attempt the first free target is asked, tried or not", strict=False)
-_waits = pytest.mark.xfail(reason="only an attempt without a first token is late for the deadline", strict=False)
 
 
 def test_a_target_that_refused_for_good_is_not_asked_again_after_a_break() -> None:
@@ -23,7 +18,6 @@ def test_a_target_that_refused_for_good_is_not_asked_again_after_a_break() -> No
     assert [sent.target for sent in story.sent].count("alpha/one") == 1
 
 
-@_forgets
 def test_a_target_that_refused_for_good_after_a_break_is_not_asked_again_after_the_next() -> None:
     breaking = a_host("alpha", tokens_per_s=20.0, faults=(Fault(fault="cut_stream", first_tries=3),))
     refusing = a_host("groq", faults=(Fault(fault="status", status=400),))
@@ -32,7 +26,6 @@ def test_a_target_that_refused_for_good_after_a_break_is_not_asked_again_after_t
     assert complaints(story) == []
 
 
-@_again
 def test_the_last_chance_is_not_given_to_who_failed_before_while_another_was_never_asked() -> None:
     failing = a_host("alpha", faults=(Fault(fault="status", status=500, first_tries=1), Fault(fault="hang")))
     silent = a_host("groq", faults=(Fault(fault="hang"),))
@@ -50,7 +43,6 @@ def test_what_was_never_sent_is_no_attempt() -> None:
     assert story.ends[0].how == "answered"
 
 
-@_forgets
 def test_an_answer_of_nothing_counts_also_after_a_break() -> None:
     breaking = a_host("alpha", tokens_per_s=20.0, faults=(Fault(fault="cut_stream"),))
     empty = a_host("groq", faults=(Fault(fault="empty_answer"),))
@@ -60,7 +52,6 @@ def test_an_answer_of_nothing_counts_also_after_a_break() -> None:
     assert [sent.target for sent in story.sent].count("groq/one") <= 2
 
 
-@_forgets
 def test_a_stream_that_breaks_again_and_again_is_not_mended_for_nothing() -> None:
     breaking = a_host("alpha", tokens_per_s=100.0, faults=(Fault(fault="cut_stream"),))
     story = play(a_world(a_route("alpha/one"), breaking, callers=tuple(a_caller(n, stream=True) for n in range(3))))
@@ -68,7 +59,6 @@ def test_a_stream_that_breaks_again_and_again_is_not_mended_for_nothing() -> Non
     assert len(story.sent) <= 3 + 10 + 3 * 2
 
 
-@_waits
 def test_a_slow_stream_does_not_keep_a_whole_answer_from_being_in_time() -> None:
     slow = a_host("alpha", ttft_s=0.5, tokens_per_s=0.3)
     route = a_route("alpha/one", "groq/one")

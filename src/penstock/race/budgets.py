@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import random
 from dataclasses import dataclass
 
-__all__ = ["RetryBudget", "SilenceBudget"]
+from penstock.race.standing import EPSILON_S
+
+__all__ = ["Exemption", "RetryBudget", "SilenceBudget"]
 
 
 @dataclass(slots=True)
@@ -56,3 +60,39 @@ class SilenceBudget:
             return False
         self.level -= 1.0
         return True
+
+    def give_back(self) -> None:
+        """The last one didn't start after all."""
+        self.level += 1.0
+
+
+class Exemption:
+    """While the budget is empty each call has one attempt that needs none; without a deadline one each minute."""
+
+    __slots__ = ("_at_s", "_rng", "_used")
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._at_s: float | None = None
+        self._used = False
+
+    def take(self, now_s: float, deadline_s: float | None) -> bool:
+        """True when it is time for it; its time is known from the first question on."""
+        if self._at_s is None:
+            self._at_s = self._instant(now_s, deadline_s)
+        if self._used or now_s < self._at_s - EPSILON_S:
+            return False
+        if deadline_s is None:
+            self._at_s = self._instant(now_s, None)
+        else:
+            self._used = True
+        return True
+
+    def next_s(self, now_s: float) -> float:
+        """When to ask for it again; inf when there is none to come."""
+        return math.inf if self._used or self._at_s is None or self._at_s <= now_s else self._at_s
+
+    def _instant(self, now_s: float, deadline_s: float | None) -> float:
+        """Somewhere in the middle of what is left: late enough to have waited, early enough to be answered."""
+        left_s = 60.0 if deadline_s is None else deadline_s - now_s
+        return now_s + left_s * self._rng.uniform(0.3, 0.6)

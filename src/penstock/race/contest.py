@@ -232,6 +232,7 @@ class Contest:
             number=number,
             began_s=self.began_s,
             first_s=self._first_s(),
+            plan=self._plan,
         )
 
     async def _abandon(self) -> None:
@@ -284,9 +285,11 @@ class Contest:
         try:
             permit = racing.targets[place].try_admit(self._call, now_s)
         except CallError as error:
+            plan.unsent(move)
             plan.failed(place, error, now_s)
             return True
         if permit is None:
+            plan.unsent(move)
             return False
         racing.books.chosen(move)
         run = self._run(self._attempt(move, now_s), place, now_s)

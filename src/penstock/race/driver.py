@@ -16,7 +16,7 @@ from penstock.race.alarm import Wheel
 from penstock.race.books import Books
 from penstock.race.contest import Contest
 from penstock.race.latency import size_class
-from penstock.race.moves import Before, deadline_of, send_deadline_of
+from penstock.race.moves import deadline_of, send_deadline_of
 from penstock.race.onward import Onward
 from penstock.race.plan import Plan
 from penstock.race.route import Route
@@ -168,8 +168,8 @@ class Racing:
         finally:
             self.route.waiting -= 1
 
-    def plan(self, call: Call, began_s: float, *, before: Before | None = None) -> Plan:
-        """A plan for the call that knows of no attempt yet, or of those of a stream that broke."""
+    def plan(self, call: Call, began_s: float) -> Plan:
+        """A plan for the call that knows of no attempt yet."""
         return Plan(
             call,
             self.targets,
@@ -177,7 +177,6 @@ class Racing:
             route=self.route,
             rng=self._rng,
             began_s=began_s,
-            before=before,
         )
 
     def triggers(self, call: Call) -> Triggers:
@@ -210,8 +209,9 @@ class Racing:
         number: int,
         began_s: float,
         first_s: float,
+        plan: Plan | None = None,
     ) -> Reply:
-        """The call's reply as its caller gets it."""
+        """The call's reply as its caller gets it. `plan` is the call's, when it needed one."""
         now_s = self.now()
         attempt = run.attempt
         if run.first_token_s is not None:
@@ -221,7 +221,7 @@ class Racing:
             run.came(now_s)
             return self._give(call, reply, attempt, run.place, attempts, number, now_s - first_s)
         assert isinstance(reply, OpenStream)
-        onward = Onward(self, call, run, attempts=list(attempts), number=number, began_s=began_s, first_s=first_s)
+        onward = Onward(self, call, run, plan=plan, began_s=began_s, first_s=first_s)
         return onward.stream(reply)
 
     def _give(

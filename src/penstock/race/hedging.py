@@ -167,3 +167,7 @@ class HedgeBudget:
             return False
         self.level -= 1.0
         return True
+
+    def give_back(self) -> None:
+        """The last one didn't start after all."""
+        self.level = min(self.level + 1.0, self._cap)

@@ -1,8 +1,8 @@
-"""The moves a plan makes, and what it is told of a stream that broke."""
+"""The moves a plan makes, and the instants that bound a call."""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -12,7 +12,6 @@ from penstock.race.settings import RaceSettings
 from penstock.race.triggers import Try
 
 __all__ = [
-    "Before",
     "Cancel",
     "Finish",
     "GiveUp",
@@ -66,21 +65,6 @@ class GiveUp(msgspec.Struct, frozen=True):
 
 
 Move = Start | WaitUntil | Cancel | Finish | GiveUp
-
-
-class Before(NamedTuple):
-    """What an answer has behind it whose stream broke in the caller's hands, and where it may go on."""
-
-    attempts: list[Attempt]
-    """Goes on to grow."""
-    requests_sent: int
-    first_send_s: float
-    broken: int
-    """The place of the target whose stream broke ..."""
-    error: CallError
-    """... and how."""
-    places: frozenset[int]
-    """The targets that may be asked."""
 
 
 def deadline_of(call: Call, settings: RaceSettings, began_s: float) -> float | None:

@@ -6,14 +6,15 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from penstock.call import Attempt, Call, Event, Rung, Started
-from penstock.errors import VERDICTS, CallError, DeadlineExceeded, ErrorKind, Unanswered, unanswered
+from penstock.errors import CallError, DeadlineExceeded, Unanswered, unanswered
 from penstock.handler import OpenStream
 from penstock.race.alarm import Alarm, Wheel
 from penstock.race.contest import Contest
-from penstock.race.moves import Before, send_deadline_of
+from penstock.race.moves import send_deadline_of
+from penstock.race.plan import Plan
 from penstock.race.relay import Relay
 from penstock.race.standing import EPSILON_S
 from penstock.race.triggers import Triggers, Try
@@ -107,13 +108,12 @@ class Onward:
     """One streamed call from its first token on."""
 
     __slots__ = (
-        "_attempts",
         "_began_s",
+        "_broken",
         "_call",
-        "_deadline_s",
         "_first_s",
-        "_number",
         "_outer",
+        "_plan",
         "_racing",
         "_relay",
         "_run",
@@ -125,19 +125,18 @@ class Onward:
         call: Call,
         run: Try,
         *,
-        attempts: list[Attempt],
-        number: int,
+        plan: Plan | None,
         began_s: float,
         first_s: float,
     ) -> None:
         self._racing = racing
         self._call = call
         self._run = run
-        self._attempts = attempts
-        self._number = number
+        self._plan = plan
         self._began_s = began_s
         self._first_s = first_s
-        self._deadline_s = send_deadline_of(call, racing.settings, began_s, first_s)
+        self._broken: Try | None = None
+        """The last attempt that the plan knows to have come to nothing."""
 
     def stream(self, first: OpenStream) -> OpenStream:
         """What the caller reads, `first` being the stream that won."""
@@ -152,7 +151,7 @@ class Onward:
         )
         outer = self._outer = self._relay.stream()
         outer.target = self._run.attempt.target
-        outer.attempts = tuple(self._attempts)
+        outer.attempts = self._attempts()
         outer.explain = self._broke
         outer.on_close(self._over)
         return outer
@@ -165,49 +164,67 @@ class Onward:
             triggers=racing.triggers(self._call),
             wheel=racing.wheel,
             now=racing.now,
-            deadline_s=self._deadline_s,
+            deadline_s=self._deadline_s(),
         )
         inner = OpenStream(watched)
         inner.target = run.attempt.target
         inner.request_id = run.attempt.request_id = stream.request_id
-        inner.attempts = tuple(self._attempts)
+        inner.attempts = self._attempts()
         inner.explain = partial(self._failed, run)
         inner.on_close(partial(self._inner_over, stream, inner, run))
         return inner
 
     async def _again(self, call: Call, rung: Rung, error: CallError) -> OpenStream:
         """The next stream of the answer; see `penstock.race.relay.Again`."""
-        racing, broken = self._racing, self._run
-        # What was refused for good stays refused; a refused prefill is no word about the request itself.
-        refused = {attempt.target for attempt in self._attempts if _is_final(attempt) and attempt.reason != "resume"}
-        places = [
+        racing, plan = self._racing, self._the_plan()
+        places = frozenset(
             place
             for place, target in enumerate(racing.targets)
-            if target.name not in refused
-            and (
-                rung == "anew"
-                or ((target.prefills or call.kind == "completion") and racing.route.refusals.takes(call, target.name))
-            )
-        ]
-        if not places:
-            raise unanswered(self._attempts, error, message="no target continues an answer", requests_sent=self._number)
-        before = Before(self._attempts, self._number, self._first_s, broken.place, error, frozenset(places))
-        plan = racing.plan(call, self._began_s, before=before)
+            if rung == "anew"
+            or ((target.prefills or call.kind == "completion") and racing.route.refusals.takes(call, target.name))
+        )
+        if self._broken is not self._run:
+            broken = self._broken = self._run
+            plan.broke(broken, error if broken.attempt.outcome == "failed" else None, racing.now())
+        plan.go_on(error, places=places, continues=rung == "prefill")
         contest = Contest(racing, call, self._began_s, plan=plan)
         try:
             run, reply = await contest.win()
         except Unanswered as none_left:
             last = none_left.last
-            if last is not None and last is not error and last.kind == "bad_request" and last.sent:
+            # A refused continuation is no word about the request itself; whatever else is refused stays so.
+            if (
+                rung == "prefill"
+                and last is not None
+                and last is not error
+                and last.kind == "bad_request"
+                and last.sent
+            ):
                 raise last from none_left
             raise
         finally:
-            self._number = plan.requests_sent
-            self._outer.attempts = tuple(self._attempts)
+            self._outer.attempts = self._attempts()
         assert isinstance(reply, OpenStream)
         self._run = run
         racing.books.stats.seams += 1
         return self._inner(reply)
+
+    def _the_plan(self) -> Plan:
+        """The call's one plan; made here when all went well until now."""
+        if self._plan is None:
+            run = self._run
+            plan = self._plan = self._racing.plan(self._call, self._began_s)
+            plan.started(run.attempt, run.place, self._first_s, run=run)
+            plan.answered(run.attempt, run)
+        return self._plan
+
+    def _attempts(self) -> tuple[Attempt, ...]:
+        return (self._run.attempt,) if self._plan is None else tuple(self._plan.attempts)
+
+    def _deadline_s(self) -> float | None:
+        if self._plan is not None:
+            return self._plan.deadline_s
+        return send_deadline_of(self._call, self._racing.settings, self._began_s, self._first_s)
 
     # Endings.
 
@@ -243,15 +260,11 @@ class Onward:
     def _broke(self, error: CallError) -> Unanswered:
         """Nothing could go on with it."""
         unfinished: Unanswered
-        if self._deadline_s is not None and self._racing.now() >= self._deadline_s - EPSILON_S:
-            unfinished = DeadlineExceeded(str(error), self._attempts, error, self._number)
+        attempts, deadline_s = self._attempts(), self._deadline_s()
+        number = 1 if self._plan is None else self._plan.requests_sent
+        if deadline_s is not None and self._racing.now() >= deadline_s - EPSILON_S:
+            unfinished = DeadlineExceeded(str(error), attempts, error, number)
         else:
-            unfinished = unanswered(self._attempts, error, requests_sent=self._number)
+            unfinished = unanswered(attempts, error, requests_sent=number)
         self._racing.books.gave_up(self._call, unfinished)
         return unfinished
-
-
-def _is_final(attempt: Attempt) -> bool:
-    """Its target refused the request for good."""
-    verdict = None if attempt.error_kind is None else VERDICTS[cast(ErrorKind, attempt.error_kind)]
-    return verdict is not None and verdict.same_target == "never" and not verdict.key_is_bad

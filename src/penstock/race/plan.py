@@ -12,8 +12,10 @@ from collections.abc import Sequence
 
 from penstock.call import Attempt, Call
 from penstock.errors import VERDICTS, CallError, DeadlineExceeded, Verdict, unanswered
+from penstock.race.budgets import Exemption, SilenceBudget
+from penstock.race.hedging import HedgeBudget
 from penstock.race.latency import size_class
-from penstock.race.moves import Before, Cancel, Finish, GiveUp, Move, Start, WaitUntil, deadline_of
+from penstock.race.moves import Cancel, Finish, GiveUp, Move, Start, WaitUntil, deadline_of
 from penstock.race.route import Route
 from penstock.race.settings import RaceSettings
 from penstock.race.standing import EPSILON_S, Readiness, Standings
@@ -41,9 +43,8 @@ class Plan:
         route: Route,
         rng: random.Random,
         began_s: float,
-        before: Before | None = None,
     ) -> None:
-        self.attempts: list[Attempt] = [] if before is None else before.attempts
+        self.attempts: list[Attempt] = []
         self.requests_sent = 0
         self.counted = 0
         """Attempts that ended and that `max_attempts` counts."""
@@ -60,7 +61,6 @@ class Plan:
         self._lates = route.lates
         self._turns = route.turns
         self._hedges = route.hedges
-        self._rng = rng
         self._standings = Standings(
             targets,
             settings,
@@ -76,9 +76,7 @@ class Plan:
         """The error that stops the call when nothing runs any more."""
         self._answer: Attempt | None = None
         self._over: GiveUp | None = None
-        # Set while the budget is empty: the instant of the one attempt that needs none.
-        self._exempt_at_s: float | None = None
-        self._exempt_used = False
+        self._exemption = Exemption(rng)
         # The next attempt that counts is paid for; a refusal at a limit uses nothing up.
         self._paid = False
         self._waited = False
@@ -86,26 +84,10 @@ class Plan:
         self._was_silent = False
         self._late_used = False
         self._begin_deadline: float | None = settings.deadline_after_send_s if self._batch else None
-        self.resumes = before is not None
+        # What the last move beside a running attempt has taken.
+        self._spent: tuple[HedgeBudget | SilenceBudget, ...] = ()
+        self.resumes = False
         """It goes on with an answer whose stream broke."""
-        if before is not None:
-            self._resume(before)
-
-    def _resume(self, before: Before) -> None:
-        self.requests_sent = before.requests_sent
-        self.first_send_s = before.first_send_s
-        if self._begin_deadline is not None:
-            self.deadline_s = self.within(before.first_send_s + self._begin_deadline)
-        self.counted = max(1, sum(map(_counts, before.attempts)))
-        self._last = before.error
-        for place, standing in enumerate(self._standings.of):
-            if place not in before.places:
-                standing.ended = before.error
-        if before.broken in before.places:
-            self._standings.failed(before.broken, before.error, before.first_send_s)
-            self._standings.of[before.broken].not_before_s = before.first_send_s
-            # The others come first.
-            self._standings.of[before.broken].silent = True
 
     @property
     def has_answer(self) -> bool:
@@ -163,7 +145,7 @@ class Plan:
         verdict = VERDICTS[error.kind]
         self._last = error
         ended = self._standings.failed(target, error, now_s)
-        if verdict.same_target != "wait" and not verdict.key_is_bad and not (ended and run is None):
+        if _counts(verdict) and not (ended and run is None):
             self.counted += 1
             self._paid = False
         if ended and self._refused is None and not self._may_go_elsewhere(verdict, error):
@@ -174,6 +156,17 @@ class Plan:
     def cancelled(self, run: Try) -> None:
         """An attempt ended before it came to anything, and that says nothing."""
         self._left(run)
+        self.counted += 1
+
+    def unsent(self, move: Start) -> None:
+        """Its limit let nobody in after all: what an attempt beside those that run has taken is given back."""
+        for budget in self._spent:
+            budget.give_back()
+        self._spent = ()
+        if move.reason == "hedge":
+            self._hedged = False
+        elif move.reason == "late":
+            self._late_used = False
 
     def answered(self, attempt: Attempt, run: Try | None = None) -> None:
         if run is not None:
@@ -183,6 +176,31 @@ class Plan:
     def _left(self, run: Try) -> None:
         self.running.remove(run)
         self._standings.of[run.place].running -= 1
+
+    # A stream that breaks in its caller's hands: one plan sees a call through to its end, and forgets nothing.
+
+    def broke(self, run: Try, error: CallError | None, now_s: float) -> None:
+        """The stream that was the answer came to nothing. None: nothing failed, but it couldn't be joined."""
+        standing = self._standings.of[run.place]
+        if error is None:
+            standing.failures += 1
+        else:
+            self._standings.failed(run.place, error, now_s)
+        if error is None or _counts(error.verdict):
+            self.counted += 1
+        self.counted = max(1, self.counted)
+        if standing.failures <= 1:
+            # It was about to answer: at once, but the others come first.
+            standing.not_before_s = now_s
+        standing.silent = True
+
+    def go_on(self, error: CallError, *, places: frozenset[int], continues: bool) -> None:
+        """Another stream is wanted after `error`, of one of `places`, to continue the answer or (else) to repeat it."""
+        self.resumes = True
+        self._last = error
+        self._answer = self._over = self._refused = None
+        self._paid = False
+        self._standings.bar(places, continues=continues)
 
     # Moves.
 
@@ -217,7 +235,7 @@ class Plan:
             place = self._standings.returning(now_s)
             if place is not None:
                 target = place
-            elif not self._is_exempt(now_s):
+            elif not self._exemption.take(now_s, self.deadline_s):
                 return self._wait(self._ask_again_at(now_s))
         self._paid = True
         if self.resumes:
@@ -236,6 +254,7 @@ class Plan:
     def _beside(self, now_s: float) -> Move:
         """An attempt that fails at a bound; else one more beside those that run, when it is time; else a wait."""
         until_s = math.inf
+        self._spent = ()
         for run in self.running:
             at_s, why = self._triggers.fails_at(run, now_s)
             if now_s >= at_s:
@@ -268,8 +287,10 @@ class Plan:
         if now_s < at_s:
             return WaitUntil(min(at_s, now_s + COLD_LOOK_S) if settings.hedge == "auto" else at_s)
         self._hedged = True
-        if settings.hedge == "auto" and not self._hedges.budget.withdraw():
-            return WaitUntil(math.inf)
+        if settings.hedge == "auto":
+            if not self._hedges.budget.withdraw():
+                return WaitUntil(math.inf)
+            self._spent = (self._hedges.budget,)
         return Start(place, retry=False, reason="hedge")
 
     def _silence(self, now_s: float) -> Move:
@@ -296,27 +317,25 @@ class Plan:
         if place is None or not self._has_reserve(place, now_s):
             return WaitUntil(now_s + COLD_LOOK_S)
         self._was_silent = True
-        if self._settings.hedge == "auto":
-            # Never refused for want of it, but paid from there: hedges give way to what silence makes necessary.
-            self._hedges.budget.withdraw()
+        # Never refused for want of it, but paid from there: hedges give way to what silence makes necessary.
+        if self._settings.hedge == "auto" and self._hedges.budget.withdraw():
+            self._spent = (*self._spent, self._hedges.budget)
         return Start(place, retry=False, reason="silent")
 
     def _lateness(self, now_s: float) -> Move:
         """Once a call: the last moment at which another attempt can still make it."""
         if self._late_used or self.deadline_s is None:
             return WaitUntil(math.inf)
-        run = self.running[-1]
-        if run.first_token_s is not None and not run.said_silent:
-            return WaitUntil(math.inf)
         place = self._standings.another(now_s)
         if place is None:
             return WaitUntil(now_s + COLD_LOOK_S)
-        at_s = self._triggers.late_at_s(run, place, self.deadline_s, now_s)
+        at_s = self._triggers.late_at_s(self.running, place, self.deadline_s, now_s)
         if now_s < at_s:
             return WaitUntil(min(at_s, now_s + 4 * COLD_LOOK_S))
         if not self._lates.withdraw():
             return WaitUntil(now_s + COLD_LOOK_S)
         self._late_used = True
+        self._spent = (self._lates,)
         return Start(place, retry=False, reason="late")
 
     # The budget.
@@ -331,31 +350,15 @@ class Plan:
         """While all hang nothing fills the budget, and who waits must notice that it is over: then they take turns."""
         if not self._targets[place].breaker.is_closed:
             return True
-        return self._silences.withdraw() or self._turns.ask_s(now_s, tried=True) <= 0.0
-
-    def _is_exempt(self, now_s: float) -> bool:
-        """While the budget is empty each call has one attempt that needs none; without a deadline one each minute."""
-        if self._exempt_at_s is None:
-            self._exempt_at_s = self._exempt_instant(now_s)
-        if self._exempt_used or now_s < self._exempt_at_s - EPSILON_S:
-            return False
-        if self.deadline_s is None:
-            self._exempt_at_s = self._exempt_instant(now_s)
-        else:
-            self._exempt_used = True
-        return True
-
-    def _exempt_instant(self, now_s: float) -> float:
-        """Somewhere in the middle of what is left: late enough to have waited, early enough to be answered."""
-        left_s = 60.0 if self.deadline_s is None else self.deadline_s - now_s
-        return now_s + left_s * self._rng.uniform(0.3, 0.6)
+        if self._silences.withdraw():
+            self._spent = (self._silences,)
+            return True
+        return self._turns.ask_s(now_s, tried=True) <= 0.0
 
     def _ask_again_at(self, now_s: float) -> float:
         """When to look again whether others' successes have filled the budget."""
         again_s = now_s + max(0.05, self._standings.backoff_s(self.counted))
-        if self._exempt_used or self._exempt_at_s is None or self._exempt_at_s <= now_s:
-            return again_s
-        return min(again_s, self._exempt_at_s)
+        return min(again_s, self._exemption.next_s(now_s))
 
     # Endings.
 
@@ -384,9 +387,6 @@ class Plan:
         return self._over
 
 
-def _counts(attempt: Attempt) -> bool:
-    """Whether an attempt that is over counts for `max_attempts`: one refused at a limit or for its key doesn't."""
-    if attempt.outcome == "cancelled":
-        return True
-    verdict = VERDICTS.get(attempt.error_kind)  # type: ignore[call-overload]
-    return verdict is not None and verdict.same_target != "wait" and not verdict.key_is_bad
+def _counts(verdict: Verdict) -> bool:
+    """Whether such a failure counts for `max_attempts`: a refusal at a limit or of a key doesn't."""
+    return verdict.same_target != "wait" and not verdict.key_is_bad

@@ -61,7 +61,7 @@ class Standing:
 class Standings:
     """All targets of one call, the preferred one first."""
 
-    __slots__ = ("_estimate", "_rng", "_settings", "_targets", "_turns", "of", "too_late_s")
+    __slots__ = ("_barred", "_continues", "_estimate", "_rng", "_settings", "_targets", "_turns", "of", "too_late_s")
 
     def __init__(
         self,
@@ -81,6 +81,19 @@ class Standings:
         self._estimate = estimate
         self._rng = rng
         self._turns = turns
+        self._barred: set[int] = set()
+        """Places that can't go on with the answer in the way that is tried now."""
+        self._continues = False
+
+    def bar(self, places: frozenset[int], *, continues: bool) -> None:
+        """From now on only `places` are asked. With `continues` a refusal says nothing of the request itself: it is
+        forgotten when others are named."""
+        self._barred = set(range(len(self.of))) - places
+        self._continues = continues
+
+    def has_ended(self, place: int) -> bool:
+        """It isn't asked again."""
+        return self.of[place].ended is not None or place in self._barred
 
     # What a failure means for its target.
 
@@ -94,7 +107,7 @@ class Standings:
             _AFTER[verdict.same_target](self, place, error, now_s)
         if error.kind == "timeout":
             standing.silent = True
-        return standing.ended is not None
+        return self.has_ended(place)
 
     def backoff_s(self, failures: int) -> float:
         settings = self._settings
@@ -137,7 +150,13 @@ class Standings:
 
     def _after_never(self, place: int, error: CallError, now_s: float) -> None:
         del now_s
-        self.of[place].ended = error
+        self._end(place, error)
+
+    def _end(self, place: int, error: CallError) -> None:
+        if self._continues:
+            self._barred.add(place)
+        else:
+            self.of[place].ended = error
 
     def _is_too_late(self, at_s: float) -> bool:
         """The server itself said: not before the deadline. Nobody has to wait to learn that."""
@@ -145,9 +164,9 @@ class Standings:
 
     def end_untried(self, error: CallError) -> None:
         """A request that was refused for good isn't brought before those that don't know it."""
-        for standing in self.of:
+        for place, standing in enumerate(self.of):
             if not standing.tried and standing.ended is None:
-                standing.ended = error
+                self._end(place, error)
 
     # Which target, and when.
 
@@ -163,7 +182,7 @@ class Standings:
         too_late_s = math.inf if self.too_late_s is None else self.too_late_s
         shut: tuple[bool, float, int] | None = None
         for place, standing in enumerate(self.of):
-            if standing.ended is not None:
+            if self.has_ended(place):
                 continue
             target = self._targets[place]
             if not target.breaker.is_closed and (shut_s := target.breaker.wait_s(now_s)) > 0.0:
@@ -192,13 +211,14 @@ class Standings:
     def another(self, now_s: float, *, besides: int | None = None) -> int | None:
         """The target for one more attempt beside those that run: one that is free at once; None when there is none.
 
-        Never `besides`. Those without a running attempt come first, those that were silent last.
+        Never `besides`. Those without a running attempt come first, those that were silent last; among the
+        others those that haven't failed yet, or less often.
         """
-        best, best_rank = None, (math.inf, True)
+        best, best_rank = None, (math.inf, True, 0)
         for place, standing in enumerate(self.of):
-            if place == besides or standing.ended is not None or standing.not_before_s > now_s + EPSILON_S:
+            if place == besides or self.has_ended(place) or standing.not_before_s > now_s + EPSILON_S:
                 continue
-            rank = (standing.running, standing.silent)
+            rank = (standing.running, standing.silent, standing.failures)
             if rank < best_rank and self.is_free(place, now_s):
                 best, best_rank = place, rank
         return best
@@ -213,7 +233,7 @@ class Standings:
     def returning(self, now_s: float) -> int | None:
         """A target that comes back from an outage and has a place for one attempt now."""
         for place, standing in enumerate(self.of):
-            if standing.ended is None and standing.not_before_s <= now_s + EPSILON_S:
+            if not self.has_ended(place) and standing.not_before_s <= now_s + EPSILON_S:
                 breaker = self._targets[place].breaker
                 if not breaker.is_closed and self.is_free(place, now_s):
                     return place

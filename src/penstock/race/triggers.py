@@ -35,6 +35,10 @@ _ROUNDS = 24
 _LONGEST_ROUND_S = 5.0
 """How many attempts beside its own silent ones a target gets for one call, and how far apart they are at most."""
 _RATE_OVER_S = 10.0
+_LATEST = 0.99
+"""A stream that others of its target were quicker than by so large a share isn't trusted to be in time."""
+_LEAST_PACE = 0.5
+"""Tokens a second below which a stream isn't, where nobody knows its target's times."""
 _LEAST_MARGIN_S = 0.1
 _MARGIN = 0.05
 _MOST_PLANNERS = 4096
@@ -223,8 +227,19 @@ class Triggers:
         round_s = _LONGEST_ROUND_S if deadline_s is None else min(_LONGEST_ROUND_S, (deadline_s - first_s) / _ROUNDS)
         return last_s + min(round_s, last_s - first_s)
 
-    def late_at_s(self, run: Try, place: int, deadline_s: float, now_s: float) -> float:
-        """The last moment at which the target at `place` can still answer before the deadline; inf when it can't."""
+    def late_at_s(self, runs: list[Try], place: int, deadline_s: float, now_s: float) -> float:
+        """The last moment at which the target at `place` can still answer before the deadline; inf when it can't.
+
+        One of `runs` that streams is left alone until it is plainly late for its kind.
+        """
+        at_s = self._last_moment_s(runs[-1], place, deadline_s, now_s)
+        slow_s = max(self._slow_at_s(run, now_s) for run in runs)
+        if slow_s <= at_s:
+            return at_s
+        usual_s = self._latencies[place].total.quantile_s(0.5, now_s)
+        return slow_s if usual_s == math.inf or slow_s < deadline_s - usual_s else math.inf
+
+    def _last_moment_s(self, run: Try, place: int, deadline_s: float, now_s: float) -> float:
         total = self._latencies[place].total
         needs_s = total.quantile_s(0.95, now_s)
         if needs_s == math.inf:
@@ -236,3 +251,12 @@ class Triggers:
         if at_s >= least_s:
             return at_s
         return least_s if least_s < deadline_s - total.quantile_s(0.5, now_s) else math.inf
+
+    def _slow_at_s(self, run: Try, now_s: float) -> float:
+        """From when on an attempt whose tokens come isn't trusted to be in time; -inf for one that says nothing."""
+        if run.first_token_s is None or run.said_silent:
+            return -math.inf
+        latest_s = self._latencies[run.place].total.quantile_s(_LATEST, now_s)
+        if latest_s != math.inf:
+            return run.started_s + latest_s
+        return -math.inf if run.tokens < _LEAST_PACE * (now_s - run.first_token_s) else math.inf
