@@ -213,7 +213,7 @@ class AwsFinder:
         region = region or aws_region(self._environ, profile=self._profile) or "us-east-1"
         request = WireRequest(
             "POST",
-            f"https://sts.{region}.amazonaws.com/",
+            f"https://sts.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}/",
             {"content-type": "application/x-www-form-urlencoded; charset=utf-8"},
             urlencode({**asked, "Version": "2011-06-15"}).encode(),
         )

@@ -11,6 +11,7 @@ from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 from zlib import crc32
@@ -40,6 +41,7 @@ HeaderValue = bool | int | bytes | str | datetime | UUID
 
 _PRELUDE: Final = struct.Struct(">III")
 _SUM: Final = struct.Struct(">I")
+_prelude: Final = _PRELUDE.unpack_from
 _FRAMING_BYTES: Final = _PRELUDE.size + _SUM.size
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -82,39 +84,60 @@ class EventStreamDecoder:
     The frames before it in the same piece are given first; the next `feed` or `end` raises.
     """
 
-    __slots__ = ("_failure", "_held", "_max")
+    __slots__ = ("_failure", "_held", "_max", "_pieces", "_wanted")
 
     def __init__(self, max_frame_bytes: int = MAX_FRAME_BYTES) -> None:
         self._max = max_frame_bytes
-        self._held = bytearray()
+        self._pieces: list[bytes] = []
+        """What waits for its rest."""
+        self._held = 0
+        self._wanted = 0
         self._failure: CallError | None = None
 
     @property
     def unterminated(self) -> bool:
         """Part of a frame is waiting for its rest: at the end of a stream, the place where it was cut."""
-        return bool(self._held)
+        return self._held > 0
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames that `data` completes."""
         if self._failure is not None:
             raise self._failure
         frames: list[Frame] = []
-        held = self._held
-        held += data
-        at = 0
+        if self._held:
+            self._pieces.append(data)
+            self._held += len(data)
+            if self._held < self._wanted:
+                return frames
+            data = b"".join(self._pieces)
+            self._pieces.clear()
+            self._held = 0
+        at, size = 0, len(data)
         try:
-            while len(held) - at >= _PRELUDE.size:
-                total = self._frame_bytes(held, at)
-                if len(held) - at < total:
+            while size - at >= 12:
+                total, head, _ = _prelude(data, at)
+                stop = at + total
+                if stop > size:
+                    self._wanted = _frame_bytes(data, at, self._max)
                     break
-                frames.append(_frame_in(bytes(held[at : at + total])))
-                at += total
+                # The sum of the whole proves the lengths as well.
+                if total < _FRAMING_BYTES or crc32(data[at : stop - 4]) != int.from_bytes(data[stop - 4 : stop], "big"):
+                    _frame_bytes(data, at, self._max)
+                    raise _broken("the checksum of a frame is wrong")
+                if total > self._max or head > total - _FRAMING_BYTES:
+                    _frame_bytes(data, at, self._max)
+                body = at + 12 + head
+                frames.append(Frame(_headers_of(data[at + 12 : body]), data[body : stop - 4]))
+                at = stop
+            else:
+                self._wanted = _PRELUDE.size
         except CallError as error:
             if not frames:
                 raise
             self._failure = error
-        if at:
-            del held[:at]
+        if at < size:
+            self._pieces.append(data[at:])
+            self._held = size - at
         return frames
 
     def end(self) -> None:
@@ -124,16 +147,17 @@ class EventStreamDecoder:
         if self._held:
             raise _broken("the stream ended in the middle of a frame")
 
-    def _frame_bytes(self, held: bytearray, at: int) -> int:
-        """The length of the frame that begins at `at`, once its own sum has proved it."""
-        total, headers, told = _PRELUDE.unpack_from(held, at)
-        if crc32(held[at : at + 8]) != told:
-            raise _broken("the checksum of a frame's lengths is wrong")
-        if total > self._max:
-            raise _broken(f"a frame of the stream is longer than {self._max:,} bytes")
-        if total < _FRAMING_BYTES or headers > total - _FRAMING_BYTES:
-            raise _broken("the lengths of a frame contradict each other")
-        return int(total)
+
+def _frame_bytes(data: bytes, at: int, most: int) -> int:
+    """The length of the frame that begins at `at`, once its own sum has proved it."""
+    total, head, told = _prelude(data, at)
+    if crc32(data[at : at + 8]) != told:
+        raise _broken("the checksum of a frame's lengths is wrong")
+    if total > most:
+        raise _broken(f"a frame of the stream is longer than {most:,} bytes")
+    if total < _FRAMING_BYTES or head > total - _FRAMING_BYTES:
+        raise _broken("the lengths of a frame contradict each other")
+    return int(total)
 
 
 def encode_frame(headers: Mapping[str, HeaderValue], payload: bytes) -> bytes:
@@ -174,17 +198,13 @@ def _broken(what: str) -> CallError:
     return CallError("transport", what)
 
 
-def _frame_in(frame: bytes) -> Frame:
-    """The frame in exactly its bytes, whose lengths were found right."""
-    end = len(frame) - _SUM.size
-    if crc32(memoryview(frame)[:end]) != _SUM.unpack_from(frame, end)[0]:
-        raise _broken("the checksum of a frame is wrong")
-    body = _PRELUDE.size + _PRELUDE.unpack_from(frame)[1]
+@lru_cache(maxsize=256)
+def _headers_of(head: bytes) -> Mapping[str, HeaderValue]:
+    """The headers in exactly their bytes. A stream has few different ones."""
     try:
-        headers = _headers_in(frame[_PRELUDE.size : body])
-    except (struct.error, UnicodeDecodeError, KeyError, IndexError, ValueError, OverflowError):
+        return _headers_in(head)
+    except (UnicodeDecodeError, KeyError, IndexError, ValueError, OverflowError):
         raise _broken("the headers of a frame can't be read") from None
-    return Frame(headers, frame[body:end])
 
 
 def _headers_in(head: bytes) -> dict[str, HeaderValue]:

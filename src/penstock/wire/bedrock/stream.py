@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -38,6 +39,17 @@ __all__ = ["StreamDecoder"]
 
 _Body = dict[str, Any]
 _decode: Final = msgspec.json.Decoder().decode
+
+
+class _Text(msgspec.Struct):
+    text: str | None = None
+
+
+class _TextDelta(msgspec.Struct):
+    delta: _Text
+
+
+_decode_text: Final = msgspec.json.Decoder(_TextDelta).decode
 
 
 class _Block:
@@ -141,9 +153,17 @@ class StreamDecoder:
         return CallError(kind, why, status=200, partial="".join(self._text))
 
     def _take(self, frame: Frame, events: list[Event]) -> None:
-        if frame.message_type in ("exception", "error") or frame.exception_type:
+        headers = frame.headers
+        kind = headers.get(":event-type")
+        if headers.get(":message-type") != "event" and (frame.exception_type or frame.message_type == "error"):
             self._failure = error_of_frame(frame, "".join(self._text))
             return
+        if kind == "contentBlockDelta":
+            # Nearly every event: read by its shape, and in general only where that doesn't fit.
+            with contextlib.suppress(ValueError):
+                if (text := _decode_text(frame.payload).delta.text) is not None:
+                    self._say(text, events)
+                    return
         take = _TAKE.get(frame.event_type)
         if take is None:
             return
