@@ -250,6 +250,17 @@ def test_arguments_that_stand_at_the_beginning_of_a_block_are_kept():
     assert answer.message["tool_calls"][0]["function"]["arguments"] == '{"a": 1}'
 
 
+def test_answers_of_the_retired_text_completions_are_read():
+    piece = {"type": "completion", "id": "compl_1", "model": "claude-2", "stop_reason": None}
+    whole = whole_in({**piece, "completion": " Hello!", "stop_reason": "stop_sequence"})
+    stream = [{**piece, "completion": " Hel"}, {**piece, "completion": "lo!"}]
+    told = streamed(sse(*stream, {**piece, "completion": "", "stop_reason": "stop_sequence"}))
+    assert (whole.kind, whole.text, whole.finish, whole.usage) == ("completion", " Hello!", "stop", None)
+    assert (told.text, told.finish, told.id, told.model) == (" Hello!", "stop", "compl_1", "claude-2")
+    with pytest.raises(CallError, match="without a stop reason"):
+        streamed(sse(*stream))
+
+
 def test_bedrock_carries_the_same_events_in_frames():
     lines = [json.dumps(event).encode() for event in (*BEGUN, END, STOP)]
     data = b"".join([chunk_frame(line) for line in lines])

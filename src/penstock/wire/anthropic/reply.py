@@ -39,6 +39,8 @@ def completion_in(call: Call, reply: WireReply) -> Completion:
         said = decode_reply(body)
     except (ValueError, RecursionError) as error:
         raise _no_message(reply, error) from error
+    if said.content is None and said.completion is not None and not said.error:
+        said.content = [Block("text", said.completion)]
     if said.content is None or said.error:
         raise _no_message(reply)
     heard = _Heard(by_tool=answers_by_tool(call.body))
@@ -52,7 +54,7 @@ def completion_in(call: Call, reply: WireReply) -> Completion:
     if not (heard.says_something or finish in ("length", "content_filter")):
         raise _broken(reply, "the answer holds no text, no tool call and no refusal", "empty")
     return Completion(
-        kind="chat",
+        kind="chat" if said.completion is None else "completion",
         choices=(choice,),
         usage=usage_of(said.usage),
         model=said.model or "",

@@ -50,7 +50,7 @@ class Block(msgspec.Struct):
 
 
 class Reply(msgspec.Struct):
-    """A message, or what came instead of one."""
+    """A message, or what came instead of one. `completion` is the text of the retired `/v1/complete`."""
 
     type: str = ""
     id: str | None = None
@@ -59,6 +59,7 @@ class Reply(msgspec.Struct):
     stop_reason: str | None = None
     stop_details: StopDetails | None = None
     usage: UsageShape | None = None
+    completion: str | None = None
     error: Any = None
 
 
@@ -84,6 +85,10 @@ class StreamEvent(msgspec.Struct):
     content_block: Block | None = None
     message: Reply | None = None
     usage: UsageShape | None = None
+    id: str | None = None
+    model: str | None = None
+    completion: str | None = None
+    stop_reason: str | None = None
     error: Any = None
 
 

@@ -200,11 +200,23 @@ class StreamDecoder:
                     self._end_message(event.delta, events)
             case "message_stop":
                 self._stopped = True
+            case "completion":
+                self._complete(event, events)
             case "ping":
                 pass
             case _:
                 if event.error or fault_in(_loose(data)) is not None:
                     self._failure = in_band(data, partial=self.partial)
+
+    def _complete(self, event: StreamEvent, events: list[Event]) -> None:
+        """A piece of the retired `/v1/complete`, which has neither a beginning nor a terminator."""
+        if not self._started:
+            self._started = True
+            events.append(Started(event.model or "", event.id or ""))
+        if event.completion:
+            self._say(event.completion, events)
+        if event.stop_reason is not None and not self._finished:
+            self._finish(event.stop_reason, events)
 
     def _unreadable(self, data: bytes) -> None:
         if data.strip() == b"[DONE]":
