@@ -143,6 +143,17 @@ def test_the_arguments_of_the_answer_tool_are_the_answer():
     assert "tool_calls" not in answer.message
 
 
+def test_what_is_said_before_the_answer_tool_is_no_answer():
+    tool = {"type": "tool_use", "id": "t", "name": "structured_answer", "input": {"age": 4}}
+    said = message({"type": "text", "text": "Here it is:"}, tool, stop="tool_use")
+    assert both(said, asking(response_format=JSON_MODE, reasoning_effort="low")).text == '{"age": 4}'
+
+
+def test_json_that_came_as_text_is_the_answer():
+    said = message({"type": "text", "text": '{"age": 4}'})
+    assert both(said, asking(response_format=JSON_MODE, reasoning_effort="low")).text == '{"age": 4}'
+
+
 def test_the_answer_tool_is_a_tool_like_any_other_when_nobody_asked_for_json():
     tool = {"type": "tool_use", "id": "t", "name": "structured_answer", "input": {"age": 4}}
     assert both(message(tool, stop="tool_use")).finish == "tool_calls"

@@ -106,7 +106,8 @@ def blocks_of(content: Any) -> list[_Block]:
         return _as_blocks(content)
     if not isinstance(content, list):
         raise refused("messages.content: expected a text or a list")
-    return [_block(part) for part in content]
+    # A part without text says nothing, and is refused here.
+    return [_block(part) for part in content if part not in ("", {"type": "text", "text": ""})]
 
 
 def _block(part: Any) -> _Block:

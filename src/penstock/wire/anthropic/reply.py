@@ -99,11 +99,12 @@ class _Heard:
 
     def take(self, block: Block) -> None:
         match block.type:
-            case "text":
+            case "text" if not self.answered:
                 self.text.append(block.text or "")
                 self.annotations += filter(None, map(source_of, block.citations or ()))
             case "tool_use" if self._by_tool and block.name == ANSWER_TOOL:
-                self.text.append(arguments_of(block))
+                # What was said before it is no part of the answer.
+                self.text = [arguments_of(block)]
                 self.answered = True
             case "tool_use":
                 function = {"name": block.name or "", "arguments": arguments_of(block)}

@@ -131,7 +131,9 @@ def _think(body: _Body, asked: Mapping[str, Any], known: Facts, *, is_continued:
         return
     if effort is not None and effort not in BUDGETS and effort != "max":
         raise refused(f"reasoning_effort: unknown effort {effort!r}")
-    if known.thinking == "none":
+    if body.get("tool_choice", {}).get("type") in ("any", "tool"):
+        dropped(WIRE, "reasoning_effort", "a model that must call a tool doesn't think before")
+    elif known.thinking == "none":
         dropped(WIRE, "reasoning_effort", "this model doesn't think before it answers")
     elif known.thinking == "adaptive" and effort is not None:
         body["thinking"] = {"type": "adaptive"}

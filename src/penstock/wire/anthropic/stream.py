@@ -34,6 +34,7 @@ from penstock.wire.anthropic.words import (
     answers_by_tool,
     encrypted_thought,
     finish_of,
+    may_preface,
     signed_thought,
     source_of,
     usage_of,
@@ -70,6 +71,7 @@ class StreamDecoder:
         "_finished",
         "_held",
         "_owed",
+        "_preface",
         "_said",
         "_source",
         "_started",
@@ -85,6 +87,7 @@ class StreamDecoder:
     def __init__(self, call: Call, form: Form) -> None:
         self._by_tool = answers_by_tool(call.body)
         self._owed = owed_space(call)
+        self._preface: list[str] | None = [] if may_preface(call.body) else None
         self._source: SSESource | FrameSource = FrameSource() if form == "bedrock" else SSESource()
         self._blocks: dict[int, _Open] = {}
         self._text: list[str] = []
@@ -130,6 +133,7 @@ class StreamDecoder:
                 error.partial = self.partial
                 self._failure = error
         if self._failure is None:
+            self._tell_preface(events)
             self._failure = self._verdict()
         if self._failure is not None:
             raise self._failure
@@ -247,6 +251,7 @@ class StreamDecoder:
         elif block.type == "tool_use":
             if self._by_tool and block.name == ANSWER_TOOL:
                 opened.is_answer = self._answered = True
+                self._preface = None
                 return
             opened.tool = self._tools
             self._tools += 1
@@ -275,7 +280,7 @@ class StreamDecoder:
     def _write(self, opened: _Open, arguments: str, events: list[Event]) -> None:
         opened.wrote = True
         if opened.is_answer:
-            self._say(arguments, events)
+            self._utter(arguments, events)
         elif opened.tool >= 0:
             events.append(ToolDelta(opened.tool, arguments=arguments))
 
@@ -284,6 +289,18 @@ class StreamDecoder:
         events.append(ReasoningDelta(text))
 
     def _say(self, text: str, events: list[Event]) -> None:
+        if self._preface is not None:
+            self._preface.append(text)
+        elif not self._answered:
+            self._utter(text, events)
+
+    def _tell_preface(self, events: list[Event]) -> None:
+        """No tool carried the answer: what was held back is the answer."""
+        held, self._preface = self._preface, None
+        if held:
+            self._utter("".join(held), events)
+
+    def _utter(self, text: str, events: list[Event]) -> None:
         if self._owed:
             text, self._owed = self._without_owed(text)
             if not text:
@@ -321,6 +338,7 @@ class StreamDecoder:
         events.append(PartDelta({"reasoning_details": [thought]}))
 
     def _end_message(self, delta: Delta, events: list[Event]) -> None:
+        self._tell_preface(events)
         for index in sorted(self._blocks):
             self._close(index, events)
         details = delta.stop_details

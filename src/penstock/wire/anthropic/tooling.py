@@ -19,6 +19,7 @@ def put_tools(body: _Body, asked: Mapping[str, Any]) -> None:
     """`tools`, `tool_choice` and `parallel_tool_calls`. Raises `CallError` bad_request."""
     tools = asked.get("tools")
     if not tools:
+        _name_used(body)
         return
     if not isinstance(tools, list):
         raise refused("tools: expected a list")
@@ -28,6 +29,15 @@ def put_tools(body: _Body, asked: Mapping[str, Any]) -> None:
         choice = {**(choice or {"type": "auto"}), "disable_parallel_tool_use": True}
     if choice is not None:
         body["tool_choice"] = choice
+
+
+def _name_used(body: _Body) -> None:
+    """The wire wants every tool that was called to be named, also when it may be called no more."""
+    blocks = [block for turn in body["messages"] if isinstance(turn["content"], list) for block in turn["content"]]
+    names = dict.fromkeys(block["name"] for block in blocks if block.get("type") == "tool_use" and block.get("name"))
+    if names:
+        body["tools"] = [{"name": name, "input_schema": {"type": "object", "properties": {}}} for name in names]
+        body["tool_choice"] = {"type": "none"}
 
 
 def _tool(tool: Any) -> _Body:

@@ -15,6 +15,7 @@ __all__ = [
     "answers_by_tool",
     "encrypted_thought",
     "finish_of",
+    "may_preface",
     "signed_thought",
     "source_of",
     "usage_object",
@@ -63,6 +64,19 @@ def answers_by_tool(body: dict[str, Any]) -> bool:
     """Whether a call with this body may be answered in the arguments of `ANSWER_TOOL`."""
     wanted = body.get("response_format")
     return isinstance(wanted, dict) and wanted.get("type") in ("json_object", "json_schema")
+
+
+def may_preface(body: dict[str, Any]) -> bool:
+    """Whether text may stand before the tool that carries the answer: nobody who thinks can be forced to call it.
+
+    A strict schema is left out: most models that think have it natively, and then the text is the answer.
+    """
+    wanted = body.get("response_format")
+    if not answers_by_tool(body) or not isinstance(wanted, dict):
+        return False
+    wrapper = wanted.get("json_schema")
+    is_strict = isinstance(wrapper, dict) and wrapper.get("strict") is True
+    return not is_strict and any(body.get(name) is not None for name in ("reasoning_effort", "reasoning", "thinking"))
 
 
 def usage_of(said: UsageShape | None) -> Usage | None:
