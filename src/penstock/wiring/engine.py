@@ -19,6 +19,7 @@ from penstock.http import Pool, Transport
 from penstock.observers.logging import PromptLog, prompts_wanted
 from penstock.policies.limit import Limiter, Limits
 from penstock.race import Hedges, ProbeTurns, RaceSettings, RaceStats, Route, race
+from penstock.splitting import Split
 from penstock.transport import open_transport
 from penstock.wiring.ambient import ambient_credential, check_ambient
 from penstock.wiring.estimate import Asked, estimate
@@ -36,7 +37,7 @@ from penstock.wiring.running import (
 from penstock.wiring.settings import Manner, Models, Overrides, Transports
 from penstock.wiring.target import LimitedTarget, Standing
 from penstock.wiring.tree import draw, limits_text, plan_text, race_lines
-from penstock.wiring.wires import Speaker, as_openai, dialect_of, from_openai, writes_openai
+from penstock.wiring.wires import Speaker, as_openai, dialect_of, embedding_limit, from_openai, writes_openai
 
 __all__ = ["Engine", "build"]
 
@@ -261,7 +262,7 @@ class Engine:
     def _race(self, selection: Selection, manner: Manner) -> Handler:
         settings = race_settings(selection, manner, self._overrides)
         timeouts = timeouts_of(selection, manner, self._overrides)
-        return race(
+        handler = race(
             [self._target(name, timeouts) for name in selection.targets],
             settings,
             clock=self.clock,
@@ -269,6 +270,12 @@ class Engine:
             route=self._route(selection, settings),
             stats=self.race_stats,
             observe=PromptLog() if prompts_wanted() else None,
+        )
+        limit = embedding_limit([(self.plan(name.provider), name.model) for name in selection.targets])
+        if limit is None:
+            return handler
+        return Split(limit, lambda target: self.handler(target, manner=manner), self.clock, settings.deadline_after_s)(
+            handler
         )
 
     def _route(self, selection: Selection, settings: RaceSettings) -> Route:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, Literal, NamedTuple
 
+import msgspec
+
 from penstock.call import Call, Completion, Kind
+from penstock.catalog import most_inputs
 from penstock.credentials.signing import Credential
 from penstock.endpoint import Bearer, HeaderKey, Sign
 from penstock.errors import ConfigError
 from penstock.http import WireReply
+from penstock.splitting import EmbeddingLimit
 from penstock.wire.codec import Codec
 from penstock.wiring.providers import ProviderPlan
 
-__all__ = ["DIALECTS", "Dialect", "Speaker", "as_openai", "dialect_of", "from_openai", "writes_openai"]
+__all__ = [
+    "DIALECTS",
+    "Dialect",
+    "Speaker",
+    "as_openai",
+    "dialect_of",
+    "embedding_limit",
+    "from_openai",
+    "writes_openai",
+]
 
 
 class Dialect(NamedTuple):
@@ -123,6 +136,13 @@ def as_openai(completion: Completion) -> bytes:
     """A completion as OpenAI's object of its kind, whatever the provider's own form is."""
     from penstock.wire.openai.server import encode_reply
 
+    if not completion.model or not completion.id:
+        # Some wires name neither.
+        completion = msgspec.structs.replace(
+            completion,
+            model=completion.model or completion.target.partition("/")[2],
+            id=completion.id or completion.request_id or "",
+        )
     return encode_reply(completion).body
 
 
@@ -132,3 +152,12 @@ def from_openai(plan: ProviderPlan, kind: Kind, body: bytes) -> Completion:
 
     asked = Call(id="", model="", body={}, kind=kind)
     return OpenAICodec(plan.vendor, "http://kept.invalid").decode_reply(asked, WireReply(200, {}, body))
+
+
+def embedding_limit(targets: Sequence[tuple[ProviderPlan, str]]) -> EmbeddingLimit | None:
+    """What a request for embeddings may hold at every one of these; None where no limit is known."""
+    inputs = [most for plan, model in targets if (most := most_inputs(plan.vendor, model)) is not None]
+    tokens = [plan.vendor.embedding_tokens for plan, _ in targets if plan.vendor.embedding_tokens is not None]
+    if not inputs and not tokens:
+        return None
+    return EmbeddingLimit(min(inputs, default=None), min(tokens, default=None))
