@@ -8,13 +8,13 @@ from typing import Any
 from penstock.call import Call
 from penstock.catalog import Vendor
 from penstock.http import WireReply
-from penstock.wire.gemini import GeminiCodec, vertex_base_url
+from penstock.wire.gemini import GeminiCodec
 
 __all__ = ["CHAT", "GEMINI", "VERTEX", "answer", "asked", "chat", "frames", "reply"]
 
 _VENDOR = Vendor(name="gemini", title="Google Gemini", wire="gemini", base_url="https://gemini.invalid/v1beta")
 GEMINI = GeminiCodec(_VENDOR)
-VERTEX = GeminiCodec(_VENDOR, vertex_base_url("a-project", "us-central1"), platform="vertex")
+VERTEX = GeminiCodec(_VENDOR, "https://vertex.invalid/v1/projects/p/locations/l", platform="vertex")
 
 
 def chat(**body: Any) -> Call:

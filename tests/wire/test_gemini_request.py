@@ -11,7 +11,7 @@ from tests.wire.gemini_given import GEMINI, VERTEX, asked, chat
 from penstock.call import Call
 from penstock.catalog import Vendor
 from penstock.errors import CallError
-from penstock.wire.gemini import GeminiCodec, vertex_base_url
+from penstock.wire.gemini import GeminiCodec
 
 
 def refused(call: Call, model: str = "gemini-2.5-flash") -> CallError:
@@ -326,19 +326,13 @@ def test_a_models_path_stays_a_path():
     assert "/models/a%20b%3Ac:" in url(GEMINI, "a b:c")
 
 
-@pytest.mark.parametrize(
-    ("location", "base"),
-    [
-        ("us-central1", "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/us-central1"),
-        ("global", "https://aiplatform.googleapis.com/v1/projects/p/locations/global"),
-        ("eu", "https://aiplatform.eu.rep.googleapis.com/v1/projects/p/locations/eu"),
-    ],
-)
-def test_vertex_has_a_host_for_each_location(location, base):
-    codec = GeminiCodec(Vendor(name="v", title="v"), vertex_base_url("p", location), platform="vertex")
-    assert url(codec, "gemini-2.5-flash") == f"{base}/publishers/google/models/gemini-2.5-flash:generateContent"
-    assert "/publishers/acme/models/x:" in url(codec, "acme/x")
-    assert "/endpoints/12:" in url(codec, "endpoints/12")
+def test_vertex_has_models_of_publishers_and_endpoints_of_ones_own():
+    base = "https://vertex.invalid/v1/projects/p/locations/l"
+    assert url(VERTEX, "gemini-2.5-flash") == f"{base}/publishers/google/models/gemini-2.5-flash:generateContent"
+    assert "/publishers/google/models/x:" in url(VERTEX, "google/x")
+    assert "/publishers/google/models/x:" in url(VERTEX, "models/x")
+    assert "/publishers/acme/models/x:" in url(VERTEX, "acme/x")
+    assert "/endpoints/12:" in url(VERTEX, "endpoints/12")
 
 
 @pytest.mark.parametrize(

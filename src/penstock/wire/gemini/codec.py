@@ -24,8 +24,8 @@ class GeminiCodec:
     """Chats and embeddings of Google's models, on the Gemini API or (`platform="vertex"`) on Vertex AI.
 
     `base_url` is what stands before `/models/...`: `https://generativelanguage.googleapis.com/v1beta`; on Vertex what
-    stands before `/publishers/...`, as `vertex_base_url` makes it. `headers` go with every request; the key is put on
-    by a `Sign`. There are no text completions. All requests share one headers dict.
+    stands before `/publishers/...`: `https://HOST/v1/projects/PROJECT/locations/LOCATION`. `headers` go with every
+    request; the key is put on by a `Sign`. There are no text completions. All requests share one headers dict.
     """
 
     __slots__ = ("_is_vertex", "_request", "encode_request", "platform", "vendor")

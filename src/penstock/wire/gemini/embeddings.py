@@ -15,16 +15,7 @@ from penstock.wire.gemini.parts import WIRE, camel, refuse, text_of
 from penstock.wire.gemini.shapes import Embeddings, Values, decode_embeddings
 from penstock.wire.gemini.words import usage_of
 
-__all__ = [
-    "METHODS",
-    "Method",
-    "embedding_limit",
-    "embedding_request",
-    "inputs_in",
-    "method_for",
-    "vectors_in",
-    "vectors_out",
-]
+__all__ = ["METHODS", "Method", "embedding_request", "inputs_in", "method_for", "vectors_in", "vectors_out"]
 
 Method = Literal["batchEmbedContents", "embedContent", "predict"]
 METHODS: Final[tuple[Method, ...]] = ("batchEmbedContents", "embedContent", "predict")
@@ -36,13 +27,6 @@ _NEUTRAL: Final = {"taskType": "task_type", "autoTruncate": "auto_truncate", "ti
 _Said = dict[str, Any]
 
 
-def embedding_limit(model: str, *, vertex: bool) -> int:
-    """How many inputs one request may hold (Google's limits, late 2026)."""
-    if not vertex:
-        return 100
-    return 1 if "gemini-embedding" in model else 250
-
-
 def method_for(body: _Said, model: str, *, vertex: bool) -> Method:
     """Which of Google's methods embeds this."""
     if vertex:
@@ -51,15 +35,18 @@ def method_for(body: _Said, model: str, *, vertex: bool) -> Method:
 
 
 def embedding_request(body: _Said, model: str, *, vertex: bool) -> tuple[Method, _Said]:
-    """The method and the body. Raises `CallError` bad_request for token ids and for more than one request may hold."""
+    """The method and the body.
+
+    Raises `CallError` bad_request for token ids, and for several texts where one is embedded at a time.
+    How many texts a request may hold elsewhere is the catalog's to say and the provider's to check.
+    """
     inputs = _texts(body.get("input"))
-    most = embedding_limit(model, vertex=vertex)
-    if len(inputs) > most:
-        raise refuse(f"input: {model} takes at most {most} in one request, not {len(inputs)}")
     settings = _settings(body)
     method = method_for(body, model, vertex=vertex)
     if method == "predict":
         return method, _predict(inputs, settings)
+    if vertex and len(inputs) > 1:
+        raise refuse(f"input: Vertex embeds one text at a time by {model}, not {len(inputs)}")
     if vertex:
         config = {"embedContentConfig": settings} if settings else {}
         return method, {"content": _content(inputs[0]), **config}

@@ -19,7 +19,7 @@ from penstock.wire.gemini.embeddings import embedding_request
 from penstock.wire.gemini.parts import refuse
 from penstock.wire.gemini.settings import settings_of
 
-__all__ = ["Platform", "RequestEncoder", "vertex_base_url"]
+__all__ = ["Platform", "RequestEncoder"]
 
 Platform = Literal["gemini", "vertex"]
 
@@ -28,16 +28,6 @@ _VERSION: Final = re.compile(r"(?:^|/)v\d+(?:alpha|beta)?\d*(?:/|$)")
 _VERSIONS: Final[dict[Platform, str]] = {"gemini": "/v1beta", "vertex": "/v1"}
 _MODELS: Final[dict[Platform, str]] = {"gemini": "models/", "vertex": "publishers/google/models/"}
 _MAX_MODELS: Final = 1024
-
-
-def vertex_base_url(project: str, location: str, *, version: str = "v1") -> str:
-    """Where Vertex serves a project's models; `location` is a region, `global`, `us` or `eu`."""
-    host = "aiplatform.googleapis.com"
-    if location in ("us", "eu"):
-        host = f"aiplatform.{location}.rep.googleapis.com"
-    elif location != "global":
-        host = f"{location}-{host}"
-    return f"https://{host}/{version}/projects/{quote(project, safe='')}/locations/{quote(location, safe='')}"
 
 
 class RequestEncoder:
