@@ -204,7 +204,7 @@ class FakePermit:
 
 
 class FakeBreaker:
-    """A breaker that is closed until a test sets `shut_s`. It counts: `in_flight`, `silences`, `heard_of`, `endings`."""
+    """A breaker that is closed until a test sets `shut_s`; counts `in_flight`, `silences`, `heard_of`, `endings`."""
 
     def __init__(self) -> None:
         self.shut_s = 0.0
