@@ -156,7 +156,7 @@ NO_ANSWERS = {
     "an empty text": (answer({"text": ""}), "empty"),
     "thoughts alone": (answer({"text": "hm", "thought": True}), "empty"),
     "a call gone wrong": (answer(finish="MALFORMED_FUNCTION_CALL"), "server_error"),
-    "a call of nothing": (answer({"functionCall": {"name": "x"}}, finish="UNEXPECTED_TOOL_CALL"), "server_error"),
+    "a call of nothing": (answer({"text": "a"}, finish="UNEXPECTED_TOOL_CALL"), "server_error"),
     "an error": ({"error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}}, "overloaded"),
     "an error in a list": (
         [{"error": {"code": 429, "message": "slow", "status": "RESOURCE_EXHAUSTED"}}],
@@ -174,6 +174,12 @@ NO_ANSWERS = {
 def test_a_200_is_not_yet_an_answer(body, kind):
     error = refused(body)
     assert (error.kind, error.status) == (kind, 200)
+
+
+def test_a_call_of_what_nobody_declared_is_shown_as_failed():
+    completion = said(answer({"functionCall": {"name": "x"}}, finish="UNEXPECTED_TOOL_CALL"))
+    assert completion.message["tool_calls"][0]["function"]["name"] == "x"
+    assert status_of(completion) == "failed"
 
 
 def test_a_blocked_prompt_says_why():

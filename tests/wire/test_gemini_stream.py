@@ -55,6 +55,12 @@ def test_calls_come_whole_and_stop_means_calls():
     assert fold(events).finish == "tool_calls"
 
 
+def test_a_call_of_what_nobody_declared_is_shown_as_failed():
+    events, error = read(frames(answer({"functionCall": {"name": "x"}}, finish="UNEXPECTED_TOOL_CALL")))
+    assert error is None
+    assert (fold(events).finish, len(fold(events).message["tool_calls"])) == ("error", 1)
+
+
 def test_a_signature_in_an_empty_part_is_the_messages():
     events, _ = read(frames(answer({"text": "a"}, finish=None), answer({"text": "", "thoughtSignature": "c2ln"})))
     assert fold(events).message["extra_content"] == {"google": {"thought_signature": "c2ln"}}

@@ -55,6 +55,11 @@ class Voice:
             self.finish_message = candidate.finish_message or ""
 
     @property
+    def has_failed(self) -> bool:
+        """Generation ended in an error. A call of a function that nobody declared is there all the same: an answer."""
+        return self.finish == "error" and not self.tools
+
+    @property
     def is_answer(self) -> bool:
         """Whether there is anything to give to the caller. Cut short or filtered with nothing to show is an answer."""
         return self.has_answered or self.finish in ("length", "content_filter")

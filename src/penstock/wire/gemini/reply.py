@@ -66,7 +66,7 @@ def _choices(found: list[Candidate], said: Reply, reply: WireReply) -> tuple[Cho
         unsaid: Finish = "tool_calls" if voice.tools else "unknown"
         events.append(Finished(voice.finish or unsaid, voice.finish_raw, voice.index))
         voices.append(voice)
-    failed = next((voice for voice in voices if voice.finish == "error"), None)
+    failed = next((voice for voice in voices if voice.has_failed), None)
     if failed is not None:
         why = f"generation ended with {failed.finish_raw!r}"
         if failed.finish_message:

@@ -217,7 +217,7 @@ class StreamDecoder:
                 self._text += [event.text for event in events[before:] if type(event) is TextDelta]
         if voice.has_answered and index == 0:
             self._plain = voice
-        if voice.finish == "error":
+        if voice.has_failed:
             why = f"generation ended with {voice.finish_raw!r}"
             if voice.finish_message:
                 why = f"{why}: {voice.finish_message[:300]}"
