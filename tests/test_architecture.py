@@ -48,7 +48,9 @@ IMPORTS: dict[str, Rule] = {
     "splitting": Rule((), "a layer over words alone: it reads the inputs and asks the handler it was given"),
     "simulator": Rule(("catalog", "wire"), "a provider seen from its other side: the wire's server half and no client"),
     "config": Rule((*INNER, *MIDDLE), "settings become the values of layers; nothing is built here"),
-    "wiring": Rule((*INNER, *MIDDLE, "endpoint", "splitting", "simulator", "config"), "the one place that may know every part"),
+    "wiring": Rule(
+        (*INNER, *MIDDLE, "endpoint", "splitting", "simulator", "config"), "the one place that may know every part"
+    ),
     "batch": Rule(("catalog", "config", "wiring"), "a run calls a handler; it doesn't know what is behind it"),
     "answer": Rule((), "a value made of words"),
     "portal": Rule((), "one thin way onto a loop in a thread"),

@@ -120,8 +120,15 @@ async def _ask(engine: Any, target: str) -> int:
 
 
 async def _list(engine: Any, provider: str) -> int:
-    from penstock.errors import PenstockError
+    from penstock.errors import ConfigError, PenstockError
 
+    try:
+        if not engine.plan(provider).vendor.models_path:
+            engine.check(f"{provider}/-")
+            click.echo(f"?    {provider}  not asked: it lists no models here; check one with -m {provider}/MODEL")
+            return 0
+    except ConfigError as error:
+        return _tell(provider, str(error))
     try:
         models = await engine.list_models(provider)
     except PenstockError as error:

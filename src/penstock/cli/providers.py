@@ -34,10 +34,12 @@ def command(config: str | None, as_json: bool) -> None:
 def _row(config: Any, name: str) -> dict[str, Any]:
     from penstock.errors import ConfigError
     from penstock.wiring import plan_provider
+    from penstock.wiring.ambient import check_ambient
 
     try:
         plan = plan_provider(config, name)
         plan.check()
+        check_ambient(plan)
     except ConfigError as error:
         return {
             "provider": name,
@@ -45,8 +47,17 @@ def _row(config: Any, name: str) -> dict[str, Any]:
             "key": _missing(config, name, error),
             "base_url": _base(config, name),
         }
-    key = f"key from {', '.join(plan.keys.origins)}" if plan.keys else "needs no key"
+    key = f"key from {', '.join(plan.keys.origins)}" if plan.keys else _without(plan)
     return {"provider": name, "usable": True, "key": key, "base_url": plan.base_url or "in this process"}
+
+
+_AMBIENT = {"aws": "AWS's", "entra": "Microsoft Entra's", "google": "Google's default"}
+
+
+def _without(plan: Any) -> str:
+    if plan.vendor.ambient is not None and plan.is_at_vendor:
+        return f"no key: {_AMBIENT[plan.vendor.ambient]} credentials of this machine, if it has any"
+    return "needs no key"
 
 
 def _missing(config: Any, name: str, error: Exception) -> str:
@@ -55,6 +66,8 @@ def _missing(config: Any, name: str, error: Exception) -> str:
     if config.provider(name).keys:
         return str(error)
     vendor = providers().get(name)
+    if vendor and vendor.ambient is not None:
+        return str(error).removeprefix(f"{name}: ")
     return f"no key: set {' or '.join(vendor.key_env)}" if vendor and vendor.key_env else str(error)
 
 
