@@ -50,7 +50,7 @@ def test_a_call_is_said_in_anthropics_words(case):
         {"messages": [{"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}}]},
         {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}]},
         {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "[1]"}}]}]},
-        {"odd": object()},
+        pytest.param({"odd": object()}, id="no JSON"),
     ],
     ids=lambda body: str(body)[:70],
 )
