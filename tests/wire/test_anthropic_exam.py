@@ -149,6 +149,37 @@ def test_any_json_is_a_request_or_a_call_error(body, messages, rest):
             codec().encode_request(heard, "m", stream=False)
 
 
+ASKED = [
+    *("role", "content", "tool_calls", "tool_call_id", "function", "arguments", "name", "type", "text", "image_url"),
+    *("url", "file", "file_data", "file_id", "refusal", "reasoning_details", "format", "signature", "parameters"),
+    *("cache_control", "schema", "json_schema", "strict", "properties", "items", "anyOf", "effort", "max_tokens", "id"),
+]
+SETTINGS = [
+    *("tools", "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort", "reasoning", "thinking"),
+    *("output_config", "stop", "user", "metadata", "service_tier", "n", "logit_bias", "anthropic_beta", "max_tokens"),
+    *("temperature", "functions", "audio", "modalities", "safety_identifier"),
+]
+ROLES = st.sampled_from(["user", "assistant", "system", "tool", "function", "text", "image_url", "file", "json_schema"])
+NEUTRAL = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 5000) | ROLES | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(ASKED), inner, max_size=5),
+    max_leaves=20,
+)
+MESSAGES = st.lists(
+    st.fixed_dictionaries({"role": ROLES}, optional=dict.fromkeys(ASKED[1:10], NEUTRAL)), min_size=1, max_size=3
+)
+
+
+@given(messages=MESSAGES | NEUTRAL, settings=st.dictionaries(st.sampled_from(SETTINGS), NEUTRAL, max_size=4))
+def test_any_call_is_said_or_refused(messages, settings):
+    for form in FORMS:
+        for prefill in (False, True):
+            with suppress(CallError):
+                call = asking(**{**settings, "messages": messages, "prefill": prefill})
+                codec(form).encode_request(call, "claude-sonnet-4-5", stream=True)
+                codec(form).decoder(call)
+
+
 def test_fragments_of_calls_may_take_turns():
     completion = sample_completion(random.Random(0), "chat", "m", most_choices=1)
     calls = [{"id": f"t{n}", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}} for n in (0, 1)]

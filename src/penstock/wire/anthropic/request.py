@@ -63,6 +63,14 @@ class RequestEncoder:
         """The request for `model`, unsigned. Raises `CallError` bad_request when the wire can't say it."""
         if call.kind != "chat":
             raise refused(f"there is no {call.kind} endpoint, only messages")
+        try:
+            body = self._body(call, model, stream=stream)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            # What is to be translated must be read, and bodies come from anywhere.
+            raise refused(f"the request isn't in OpenAI's form: {error}") from error
+        return self._written(body, model, call.body.get("anthropic_beta"), stream=stream)
+
+    def _body(self, call: Call, model: str, *, stream: bool) -> _Body:
         place, known = self._place, facts(model)
         asked = call.body
         body: _Body = {}
@@ -89,7 +97,7 @@ class RequestEncoder:
             _leave_open(body)
         if stream and place.says_stream:
             body["stream"] = True
-        return self._written(body, model, asked.get("anthropic_beta"), stream=stream)
+        return body
 
     def _max_tokens(self, asked: Mapping[str, Any], known: Facts) -> int:
         told = asked.get("max_completion_tokens")
@@ -103,7 +111,7 @@ class RequestEncoder:
         return told
 
     def _written(self, body: _Body, model: str, betas: Any, *, stream: bool) -> WireRequest:
-        wanted = betas.split(",") if isinstance(betas, str) else list(betas or ())
+        wanted = betas.split(",") if isinstance(betas, str) else betas if isinstance(betas, list) else []
         try:
             data = msgspec.json.encode(body)
             headers = self._headers
