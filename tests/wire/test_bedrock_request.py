@@ -293,6 +293,7 @@ def test_what_an_answer_does_not_need_is_left_out(name):
         {"tool_choice": 3},
         {"response_format": {"type": "json_schema"}},
         {"service_tier": "gold"},
+        {"model": "openai.gpt-oss-20b-1:0", "response_format": WANTED, "outputConfig": "x"},
         {"messages": "?"},
         {"messages": [{"role": "narrator", "content": "?"}]},
         pytest.param({"temperature": object()}, id="no number"),

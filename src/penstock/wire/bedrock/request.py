@@ -124,7 +124,10 @@ def converse_body(asked: _Body, model: str) -> _Body:
     if tools is not None:
         body["toolConfig"] = tools
     if output is not None:
-        body["outputConfig"] = {**(body.get("outputConfig") or {}), "textFormat": output}
+        given = body.get("outputConfig") or {}
+        if not isinstance(given, dict):
+            raise refused("outputConfig: expected an object")
+        body["outputConfig"] = {**given, "textFormat": output}
     fields = _fields(asked, model, inference.get("maxTokens"))
     if fields:
         body["additionalModelRequestFields"] = fields
