@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 import tomllib
@@ -130,7 +131,13 @@ def _not_yet(what: str) -> Reader:
     return read
 
 
+_OWN_WIRE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+"""A codec of the user's own: `package.module:Class`."""
+
+
 def _read_wire(value: object, where: Where) -> str:
+    if isinstance(value, str) and _OWN_WIRE.fullmatch(value):
+        return value
     if value in OTHER_WIRES:
         raise where.error(
             f'the wire "{value}" is not supported yet by this version of penstock; it speaks: {", ".join(WIRES)}'

@@ -126,6 +126,7 @@ class Engine:
                 plan = self.plan(target.provider)
                 plan.check()
                 check_ambient(plan)
+                dialect_of(plan, target.model)
             except ConfigError as error:
                 if selection.route is None:
                     raise

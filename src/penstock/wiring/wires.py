@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib import import_module
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -119,9 +120,26 @@ DIALECTS: Final[Mapping[str, Callable[[str], Dialect]]] = {
 """From a wire's name and the provider's own model id to the dialect that is spoken for it."""
 
 
+def _own(plan: ProviderPlan) -> Dialect:
+    """The codec that a configuration names as `package.module:Class`; its `key_header` says where the key goes."""
+    module, _, name = plan.vendor.wire.partition(":")
+    try:
+        made = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f'{plan.name}: the wire "{plan.vendor.wire}" cannot be imported: {error}') from error
+    header: str | None = getattr(made, "key_header", None)
+    return Dialect(
+        plan.vendor.wire,
+        lambda plan, base_url: made(plan.vendor, base_url, headers=plan.headers),
+        Bearer if header is None else partial(HeaderKey, header.lower()),
+    )
+
+
 def dialect_of(plan: ProviderPlan, model: str) -> Dialect:
     """What is spoken to `model` of a provider. Raises `ConfigError` for a wire that nobody here speaks."""
     choose = DIALECTS.get(plan.vendor.wire)
+    if choose is None and ":" in plan.vendor.wire:
+        return _own(plan)
     if choose is None:
         raise ConfigError(f'{plan.name}: nobody here speaks the wire "{plan.vendor.wire}"')
     return choose(model)
