@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -160,10 +159,16 @@ class StreamDecoder:
             return
         if kind == "contentBlockDelta":
             # Nearly every event: read by its shape, and in general only where that doesn't fit.
-            with contextlib.suppress(ValueError):
-                if (text := _decode_text(frame.payload).delta.text) is not None:
-                    self._say(text, events)
-                    return
+            try:
+                text = _decode_text(frame.payload).delta.text
+            except ValueError:
+                text = None
+            if text is not None:
+                if text:
+                    self._said = True
+                    self._text.append(text)
+                    events.append(TextDelta(text))
+                return
         take = _TAKE.get(frame.event_type)
         if take is None:
             return
