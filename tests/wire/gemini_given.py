@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from penstock.call import Call
 from penstock.catalog import Vendor
+from penstock.errors import CallError
 from penstock.http import WireReply
 from penstock.wire.gemini import GeminiCodec
 
-__all__ = ["CHAT", "GEMINI", "VERTEX", "answer", "asked", "chat", "frames", "reply"]
+__all__ = ["CHAT", "GEMINI", "VERTEX", "answer", "asked", "chat", "frames", "refused", "reply"]
 
 _VENDOR = Vendor(name="gemini", title="Google Gemini", wire="gemini", base_url="https://gemini.invalid/v1beta")
 GEMINI = GeminiCodec(_VENDOR)
@@ -29,6 +32,14 @@ def asked(call: Call, model: str = "gemini-2.5-flash", codec: GeminiCodec = GEMI
     """What goes over the wire."""
     body: dict[str, Any] = json.loads(codec.encode_request(call, model, stream=False).body)
     return body
+
+
+def refused(call: Call, model: str = "gemini-2.5-flash") -> CallError:
+    """Why it is not sent at all."""
+    with pytest.raises(CallError) as caught:
+        GEMINI.encode_request(call, model, stream=False)
+    assert (caught.value.kind, caught.value.sent) == ("bad_request", False)
+    return caught.value
 
 
 def answer(*parts: dict[str, Any], finish: Any = "STOP", **more: Any) -> dict[str, Any]:

@@ -22,6 +22,9 @@ UNSIGNED: Final = "skip_thought_signature_validator"
 """What Google tells to send for a call that another model made (ai.google.dev, thought signatures)."""
 
 _UNSIGNED_IS_FINE: Final = re.compile(r"(?:.*/)?(?:gemini-[12](?![\d])|gemini-pro|gemma|learnlm|text-)")
+_NO_INSTRUCTION: Final = re.compile(r"(?:.*/)?gemma-[1-3]")
+"""Models that refuse a system instruction: "Developer instruction is not enabled"."""
+
 _Content = dict[str, Any]
 
 
@@ -51,6 +54,8 @@ def contents_of(messages: Any, model: str) -> tuple[list[dict[str, Any]], list[_
         # The API refuses a request without contents.
         contents.append({"role": "user", "parts": system})
         system = []
+    elif _NO_INSTRUCTION.match(model) and contents[0]["role"] == "user":
+        contents[0]["parts"], system = [*system, *contents[0]["parts"]], []
     for content in contents:
         content["parts"] = content["parts"] or [{"text": ""}]
     return system, contents
