@@ -113,7 +113,8 @@ class EntraTokens:
         try:
             return msgspec.json.decode(reply.body, type=_Said)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            raise CallError("auth", f"no token from Entra: {_why(reply.body)}", sent=False) from None
+            head = trouble if trouble == _NOTHING else "no token from Entra"
+            raise CallError("auth", f"{head}: {_why(reply.body)}", sent=False) from None
 
 
 def _why(body: bytes) -> str:

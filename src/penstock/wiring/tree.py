@@ -78,4 +78,6 @@ def limits_text(limits: Limits) -> str:
 def plan_text(plan: ProviderPlan) -> str:
     """Where a provider is and where its keys come from, never the keys."""
     keys = f"{len(plan.keys.keys)} key(s) from {', '.join(dict.fromkeys(plan.keys.origins))}" if plan.keys else "no key"
+    if not plan.keys and plan.vendor.ambient is not None and plan.is_at_vendor:
+        keys = f"signed with this machine's {plan.vendor.ambient} credentials"
     return f"{plan.base_url or 'in this process'} ({plan.base_url_from}), {keys}"
