@@ -49,6 +49,8 @@ def rotate(
             found = find_keys(config, name, variables=plan.vendor.key_env)
             fresh = dataclasses.replace(plan, keys=found)
             fresh.check()
+            if plan.keys and not found:
+                raise ConfigError(f"{name}: no key is configured any more")
         except ConfigError as error:
             _log.error("the keys of %s were not read again, the old ones stay in use: %s", name, error)
             kept.append(str(error))
