@@ -10,7 +10,19 @@ from penstock.catalog import is_reasoning, prefills, providers, vendor
 
 NAMED = {
     *("openai", "together", "groq", "mistral", "deepseek", "xai", "openrouter", "fireworks", "cerebras", "perplexity"),
-    *("anthropic", "azure", "bedrock", "gemini", "vertex", "huggingface", "ollama", "vllm", "llamacpp", "custom", "sim"),
+    *(
+        "anthropic",
+        "azure",
+        "bedrock",
+        "gemini",
+        "vertex",
+        "huggingface",
+        "ollama",
+        "vllm",
+        "llamacpp",
+        "custom",
+        "sim",
+    ),
 }
 
 

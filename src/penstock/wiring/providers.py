@@ -40,7 +40,8 @@ class ProviderPlan:
     def is_at_vendor(self) -> bool:
         """Whether `base_url` is the vendor's own address, so that a credential of the surroundings may go there."""
         host = urlsplit(self.base_url or "").hostname or ""
-        return self.base_url_from == CATALOG or host.endswith(self.vendor.own_hosts)
+        is_own = self.base_url == self.vendor.base_url or self.base_url_from == CATALOG
+        return is_own or host.endswith(self.vendor.own_hosts)
 
     @property
     def needs_key(self) -> bool:
