@@ -50,6 +50,9 @@ class Times:
     def quantile_s(self, q: float, now_s: float) -> float:
         return self.p50_s if q <= 0.5 else self.p95_s
 
+    def chance_beyond(self, seconds: float, age_s: float, now_s: float) -> float | None:
+        return None if self.p95_s == math.inf else float(age_s > self.p95_s)
+
     def started(self, now_s: float) -> int:
         return 0
 
@@ -195,6 +198,7 @@ class World:
         elif wait_s <= 0.0:
             self._send(story, move, place)
         elif plan.running:
+            plan.unsent(move)
             return False
         else:
             hard_s = math.inf if plan.admission_deadline_s is None else plan.admission_deadline_s

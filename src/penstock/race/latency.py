@@ -116,6 +116,8 @@ class Distribution:
         "_came",
         "_cut",
         "_epoch_s",
+        "_known",
+        "_known_until_s",
         "_others",
         "_quantiles",
         "_quantiles_count",
@@ -142,6 +144,8 @@ class Distribution:
         self._quantiles: dict[float, float] = {}
         self._quantiles_count = 0
         self._quantiles_until_s = -math.inf
+        self._known: Survival | None = None
+        self._known_until_s = -math.inf
 
     # What happens.
 
@@ -192,6 +196,19 @@ class Distribution:
     def survival(self, now_s: float) -> Survival:
         """Of all that was sent: came, cut short or running."""
         return Survival(*self._counts(now_s))
+
+    def chance_beyond(self, seconds: float, age_s: float, now_s: float) -> float | None:
+        """Of those that take longer than `age_s`, the share that takes longer than `seconds`; None while few came."""
+        if now_s >= self._known_until_s:
+            self._known = self.survival(now_s)
+            self._known_until_s = now_s + _CACHED_S
+        known = self._known
+        if known is None or known.samples < ENOUGH:
+            return None
+        # Edges below and above: what lies between counts as in time.
+        place = bucket(age_s)
+        here = known.later[place - 1] if place else 1.0
+        return known.later[bucket(seconds)] / here if here > 0.0 else 1.0
 
     def _quantile_s(self, q: float, now_s: float) -> float:
         came, _ = self._counts(now_s)

@@ -35,8 +35,7 @@ _ROUNDS = 24
 _LONGEST_ROUND_S = 5.0
 """How many attempts beside its own silent ones a target gets for one call, and how far apart they are at most."""
 _RATE_OVER_S = 10.0
-_LATEST = 0.99
-"""A stream that others of its target were quicker than by so large a share isn't trusted to be in time."""
+_LIKELY = 0.5
 _LEAST_PACE = 0.5
 """Tokens a second below which a stream isn't, where nobody knows its target's times."""
 _LEAST_MARGIN_S = 0.1
@@ -230,14 +229,19 @@ class Triggers:
     def late_at_s(self, runs: list[Try], place: int, deadline_s: float, now_s: float) -> float:
         """The last moment at which the target at `place` can still answer before the deadline; inf when it can't.
 
-        One of `runs` that streams is left alone until it is plainly late for its kind.
+        While one of `runs` streams and may well be in time it is inf too, to be asked again.
         """
         at_s = self._last_moment_s(runs[-1], place, deadline_s, now_s)
-        slow_s = max(self._slow_at_s(run, now_s) for run in runs)
-        if slow_s <= at_s:
+        streaming = [run for run in runs if run.first_token_s is not None and not run.said_silent]
+        if now_s < at_s or not streaming:
             return at_s
-        usual_s = self._latencies[place].total.quantile_s(0.5, now_s)
-        return slow_s if usual_s == math.inf or slow_s < deadline_s - usual_s else math.inf
+        usual_s = self._usual_s(place, now_s)
+        if usual_s == math.inf:
+            # Who isn't known is taken to be no quicker.
+            usual_s = self._usual_s(streaming[-1].place, now_s)
+        if usual_s != math.inf and now_s > deadline_s - usual_s:
+            return math.inf
+        return math.inf if any(self._is_trusted(run, deadline_s, now_s) for run in streaming) else at_s
 
     def _last_moment_s(self, run: Try, place: int, deadline_s: float, now_s: float) -> float:
         total = self._latencies[place].total
@@ -246,17 +250,19 @@ class Triggers:
             return run.started_s + (deadline_s - run.started_s) / 2
         at_s = deadline_s - needs_s - max(_LEAST_MARGIN_S, _MARGIN * needs_s)
         # A deadline that is short for everyone is no reason to ask everybody twice at once.
-        usual_s = self._latencies[run.place].total.quantile_s(0.5, now_s)
+        usual_s = self._usual_s(run.place, now_s)
         least_s = run.started_s + (0.0 if usual_s == math.inf else 1.5 * usual_s)
         if at_s >= least_s:
             return at_s
-        return least_s if least_s < deadline_s - total.quantile_s(0.5, now_s) else math.inf
+        return least_s if least_s < deadline_s - self._usual_s(place, now_s) else math.inf
 
-    def _slow_at_s(self, run: Try, now_s: float) -> float:
-        """From when on an attempt whose tokens come isn't trusted to be in time; -inf for one that says nothing."""
-        if run.first_token_s is None or run.said_silent:
-            return -math.inf
-        latest_s = self._latencies[run.place].total.quantile_s(_LATEST, now_s)
-        if latest_s != math.inf:
-            return run.started_s + latest_s
-        return -math.inf if run.tokens < _LEAST_PACE * (now_s - run.first_token_s) else math.inf
+    def _usual_s(self, place: int, now_s: float) -> float:
+        return self._latencies[place].total.quantile_s(0.5, now_s)
+
+    def _is_trusted(self, run: Try, deadline_s: float, now_s: float) -> bool:
+        """Whether an attempt whose tokens come is more likely in time than late, from its age and its target's times."""
+        began_s, first_s = run.started_s, run.first_token_s
+        late = self._latencies[run.place].total.chance_beyond(deadline_s - began_s, now_s - began_s, now_s)
+        if late is not None:
+            return late < _LIKELY
+        return first_s is not None and run.tokens >= _LEAST_PACE * (now_s - first_s)
