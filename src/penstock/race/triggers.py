@@ -260,7 +260,7 @@ class Triggers:
         return self._latencies[place].total.quantile_s(0.5, now_s)
 
     def _is_trusted(self, run: Try, deadline_s: float, now_s: float) -> bool:
-        """Whether an attempt whose tokens come is more likely in time than late, from its age and its target's times."""
+        """Whether an attempt whose tokens come is more likely in time than late, as its age and others' times say."""
         began_s, first_s = run.started_s, run.first_token_s
         late = self._latencies[run.place].total.chance_beyond(deadline_s - began_s, now_s - began_s, now_s)
         if late is not None:
