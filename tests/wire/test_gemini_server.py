@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.wire.gemini_given import GEMINI, VERTEX, answer, reply
 
-from penstock.call import Call
+from penstock.call import Call, Choice, Completion, Finished, PartDelta, Started, TextDelta
 from penstock.errors import CallError
+from penstock.fold import fold
 from penstock.http import WireRequest
+from penstock.testing.exam_codec import read_stream
 from penstock.wire.gemini.server import path_of
 
 
@@ -230,3 +232,46 @@ def test_an_answer_has_googles_shape():
     whole |= {"modelVersion": "m", "responseId": "r", "usageMetadata": {"promptTokenCount": 3, "totalTokenCount": 3}}
     whole["candidates"][0]["index"] = 0
     assert json.loads(GEMINI.encode_reply(GEMINI.decode_reply(call, reply(whole))).body) == whole
+
+
+def test_a_result_and_a_question_in_one_turn_are_two_messages():
+    said = {"role": "model", "parts": [{"functionCall": {"name": "f", "id": "1"}}]}
+    turn = {"parts": [{"functionResponse": {"name": "f", "id": "1", "response": {"output": "a"}}}, {"text": "and?"}]}
+    assert heard({"contents": [*hello()["contents"], said, turn]}).body["messages"][2:] == [
+        {"role": "tool", "tool_call_id": "1", "content": "a"},
+        {"role": "user", "content": "and?"},
+    ]
+
+
+def test_thoughts_without_a_known_budget_are_understood():
+    for budget, thinking in ((-1, {"type": "adaptive"}), (7, {"type": "enabled", "budget_tokens": 7})):
+        config = {"thinkingConfig": {"thinkingBudget": budget, "includeThoughts": True}}
+        assert heard(hello(generationConfig=config)).body["thinking"] == thinking
+
+
+def test_several_allowed_functions_are_a_choice_among_them():
+    config = {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["f", "g"]}}
+    choice = heard(hello(toolConfig=config)).body["tool_choice"]
+    assert choice["allowed_tools"]["mode"] == "required"
+    assert [tool["function"]["name"] for tool in choice["allowed_tools"]["tools"]] == ["f", "g"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sent"), [('{"a": 1', {"arguments": '{"a": 1'}), ("", {}), ('{"a": 1}', {"a": 1})]
+)
+def test_a_call_that_was_cut_short_keeps_its_words(arguments, sent):
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": arguments}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    told = json.loads(GEMINI.encode_reply(Completion(choices=(Choice(message, "tool_calls"),))).body)
+    assert told["candidates"][0]["content"]["parts"][0]["functionCall"]["args"] == sent
+
+
+def test_pictures_and_signatures_survive_a_stream():
+    call = Call(id="1", model="m", body={}, stream=True)
+    picture = {"images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}]}
+    signed = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
+    events = [Started("m", "r"), TextDelta("a"), PartDelta(picture), PartDelta(signed), Finished("stop", "STOP")]
+    encoder = GEMINI.encoder(call, model="m", id="r")
+    heard_, error, _ = read_stream(GEMINI, call, [encoder.feed(events) + encoder.end()])
+    assert error is None
+    assert fold(heard_).message == {"role": "assistant", "content": "a", **picture, **signed}

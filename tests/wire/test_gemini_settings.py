@@ -158,3 +158,17 @@ def test_nonsense_is_sent_or_refused_and_nothing_worse(body, content):
     else:
         kind = "bad_request"
     assert kind == "bad_request"
+
+
+def test_googles_own_words_are_taken_under_google():
+    google = {"safety_settings": [{"category": "c"}], "generation_config": {"top_k": 3}, "tools": {"urlContext": {}}}
+    body = asked(chat(google=google, web_search_options={}))
+    assert body["safetySettings"] == [{"category": "c"}]
+    assert body["generationConfig"] == {"topK": 3}
+    assert {"urlContext": {}} in body["tools"]
+    assert {"googleSearch": {}} in body["tools"]
+
+
+def test_thinking_may_be_left_to_the_model():
+    config = asked(chat(thinking={"type": "adaptive"}))["generationConfig"]
+    assert config == {"thinkingConfig": {"includeThoughts": True}}
