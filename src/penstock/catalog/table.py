@@ -131,6 +131,8 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         stream_usage=False,
         renames=(*_OLD_NAME, ("seed", "random_seed")),
         limits="mistral",
+        # docs.mistral.ai: 16,384 tokens in all.
+        embedding_tokens=16_000,
         request_id="mistral-correlation-id",
         # docs.mistral.ai: `prefix`; the answer says the prefix again. Refused with 400 beside tools.
         prefill="prefix",
