@@ -65,6 +65,14 @@ def test_an_attempt_beside_others_goes_where_nothing_failed() -> None:
     assert call.another(100.0) == 0
 
 
+def test_a_target_that_asked_to_wait_is_left_alone_although_an_older_attempt_fails_there() -> None:
+    call = standings(1)
+    call.failed(0, an_error("server_error", retry_after_s=1000.0), 10.0)
+    call.failed(0, an_error("timeout"), 15.0)
+    call.failed(0, an_error("rate_limited"), 16.0)
+    assert call.of[0].not_before_s >= 1010.0
+
+
 def test_a_hedge_that_its_limit_lets_nobody_in_for_is_given_back() -> None:
     refusing = ScriptedTarget("b/x", [an_answer()])
     let_in, asked = refusing.try_admit, []

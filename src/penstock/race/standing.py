@@ -119,12 +119,12 @@ class Standings:
         none_left = self._targets[place].wait_s(now_s, self._estimate) == math.inf
         if none_left or not error.sent or standing.key_refusals >= _MOST_KEYS:
             standing.ended = error
-        standing.not_before_s = now_s
+        standing.not_before_s = max(standing.not_before_s, now_s)
 
     def _after_wait(self, place: int, error: CallError, now_s: float) -> None:
         standing = self.of[place]
         standing.refusals += 1
-        standing.not_before_s = now_s
+        standing.not_before_s = max(standing.not_before_s, now_s)
         wait_s = self._targets[place].wait_s(now_s, self._estimate)
         if wait_s <= 0.0:
             # Another key may be free; a limit that goes on not to hold the call back is replaced by its own waits.
@@ -137,7 +137,8 @@ class Standings:
         standing = self.of[place]
         standing.failures += 1
         asked_s = error.retry_after_s or 0.0
-        standing.not_before_s = now_s + max(asked_s, self.backoff_s(standing.failures))
+        # Another attempt may have been told to wait for longer.
+        standing.not_before_s = max(standing.not_before_s, now_s + max(asked_s, self.backoff_s(standing.failures)))
         if self._is_too_late(now_s + asked_s):
             standing.ended = error
 
