@@ -63,6 +63,10 @@ class Watched:
         # While the caller does something else nothing is late.
         self._run.paused(now_s - self._left_s)
         at_s, why = self._triggers.fails_at(self._run, now_s)
+        if self._deadline_s < math.inf:
+            stalled_s = self._triggers.breaks_at_s(self._run, self._deadline_s)
+            if stalled_s < at_s:
+                at_s, why = stalled_s, "the stream stalled, and its deadline comes near"
         if self._deadline_s < at_s:
             at_s, why = self._deadline_s, "the deadline passed while the answer was streamed"
         if at_s == math.inf:

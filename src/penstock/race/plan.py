@@ -299,7 +299,7 @@ class Plan:
         at_s = -math.inf
         for run in self.running:
             again = self._was_silent or len(self.running) > 1
-            quiet_s = self._triggers.quiet_at_s(run, now_s, again=again, alone=alone)
+            quiet_s = self._triggers.quiet_at_s(run, now_s, again=again, alone=alone, deadline_s=self.deadline_s)
             if now_s >= quiet_s and not run.said_silent:
                 run.said_silent = True
                 self._standings.of[run.place].silent = True

@@ -29,6 +29,9 @@ _SILENCE_LEAST_S = 1.0
 _STALL_LEAST_S = 3.0
 _STALL_TIMES = 8.0
 """Times the attempt's own mean gap between tokens: it stalls."""
+_OF_DEADLINE = 1 / 8
+"""Of the time that a deadline leaves an attempt, what a stall may take at most before something is done about it."""
+_LONGEST_STALL_S = 15.0
 _FIRST_GAP_S = 0.5
 """The gap that a stream is thought to begin with: its first tokens say nothing of their pace."""
 _ROUNDS = 24
@@ -204,13 +207,12 @@ class Triggers:
             pair = self._latencies[run.place].total, self._latencies[second].total
         return run.started_s + self._hedges.delay_s(*pair, now_s)
 
-    def quiet_at_s(self, run: Try, now_s: float, *, again: bool, alone: bool) -> float:
+    def quiet_at_s(self, run: Try, now_s: float, *, again: bool, alone: bool, deadline_s: float | None = None) -> float:
         """When the attempt counts as silent. `again`: others of the call were silent before; `alone`: one target."""
         if not run.streams:
             return math.inf
         if run.first_token_s is not None:
-            gap_s = (run.last_token_s - run.first_token_s + _FIRST_GAP_S) / max(1, run.tokens)
-            return run.last_token_s + max(_STALL_LEAST_S, _STALL_TIMES * gap_s)
+            return _stall_s(run, _STALL_LEAST_S, deadline_s, _OF_DEADLINE)
         first = self._latencies[run.place].first_token
         p95_s = first.quantile_s(0.95, now_s)
         if p95_s == math.inf:
@@ -219,6 +221,12 @@ class Triggers:
             return run.started_s + p95_s
         delay_s = max(_SILENCE_LEAST_S, p95_s, _TYPICAL * first.quantile_s(0.5, now_s))
         return run.started_s + (delay_s if alone else min(delay_s, max(_SILENCE_S, 1.5 * p95_s)))
+
+    def breaks_at_s(self, run: Try, deadline_s: float) -> float:
+        """When a stream in its caller's hands has stalled for so long that it had better go on elsewhere."""
+        if self._settings.on_break != "recover" or run.first_token_s is None:
+            return math.inf
+        return _stall_s(run, _LONGEST_STALL_S, deadline_s, 2 * _OF_DEADLINE)
 
     def again_at_s(self, runs: list[Try], deadline_s: float | None) -> float:
         """When a target may be asked beside its own silent attempts: each time after twice as long, up to a bound."""
@@ -266,3 +274,16 @@ class Triggers:
         if late is not None:
             return late < _LIKELY
         return first_s is not None and run.tokens >= _LEAST_PACE * (now_s - first_s)
+
+
+def _stall_s(run: Try, least_s: float, deadline_s: float | None, share: float) -> float:
+    """When a stream that had begun has stalled: eight of its own gaps after its last token, `least_s` at least.
+
+    With a deadline `share` of the attempt's time is enough, and twice that share too much.
+    """
+    assert run.first_token_s is not None
+    pause_s = _STALL_TIMES * (run.last_token_s - run.first_token_s + _FIRST_GAP_S) / max(1, run.tokens)
+    if deadline_s is None:
+        return run.last_token_s + max(least_s, pause_s)
+    some_s = share * max(0.0, deadline_s - run.started_s)
+    return run.last_token_s + min(max(min(least_s, some_s), pause_s), 2 * some_s)
