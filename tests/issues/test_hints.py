@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,15 @@ def test_a_changed_parameter_is_told_by_its_name_and_what_it_was(capsys: pytest.
     told = capsys.readouterr().err
     assert "--param and sampling options (temperature was 0.5, seed was not set): not what this run began with" in told
     assert "top_k" not in told
+
+
+def test_the_command_that_goes_on_does_not_begin_anew(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "in.jsonl", "-o", "out.jsonl", "-m", "custom/x", "--fresh", "--base-url", "http://127.0.0.1:9/v1"]
+    words += ["--max-elapsed", "200ms"]
+    monkeypatch.setattr(sys, "argv", ["penstock", *words])
+    assert run(words) == 3
+    said = capsys.readouterr().err
+    assert "penstock run in.jsonl" in said
+    assert "--fresh" not in said

@@ -114,7 +114,14 @@ def command() -> None:
 
 def main() -> None:
     """The entry point of the `penstock` command."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            # A terminal that was closed: a second attempt, at exit, would replace the exit code.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)
 
 
 def run(args: Sequence[str]) -> int:

@@ -13,6 +13,9 @@ from penstock.cli.options import Hedge, Seconds, key_value
 
 __all__ = ["command"]
 
+_ONCE = frozenset(("--fresh",))
+"""Options of one call of the command, not of the run: the hint how to go on leaves them out."""
+
 
 @click.command("run")
 @click.argument("input", metavar="INPUT")
@@ -72,7 +75,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         deadline_s=options.pop("deadline"),
         max_elapsed_s=options.pop("max_elapsed"),
         give_up_after_s=options.pop("give_up_after"),
-        command=shlex.join(["penstock", *sys.argv[1:]]),
+        # Said to those who want to go on: not with what would begin anew.
+        command=shlex.join(["penstock", *(word for word in sys.argv[1:] if word not in _ONCE)]),
         **options,
     )
     summary = run_job(settings)
