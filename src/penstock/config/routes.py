@@ -155,13 +155,7 @@ def _hedge(said: Said) -> Iterator[tuple[str, str]]:
     if said.targets is not None and said.targets < 2:
         yield "hedge", "a hedge needs a second target, and there is one; add a target, or take hedge out"
     if isinstance(hedge, float):
-        times = said.timeouts
-        bounds = (
-            ("deadline", said.deadline_s),
-            ("timeouts.total", times.total),
-            ("timeouts.first_token", times.first_token),
-        )
-        for other, bound_s in bounds:
+        for other, bound_s in (("deadline", said.deadline_s), ("timeouts.total", said.timeouts.total)):
             if bound_s is not None and hedge >= bound_s:
                 yield "hedge", f"a delay of {hedge:g} s isn't shorter than {other}, {bound_s:g} s: it never starts"
 
