@@ -125,6 +125,14 @@ class Alarm:
         self._task.uncancel()
         return True
 
+    def close(self) -> None:
+        """Never used again: it lets go of whom it rings, so that both are freed at once and not by the collector."""
+        self._on_ring = _nobody
+
     def is_mine(self) -> bool:
         """After a `clear` that was True, of the `CancelledError` that came: nobody else asked for it."""
         return self._task.cancelling() <= self._base
+
+
+def _nobody() -> None:
+    """Whom an alarm rings that was closed."""

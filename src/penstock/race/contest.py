@@ -1,8 +1,7 @@
 """One call's attempts: the first one is awaited in the caller's own task, those beside it are tasks of their own.
 
-Everything that happens (an attempt ends, an alarm rings) asks the plan for its next move. While the worker awaits an
-attempt, moves are made from callbacks; when a task beside it wins, the worker's await is interrupted. Whatever the
-end, no attempt outlives the contest.
+Whatever happens asks the plan for its next move. While the worker awaits an attempt, moves are made from callbacks;
+when a task beside it wins, the worker's await is interrupted. Whatever the end, no attempt outlives the contest.
 """
 
 from __future__ import annotations
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Contest"]
 
-_NO_ROOM_S = 0.25
-"""A limit let nobody in although it had said so: look again then."""
+_NO_ROOM_S = 0.25  # a limit let nobody in although it had said so: look again then
 
 
 class Contest:
@@ -75,8 +73,8 @@ class Contest:
 
         Raises `Unanswered`.
         """
-        attempt = Attempt(id=self._call.id + "-1", target=self._racing.targets[0].name)
-        run = self._first = self._run(attempt, 0, self.began_s)
+        first = Attempt(id=self._call.id + "-1", target=self._racing.targets[0].name)
+        run = self._first = self._run(first, 0, self.began_s)
         await self._await(run, permit, look_s)
         if self._won is not None and self._won[0] is run and self._plan is None:
             return self._finish(run, self._won[1], (run.attempt,), 1)
@@ -85,8 +83,12 @@ class Contest:
     async def persist(self) -> Reply:
         """The call's reply, nothing sent yet or the plan knowing of what was. Raises `Unanswered`."""
         run, reply = await self.win()
-        plan = self._the_plan()
-        return self._finish(run, reply, tuple(plan.attempts), plan.requests_sent)
+        return self._finish(run, reply, tuple(self._the_plan().attempts), self._the_plan().requests_sent)
+
+    def close(self) -> None:
+        """It is over: without its circles it needs no collector."""
+        self._alarm.close()
+        self._sides.close()
 
     async def win(self) -> tuple[Try, Reply]:
         """Make the plan's moves until one ends the call: the attempt that answered and its reply as it came.
@@ -394,5 +396,5 @@ class Contest:
         return self._plan
 
     def _first_s(self) -> float:
-        plan = self._plan
-        return self.began_s if plan is None or plan.first_send_s is None else plan.first_send_s
+        first_s = None if self._plan is None else self._plan.first_send_s
+        return self.began_s if first_s is None else first_s

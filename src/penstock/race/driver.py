@@ -126,10 +126,12 @@ class Racing:
             look_s = began_s + self.first_look_s
             look_s = look_s if deadline_s is None else min(look_s, deadline_s)
             self.route.waiting += 1
+            contest = Contest(self, call, began_s)
             try:
-                return await Contest(self, call, began_s).begin(permit, look_s)
+                return await contest.begin(permit, look_s)
             finally:
                 self.route.waiting -= 1
+                contest.close()
         attempt = Attempt(id=call.id + "-1", target=target.name)
         ticket = self.books.started(call, attempt, 0, began_s)
         try:
@@ -163,10 +165,12 @@ class Racing:
 
     async def _contest(self, call: Call, began_s: float, plan: Plan | None = None) -> Reply:
         self.route.waiting += 1
+        contest = Contest(self, call, began_s, plan=plan)
         try:
-            return await Contest(self, call, began_s, plan=plan).persist()
+            return await contest.persist()
         finally:
             self.route.waiting -= 1
+            contest.close()
 
     def plan(self, call: Call, began_s: float) -> Plan:
         """A plan for the call that knows of no attempt yet."""

@@ -43,6 +43,10 @@ class Sides:
         del self._tasks[run]
         self._over(run, permit, task)
 
+    def close(self) -> None:
+        """Everything has ended: let go of whom it told."""
+        self._over = _nobody
+
     def cancel(self, run: Try) -> None:
         self._tasks[run].cancel()
 
@@ -71,3 +75,7 @@ class Sides:
                 _log.warning("a stream that lost its race failed to close", exc_info=True)
         if cancelled:
             raise asyncio.CancelledError
+
+
+def _nobody(run: Try, permit: Permit, task: asyncio.Task[Reply]) -> None:
+    """Whom ended sides tell of nothing."""
