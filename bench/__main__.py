@@ -224,7 +224,8 @@ def main() -> int:
             sys.stderr.write("\n".join(story for chapter in bench.chapters for story in chapter.stories) + "\n")
         sys.stdout.write("\n\n".join(bench.parts().values()) + "\n")
         if given.readme:
-            into_pages(bench.parts())
+            # A part of the speed table would replace the whole of it.
+            into_pages({name: text for name, text in bench.parts().items() if name != "speed" or not given.only})
         if given.json:
             given.json.write_text(json.dumps(bench.found(), indent=1))
         missed = bench.broken + [one.what for one in bench.all_figures() if not one.is_reached]
