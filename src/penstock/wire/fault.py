@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import msgspec
 
+from penstock.errors import ErrorKind
 from penstock.http import Headers
 
-__all__ = ["MAX_KEPT_BODY", "Fault", "fault_in", "kept", "mask", "mask_bytes", "read_fault", "request_id_of"]
+__all__ = ["MAX_KEPT_BODY", "Fault", "fault_in", "kept", "mask", "mask_bytes", "obeyed", "read_fault", "request_id_of"]
 
 MAX_KEPT_BODY: Final = 64 * 1024
 
@@ -212,3 +213,15 @@ def _line(text: str, limit: int = _MAX_MESSAGE) -> str:
     """One line of at most `limit` characters, without keys."""
     flat = " ".join(mask(text[: 4 * limit]).split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def obeyed(should_retry: str | None, kind: ErrorKind) -> ErrorKind:
+    """The server's own word about trying again, where it contradicts the class."""
+    if should_retry == "true" and kind in ("bad_request", "auth"):
+        return "server_error"
+    if should_retry == "false":
+        if kind == "rate_limited":
+            return "too_big_for_limit"
+        if kind in ("server_error", "timeout"):
+            return "bad_request"
+    return kind

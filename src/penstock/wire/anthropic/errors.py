@@ -14,7 +14,7 @@ import msgspec
 from penstock.errors import CallError, ErrorKind
 from penstock.http import Headers, WireReply
 from penstock.wire.anthropic.limits import empty_bucket_s
-from penstock.wire.fault import Fault, fault_in, kept, mask, read_fault, request_id_of
+from penstock.wire.fault import Fault, fault_in, kept, mask, obeyed, read_fault, request_id_of
 from penstock.wire.waits import retry_after_s
 
 __all__ = ["ERROR_TYPES", "KINDS", "TYPES", "answer_id_of", "classify", "in_band", "named"]
@@ -175,7 +175,7 @@ def _error(
     fault: Fault, names: list[str], status: int | None, headers: Headers, body: bytes, partial: str = ""
 ) -> CallError:
     effective = status if status is not None and status >= 300 else fault.status
-    kind = _obey(headers.get("x-should-retry"), _kind(names, fault.text, effective))
+    kind = obeyed(headers.get("x-should-retry"), _kind(names, fault.text, effective))
     return CallError(
         kind,
         fault.message or _plain(effective, body),
@@ -218,15 +218,3 @@ def _by_status(status: int | None) -> ErrorKind:
     if known is not None:
         return known
     return "server_error" if status >= 500 else "bad_request"
-
-
-def _obey(should_retry: str | None, kind: ErrorKind) -> ErrorKind:
-    """The server's own word about trying again, where it contradicts the class."""
-    if should_retry == "true" and kind in ("bad_request", "auth"):
-        return "server_error"
-    if should_retry == "false":
-        if kind == "rate_limited":
-            return "too_big_for_limit"
-        if kind in ("server_error", "timeout"):
-            return "bad_request"
-    return kind

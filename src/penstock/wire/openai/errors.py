@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from penstock.errors import CallError, ErrorKind
 from penstock.http import Headers, WireReply
-from penstock.wire.fault import Fault, fault_in, kept, read_fault, request_id_of
+from penstock.wire.fault import Fault, fault_in, kept, obeyed, read_fault, request_id_of
 from penstock.wire.waits import retry_after_s
 
 __all__ = ["CODES", "STATUSES", "TYPES", "classify", "in_band", "kept", "request_id_of"]
@@ -145,7 +145,7 @@ def in_band(whole: Any, body: bytes, headers: Headers | None = None, *, partial:
 
 def _error(fault: Fault, status: int | None, headers: Headers, body: bytes, partial: str = "") -> CallError:
     effective = status if status is not None and status >= 300 else fault.status
-    kind = _obey(headers.get("x-should-retry"), _kind(fault, effective))
+    kind = obeyed(headers.get("x-should-retry"), _kind(fault, effective))
     return CallError(
         kind,
         fault.message or _plain(effective, body),
@@ -232,15 +232,3 @@ def _by_status(status: int | None) -> ErrorKind:
     if known is not None:
         return known
     return "server_error" if status >= 500 else "bad_request"
-
-
-def _obey(should_retry: str | None, kind: ErrorKind) -> ErrorKind:
-    """The server's own word about trying again, where it contradicts the class."""
-    if should_retry == "true" and kind in ("bad_request", "auth"):
-        return "server_error"
-    if should_retry == "false":
-        if kind == "rate_limited":
-            return "too_big_for_limit"
-        if kind in ("server_error", "timeout"):
-            return "bad_request"
-    return kind
