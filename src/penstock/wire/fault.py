@@ -14,8 +14,8 @@ __all__ = ["MAX_KEPT_BODY", "Fault", "fault_in", "kept", "mask", "mask_bytes", "
 
 MAX_KEPT_BODY: Final = 64 * 1024
 
-_KEYS = r"(?<![A-Za-z0-9])(?:sk|pk|rk|gsk|xai|pplx|hf|fw|csk|tgp|nvapi|r8|AIza)[-_A-Za-z0-9*.…]{7,}"
-_SECRET = rf"{_KEYS}|(?<=Bearer )[^\s\"'\\,]{{7,}}|(?<=provided: )[^\s\"'\\,]{{7,}}"
+_KEYS = r"(?<![A-Za-z0-9])(?:sk|pk|rk|gsk|xai|pplx|hf|fw|csk|tgp|nvapi|r8|AIza|ya29\.|AQ\.)[-_A-Za-z0-9*.…]{7,}"
+_SECRET = rf"{_KEYS}|(?<=Bearer )[^\s\"'\\,]{{7,}}|(?<=provided: )[^\s\"'\\,]{{7,}}|(?<=[?&]key=)[^\s\"'\\&]+"
 _SECRET_BYTES = _SECRET.replace("…", "").encode()
 _TITLE = rb"(?is)<title[^>]*>\s*(.{1,200}?)\s*</title>"
 _MAX_MESSAGE = 500

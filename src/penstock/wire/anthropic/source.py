@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from penstock.errors import CallError
 from penstock.wire.anthropic.errors import named
 from penstock.wire.eventstream import EventStreamDecoder, Frame, inner_chunk
-from penstock.wire.sse import ServerEvent, SSEDecoder
+from penstock.wire.sse import SSEDecoder
+from penstock.wire.streaming import last_events, loose
 
 __all__ = ["FrameSource", "Piece", "SSESource"]
 
@@ -35,14 +34,7 @@ class SSESource:
 
     def end(self) -> list[Piece]:
         """The last piece, when it came whole but for its blank line."""
-        return [event.data for event in self._sse.end() if _is_whole(event)]
-
-
-def _is_whole(event: ServerEvent) -> bool:
-    try:
-        return isinstance(msgspec.json.decode(event.data), dict)
-    except (ValueError, RecursionError):
-        return False
+        return [event.data for event in last_events(self._sse)]
 
 
 class FrameSource:
@@ -76,9 +68,6 @@ def _piece(frame: Frame) -> Piece:
 
 
 def _message(payload: bytes) -> str:
-    try:
-        whole = msgspec.json.decode(payload)
-    except (ValueError, RecursionError):
-        whole = None
+    whole = loose(payload)
     said = (whole.get("message") or whole.get("Message")) if isinstance(whole, dict) else None
     return said if isinstance(said, str) else payload[:500].decode("utf-8", "replace")

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from penstock.call import (
     Call,
     Event,
@@ -20,10 +18,8 @@ from penstock.call import (
     Started,
     TextDelta,
     ToolDelta,
-    Usage,
-    UsageUpdate,
 )
-from penstock.errors import CallError, ErrorKind
+from penstock.errors import CallError
 from penstock.wire.anthropic.errors import in_band
 from penstock.wire.anthropic.forms import Form
 from penstock.wire.anthropic.reply import arguments_of, owed_space
@@ -39,7 +35,8 @@ from penstock.wire.anthropic.words import (
     source_of,
     usage_of,
 )
-from penstock.wire.fault import fault_in, kept, read_fault
+from penstock.wire.fault import fault_in
+from penstock.wire.streaming import StreamState, loose
 
 __all__ = ["StreamDecoder"]
 
@@ -59,116 +56,68 @@ class _Open:
         self.signature: list[str] = []
 
 
-class StreamDecoder:
+class StreamDecoder(StreamState):
     """One stream's state: a `penstock.wire.codec.Decoder`."""
 
     __slots__ = (
         "_answered",
         "_blocks",
         "_by_tool",
-        "_failure",
         "_finish_raw",
         "_finished",
         "_held",
         "_owed",
         "_preface",
-        "_said",
         "_source",
         "_started",
-        "_stopped",
-        "_text",
         "_thoughts",
         "_tools",
         "_usage",
-        "_usage_told",
-        "malformed_events",
     )
 
     def __init__(self, call: Call, form: Form) -> None:
+        super().__init__()
         self._by_tool = answers_by_tool(call.body)
         self._owed = owed_space(call)
         self._preface: list[str] | None = [] if may_preface(call.body) else None
         self._source: SSESource | FrameSource = FrameSource() if form == "bedrock" else SSESource()
         self._blocks: dict[int, _Open] = {}
-        self._text: list[str] = []
-        self._started = self._said = self._answered = False
-        self._finished = self._stopped = False
+        self._started = self._answered = self._finished = False
         self._finish_raw: str | None = None
         self._tools = self._thoughts = 0
         self._usage: UsageShape | None = None
-        self._usage_told: Usage | None = None
         self._held: list[Event] = []
-        self._failure: CallError | None = None
-        self.malformed_events = 0
 
-    @property
-    def done(self) -> bool:
-        """After `message_stop`, or when an error waits to be raised: call `end`."""
-        return self._stopped or self._failure is not None
+    def _read(self, data: bytes, events: list[Event]) -> None:
+        for piece in self._source.feed(data):
+            self._take(piece, events)
+            if self._over or self._failure is not None:
+                break
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events that are complete now; see `Decoder.feed` for errors."""
-        events: list[Event] = []
-        if self._failure is None:
-            try:
-                for piece in self._source.feed(data):
-                    self._take(piece, events)
-                    if self._stopped or self._failure is not None:
-                        break
-            except CallError as error:
-                error.partial = self.partial
-                self._failure = error
-        if self._failure is not None and not events:
-            raise self._failure
-        return events
-
-    def end(self) -> list[Event]:
-        """The last events. Raises `CallError` when the stream was cut, empty, or had failed."""
-        events: list[Event] = []
-        if self._failure is None and not self._stopped:
-            try:
-                for piece in self._source.end():
-                    self._take(piece, events)
-            except CallError as error:
-                error.partial = self.partial
-                self._failure = error
+    def _conclude(self, events: list[Event]) -> None:
+        if not self._over:
+            for piece in self._source.end():
+                self._take(piece, events)
         if self._failure is None:
             self._tell_preface(events)
             self._failure = self._verdict()
         if self._failure is not None:
-            raise self._failure
+            return
         for index in sorted(self._blocks):
             self._close(index, events)
         if not self._finished:
             self._finish(None, events)
         events.extend(self._held)
         self._held.clear()
-        return events
-
-    @property
-    def partial(self) -> str:
-        """The text so far."""
-        return "".join(self._text)
 
     def _verdict(self) -> CallError | None:
         """Why this is no whole answer: None when it is one."""
-        if not self._stopped and not self._finished:
-            return self._error("transport", self._cut())
+        if not self._over and not self._finished:
+            return self._cut("a stop reason", begun=self._started, stray=self._source.stray)
         finish = finish_of(self._finish_raw, has_tool_calls=self._tools > 0)
         if not (self._said or finish in ("length", "content_filter")):
             return self._error("empty", "the stream ended without text, tool call or refusal")
         return None
-
-    def _cut(self) -> str:
-        if self._started:
-            return "the stream was cut: it ended without a stop reason"
-        stray = self._source.stray
-        if stray:
-            return f"no event stream: {read_fault(stray).message}"
-        return "the stream ended before it said anything"
-
-    def _error(self, kind: ErrorKind, why: str, body: bytes = b"") -> CallError:
-        return CallError(kind, why, status=200, partial=self.partial, body=kept(body))
 
     def _take(self, piece: Piece, events: list[Event]) -> None:
         if isinstance(piece, CallError):
@@ -203,13 +152,13 @@ class StreamDecoder:
                 if event.delta is not None:
                     self._end_message(event.delta, events)
             case "message_stop":
-                self._stopped = True
+                self._over = True
             case "completion":
                 self._complete(event, events)
             case "ping":
                 pass
             case _:
-                if event.error or fault_in(_loose(data)) is not None:
+                if event.error or fault_in(loose(data)) is not None:
                     self._failure = in_band(data, partial=self.partial)
 
     def _complete(self, event: StreamEvent, events: list[Event]) -> None:
@@ -225,14 +174,11 @@ class StreamDecoder:
     def _unreadable(self, data: bytes) -> None:
         if data.strip() == b"[DONE]":
             # Translators of other wires end so.
-            self._stopped = True
-        elif fault_in(_loose(data)) is not None:
+            self._over = True
+        elif fault_in(loose(data)) is not None:
             self._failure = in_band(data, partial=self.partial)
-        elif self._said:
-            # The caller already has a part of it; what follows may still prove the answer whole.
-            self.malformed_events += 1
         else:
-            self._failure = self._error("transport", "an event of the stream is no JSON object", data)
+            super()._unreadable(data)
 
     def _start(self, event: StreamEvent, events: list[Event]) -> None:
         message = event.message
@@ -241,7 +187,7 @@ class StreamDecoder:
         self._started = True
         events.append(Started(message.model or "", message.id or ""))
         self._count(message.usage)
-        self._tell_usage(events)
+        self._tell(usage_of(self._usage), events)
 
     def _begin(self, index: int, block: Block, events: list[Event]) -> None:
         self._close(index, events)
@@ -347,9 +293,9 @@ class StreamDecoder:
         if delta.stop_reason is not None and not self._finished:
             self._finish(delta.stop_reason, events)
         if self._said:
-            self._tell_usage(events)
+            self._tell(usage_of(self._usage), events)
         else:
-            self._tell_usage(self._held)
+            self._tell(usage_of(self._usage), self._held)
 
     def _finish(self, raw: str | None, events: list[Event]) -> None:
         self._finished, self._finish_raw = True, raw
@@ -368,16 +314,3 @@ class StreamDecoder:
             value = getattr(said, name)
             if value is not None:
                 setattr(known, name, value)
-
-    def _tell_usage(self, events: list[Event]) -> None:
-        usage = usage_of(self._usage)
-        if usage is not None and usage != self._usage_told:
-            self._usage_told = usage
-            events.append(UsageUpdate(usage))
-
-
-def _loose(data: bytes) -> Any:
-    try:
-        return msgspec.json.decode(data)
-    except (ValueError, RecursionError):
-        return None

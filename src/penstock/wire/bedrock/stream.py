@@ -19,7 +19,6 @@ from penstock.call import (
     ToolDelta,
     UsageUpdate,
 )
-from penstock.errors import CallError, ErrorKind
 from penstock.wire.bedrock.errors import error_of_frame
 from penstock.wire.bedrock.reply import model_in
 from penstock.wire.bedrock.words import (
@@ -33,11 +32,11 @@ from penstock.wire.bedrock.words import (
     usage_of,
 )
 from penstock.wire.eventstream import EventStreamDecoder, Frame
+from penstock.wire.streaming import StreamState, loose
 
 __all__ = ["StreamDecoder"]
 
 _Body = dict[str, Any]
-_decode: Final = msgspec.json.Decoder().decode
 
 
 class _Text(msgspec.Struct):
@@ -67,95 +66,46 @@ class _Block:
         self.closed: list[str] = []
 
 
-class StreamDecoder:
-    """One stream's state: a `penstock.wire.codec.Decoder`."""
+class StreamDecoder(StreamState):
+    """One stream's state: a `penstock.wire.codec.Decoder`. The usage comes last."""
 
-    __slots__ = (
-        "_answered",
-        "_blocks",
-        "_by_tool",
-        "_failure",
-        "_finished",
-        "_frames",
-        "_held",
-        "_over",
-        "_reasoning",
-        "_said",
-        "_text",
-        "_tools",
-        "malformed_events",
-    )
+    __slots__ = ("_answered", "_blocks", "_by_tool", "_finished", "_frames", "_held", "_reasoning", "_tools")
 
     def __init__(self, call: Call) -> None:
+        super().__init__()
         self._by_tool = answers_by_tool(call.body)
         self._frames = EventStreamDecoder()
         self._blocks: dict[int, _Block] = {}
-        self._text: list[str] = []
         self._tools = 0
-        self._said = False
-        self._answered = False
-        self._finished = False
-        self._over = False
+        self._answered = self._finished = False
         self._reasoning = 0
         self._held: list[Event] = []
-        self._failure: CallError | None = None
-        self.malformed_events = 0
 
-    @property
-    def done(self) -> bool:
-        """After the usage, which comes last, or when an error waits to be raised: call `end`."""
-        return self._over or self._failure is not None
+    def _read(self, data: bytes, events: list[Event]) -> None:
+        for frame in self._frames.feed(data):
+            self._take(frame, events)
+            if self._over or self._failure is not None:
+                break
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events that are complete now; see `Decoder.feed` for errors."""
-        events: list[Event] = []
-        if self._failure is None and not self._over:
-            try:
-                for frame in self._frames.feed(data):
-                    self._take(frame, events)
-                    if self.done:
-                        break
-            except CallError as error:
-                self._fail(error)
-        if self._failure is not None and not events:
-            raise self._failure
-        return events
-
-    def end(self) -> list[Event]:
-        """The last events. Raises `CallError` when the stream was cut, empty, or had failed."""
-        if self._failure is None and not self._finished:
-            try:
-                self._frames.end()
-            except CallError as error:
-                self._fail(error)
-        if self._failure is None and not self._finished:
-            began = self._said or self._blocks
-            why = "the stream was cut: it ended without a stop reason" if began else "the stream ended before it began"
-            self._failure = self._error("transport", why)
-        if self._failure is None and not self._said and not self._is_excused():
+    def _conclude(self, events: list[Event]) -> None:
+        if not self._finished:
+            self._frames.end()
+            self._failure = self._cut("a stop reason", begun=self._said or bool(self._blocks))
+        elif not self._said and not self._is_excused():
             self._failure = self._error("empty", "the stream ended without text or tool call")
-        if self._failure is not None:
-            raise self._failure
-        events, self._held = self._held, []
-        return events
+        else:
+            events += self._held
+            self._held.clear()
 
     def _is_excused(self) -> bool:
         """Cut short or filtered with nothing to show is an answer."""
         return any(isinstance(event, Finished) and event.finish in ("length", "content_filter") for event in self._held)
 
-    def _fail(self, error: CallError) -> None:
-        error.partial = "".join(self._text)
-        error.status = error.status or 200
-        self._failure = error
-
-    def _error(self, kind: ErrorKind, why: str) -> CallError:
-        return CallError(kind, why, status=200, partial="".join(self._text))
-
     def _take(self, frame: Frame, events: list[Event]) -> None:
         headers = frame.headers
         kind = headers.get(":event-type")
         if headers.get(":message-type") != "event" and (frame.exception_type or frame.message_type == "error"):
-            self._failure = error_of_frame(frame, "".join(self._text))
+            self._failure = error_of_frame(frame, self.partial)
             return
         if kind == "contentBlockDelta":
             # Nearly every event: read by its shape, and in general only where that doesn't fit.
@@ -172,10 +122,7 @@ class StreamDecoder:
         take = _TAKE.get(frame.event_type)
         if take is None:
             return
-        try:
-            said = _decode(frame.payload)
-        except (ValueError, RecursionError):
-            said = None
+        said = loose(frame.payload)
         if isinstance(said, dict):
             take(self, said, events)
         else:

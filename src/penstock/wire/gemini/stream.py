@@ -10,119 +10,69 @@ from typing import Any
 
 import msgspec
 
-from penstock.call import Event, Finished, Started, TextDelta, Usage, UsageUpdate
-from penstock.errors import CallError, ErrorKind
-from penstock.wire.gemini.errors import blocked, in_band, kept
-from penstock.wire.gemini.fault import fault_in, read_fault
+from penstock.call import Event, Finished, Started, TextDelta, Usage
+from penstock.errors import CallError
+from penstock.wire.gemini.errors import blocked, in_band
+from penstock.wire.gemini.fault import fault_in
 from penstock.wire.gemini.reading import Voice
 from penstock.wire.gemini.shapes import Candidate, Reply, decode_reply
 from penstock.wire.gemini.words import created_of, usage_of
 from penstock.wire.sse import ServerEvent, SSEDecoder
+from penstock.wire.streaming import StreamState, last_events, loose
 
 __all__ = ["StreamDecoder"]
 
 _array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-class StreamDecoder:
-    """One stream's state: a `penstock.wire.codec.Decoder`."""
+class StreamDecoder(StreamState):
+    """One stream's state: a `penstock.wire.codec.Decoder`. The wire itself has no last word."""
 
-    __slots__ = (
-        "_answer_id",
-        "_failure",
-        "_plain",
-        "_said",
-        "_sse",
-        "_started",
-        "_text",
-        "_usage",
-        "_usage_told",
-        "_voices",
-        "malformed_events",
-    )
+    __slots__ = ("_answer_id", "_plain", "_sse", "_started", "_usage", "_voices")
 
     def __init__(self) -> None:
+        super().__init__()
         self._sse = SSEDecoder()
         self._voices: dict[int, Voice] = {}
-        self._text: list[str] = []
         self._answer_id = ""
         self._started = False
-        self._said = False
         self._plain: Voice | None = None
         """The first candidate, once it has begun to answer: plain text needs no look at it."""
         self._usage: Usage | None = None
-        self._usage_told: Usage | None = None
-        self._failure: CallError | None = None
-        self.malformed_events = 0
 
-    @property
-    def done(self) -> bool:
-        """When an error waits to be raised: call `end`. The wire itself has no last word."""
-        return self._failure is not None
+    def _read(self, data: bytes, events: list[Event]) -> None:
+        for event in self._sse.feed(data):
+            self._take(event, events)
+            if self._failure is not None:
+                break
 
-    @property
-    def partial(self) -> str:
-        """The first candidate's text so far."""
-        return "".join(self._text)
-
-    def feed(self, data: bytes) -> list[Event]:
-        """The events that are complete now; see `Decoder.feed` for errors."""
-        events: list[Event] = []
-        if self._failure is None:
-            try:
-                for event in self._sse.feed(data):
-                    self._take(event, events)
-                    if self.done:
-                        break
-            except CallError as error:
-                error.partial = self.partial
-                self._failure = error
-        if self._failure is not None and not events:
-            raise self._failure
-        return events
-
-    def end(self) -> list[Event]:
-        """The last events. Raises `CallError` when the stream was cut, empty, or had failed."""
-        events: list[Event] = []
-        if self._failure is None:
-            for event in self._sse.end():
-                if not self._sse.unterminated or _loose(event.data) is not None:
-                    self._take(event, events)
-        if self._failure is None:
-            self._failure = self._verdict()
+    def _conclude(self, events: list[Event]) -> None:
+        for event in last_events(self._sse):
+            self._take(event, events)
+        self._failure = self._failure or self._verdict()
         if self._failure is not None:
-            raise self._failure
+            return
         events += [
             Finished(voice.finish or "unknown", voice.finish_raw, index)
             for index, voice in sorted(self._voices.items())
         ]
-        self._tell_usage(events)
-        return events
+        self._tell(self._usage, events)
 
     def _verdict(self) -> CallError | None:
         """Why this is no whole answer: None when it is one."""
         voices = self._voices.values()
         if not voices or any(voice.finish is None for voice in voices):
-            return self._error("transport", self._cut())
+            stray = self._sse.first_stray
+            is_page = stray[:1] == b"<"
+            return self._cut("a finish reason", begun=bool(voices), stray=stray if is_page else b"")
         if not any(voice.is_answer for voice in voices):
             return self._error("empty", "the stream ended without text and function call")
         return None
 
-    def _cut(self) -> str:
-        if self._voices:
-            return "the stream was cut: it ended without a finish reason"
-        stray = self._sse.first_stray
-        if stray[:1] == b"<":
-            return f"no event stream: {read_fault(stray).message}"
-        return "the stream ended before it said anything"
-
-    def _error(self, kind: ErrorKind, why: str, body: bytes = b"") -> CallError:
-        return CallError(kind, why, status=200, partial=self.partial, body=kept(body))
-
     def _take(self, event: ServerEvent, events: list[Event]) -> None:
         data = event.data
         if event.event == "error":
-            self._failure = in_band(_loose(data), data, partial=self.partial)
+            self._failure = in_band(loose(data), data, partial=self.partial)
             return
         if data[:1] == b"[" or not event.framed:
             self._take_bare(data.strip(), events)
@@ -166,7 +116,7 @@ class StreamDecoder:
         if said.usage_metadata is not None:
             self._usage = usage_of(said.usage_metadata) or self._usage
             if self._said:
-                self._tell_usage(events)
+                self._tell(self._usage, events)
         if said.prompt_feedback is not None:
             self._blocked(said.prompt_feedback, data)
 
@@ -174,7 +124,7 @@ class StreamDecoder:
         """An object without candidates: an error, a count of the prompt, or something to ignore."""
         if said.response_id or said.model_version:
             self._start(said, events)
-        whole = _loose(data)
+        whole = loose(data)
         if said.error or fault_in(whole) is not None:
             self._failure = in_band(whole, data, partial=self.partial)
 
@@ -188,13 +138,6 @@ class StreamDecoder:
             # The answer's beginning is out: it ends here, filtered.
             if voice.finish is None:
                 voice.finish, voice.finish_raw = "content_filter", found.code
-
-    def _unreadable(self, data: bytes) -> None:
-        if self._said:
-            # The caller already has a part of it; the finish reason may still come.
-            self.malformed_events += 1
-        else:
-            self._failure = self._error("transport", "an event of the stream is no JSON object", data)
 
     def _start(self, said: Reply, events: list[Event]) -> None:
         if not self._started:
@@ -223,12 +166,6 @@ class StreamDecoder:
                 why = f"{why}: {voice.finish_message[:300]}"
             self._failure = self._error("server_error", why)
 
-    def _tell_usage(self, events: list[Event]) -> None:
-        """Once something was said: a count alone would look like an answer."""
-        if self._usage is not None and self._usage != self._usage_told:
-            self._usage_told = self._usage
-            events.append(UsageUpdate(self._usage))
-
 
 def _plain_text(said: Candidate) -> str | None:
     """The text of a candidate's piece that is nothing but text; None for any other."""
@@ -242,10 +179,3 @@ def _plain_text(said: Candidate) -> str | None:
     if part.thought or part.thought_signature or part.function_call is not None or part.part_metadata is not None:
         return None
     return part.text or None
-
-
-def _loose(data: bytes) -> Any:
-    try:
-        return msgspec.json.decode(data)
-    except (ValueError, RecursionError):
-        return None

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from penstock.call import (
     Event,
     Finish,
@@ -22,15 +20,15 @@ from penstock.call import (
     TextDelta,
     ToolDelta,
     Usage,
-    UsageUpdate,
 )
 from penstock.catalog import Vendor
-from penstock.errors import CallError, ErrorKind
-from penstock.wire.fault import fault_in, read_fault
-from penstock.wire.openai.errors import in_band, kept
+from penstock.errors import CallError
+from penstock.wire.fault import fault_in
+from penstock.wire.openai.errors import in_band
 from penstock.wire.openai.shapes import Chunk, ChunkChoice, Delta, ToolFragment, decode_chunk, repair
 from penstock.wire.openai.words import finish_of, split_parts, usage_of
 from penstock.wire.sse import ServerEvent, SSEDecoder
+from penstock.wire.streaming import StreamState, last_events, loose
 
 __all__ = ["StreamDecoder"]
 
@@ -80,74 +78,34 @@ class _Choice:
         return len(self.tools) - 1
 
 
-class StreamDecoder:
+class StreamDecoder(StreamState):
     """One stream's state: a `penstock.wire.codec.Decoder`."""
 
-    __slots__ = (
-        "_choices",
-        "_failure",
-        "_held",
-        "_kind",
-        "_said",
-        "_sse",
-        "_started",
-        "_terminated",
-        "_text",
-        "_usage",
-        "_usage_told",
-        "_vendor",
-        "_whole",
-        "malformed_events",
-    )
+    __slots__ = ("_choices", "_held", "_kind", "_sse", "_started", "_usage", "_vendor", "_whole")
 
     def __init__(self, kind: Kind, vendor: Vendor) -> None:
+        super().__init__()
         self._kind = kind
         self._vendor = vendor
         self._sse = SSEDecoder()
         self._choices: dict[int, _Choice] = {}
-        self._text: list[str] = []
         self._started = False
-        self._said = False
-        self._terminated = False
         self._usage: Usage | None = None
-        self._usage_told: Usage | None = None
         self._held: list[Finished] = []
-        self._failure: CallError | None = None
         self._whole: str | None = None
-        self.malformed_events = 0
 
-    @property
-    def done(self) -> bool:
-        """After `[DONE]`, or when an error waits to be raised: call `end`."""
-        return self._terminated or self._failure is not None
+    def _read(self, data: bytes, events: list[Event]) -> None:
+        for event in self._sse.feed(data):
+            self._take(event, events)
+            if self._over or self._failure is not None:
+                break
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events that are complete now; see `Decoder.feed` for errors."""
-        events: list[Event] = []
-        if self._failure is None:
-            try:
-                for event in self._sse.feed(data):
-                    self._take(event, events)
-                    if self.done:
-                        break
-            except CallError as error:
-                error.partial = self.partial
-                self._failure = error
-        if self._failure is not None and not events:
-            raise self._failure
-        return events
-
-    def end(self) -> list[Event]:
-        """The last events. Raises `CallError` when the stream was cut, empty, or had failed."""
-        events: list[Event] = []
-        if self._failure is None:
-            for event in self._sse.end():
-                if not self._sse.unterminated or event.data.strip() == b"[DONE]" or _is_whole(event.data):
-                    self._take(event, events)
-        if self._failure is None:
-            self._failure = self._verdict()
+    def _conclude(self, events: list[Event]) -> None:
+        for event in last_events(self._sse):
+            self._take(event, events)
+        self._failure = self._failure or self._verdict()
         if self._failure is not None:
-            raise self._failure
+            return
         if self.malformed_events and self._is_proven_whole():
             self.malformed_events = 0
         for index, choice in sorted(self._choices.items()):
@@ -155,19 +113,14 @@ class StreamDecoder:
                 self._finish(index, choice, None, events)
         events.extend(self._held)
         self._held.clear()
-        self._tell_usage(events)
-        return events
-
-    @property
-    def partial(self) -> str:
-        """The first choice's text so far."""
-        return "".join(self._text)
+        self._tell(self._usage, events)
 
     def _verdict(self) -> CallError | None:
         """Why this is no whole answer: None when it is one."""
         open_choices = any(choice.finish is None for choice in self._choices.values())
-        if not self._terminated and (open_choices or not self._choices):
-            return self._error("transport", self._cut())
+        if not self._over and (open_choices or not self._choices):
+            begun = self._started or bool(self._choices)
+            return self._cut("a finish reason", begun=begun, stray=self._sse.first_stray)
         if not any(choice.said or choice.finish in ("length", "content_filter") for choice in self._choices.values()):
             return self._error("empty", "the stream ended without text, tool call or refusal")
         return None
@@ -186,23 +139,12 @@ class StreamDecoder:
             list(filter(None, self._text))
         )
 
-    def _cut(self) -> str:
-        if self._choices or self._started:
-            return "the stream was cut: it ended without a finish reason"
-        stray = self._sse.first_stray
-        if stray:
-            return f"no event stream: {read_fault(stray).message}"
-        return "the stream ended before it said anything"
-
-    def _error(self, kind: ErrorKind, why: str, body: bytes = b"") -> CallError:
-        return CallError(kind, why, status=200, partial=self.partial, body=kept(body))
-
     def _take(self, event: ServerEvent, events: list[Event]) -> None:
         data = event.data
-        if not data or self._terminated:
+        if not data or self._over:
             return
         if event.event == "error":
-            self._failure = self._in_band(_loose(data), data)
+            self._failure = self._in_band(loose(data), data)
             return
         try:
             chunk = decode_chunk(data)
@@ -223,7 +165,7 @@ class StreamDecoder:
         if said is not None:
             self._usage = usage_of(said, reasoning_outside=self._vendor.reasoning_outside) or self._usage
             if self._said:
-                self._tell_usage(events)
+                self._tell(self._usage, events)
         if not self._started and (chunk.id or chunk.model):
             self._start(chunk, events)
         if chunk.error is not None or (chunk.choices is None and said is None):
@@ -231,7 +173,7 @@ class StreamDecoder:
 
     def _take_odd(self, chunk: Chunk, data: bytes) -> None:
         """An object that is no part of an answer: an error in one of its shapes, or something to ignore."""
-        whole = _loose(data)
+        whole = loose(data)
         if chunk.error or fault_in(whole) is not None:
             self._failure = self._in_band(whole, data)
 
@@ -243,12 +185,9 @@ class StreamDecoder:
 
     def _unreadable(self, data: bytes) -> None:
         if data.strip() == b"[DONE]":
-            self._terminated = True
-        elif self._said:
-            # The caller already has a part of it; what follows may still prove the answer whole.
-            self.malformed_events += 1
+            self._over = True
         else:
-            self._failure = self._error("transport", "an event of the stream is no JSON object", data)
+            super()._unreadable(data)
 
     def _start(self, chunk: Chunk, events: list[Event]) -> None:
         self._started = True
@@ -328,21 +267,3 @@ class StreamDecoder:
         else:
             # Nothing was said: held until the end, so that an empty answer is a failed attempt and not a finished one.
             self._held.append(Finished(finish, raw, index))
-
-    def _tell_usage(self, events: list[Event]) -> None:
-        """Once something was said: vendors that count in every chunk would look alive before they are."""
-        if self._usage is not None and self._usage != self._usage_told:
-            self._usage_told = self._usage
-            events.append(UsageUpdate(self._usage))
-
-
-def _loose(data: bytes) -> Any:
-    try:
-        return msgspec.json.decode(data)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _is_whole(data: bytes) -> bool:
-    """Whether an event without its blank line came whole: otherwise it is the place where the stream was cut."""
-    return isinstance(_loose(data), (dict, list))

@@ -1,0 +1,123 @@
+"""What every wire's stream decoder does alike: events first, then the error behind them; what a cut stream lacks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import msgspec
+
+from penstock.call import Event, Usage, UsageUpdate
+from penstock.errors import CallError, ErrorKind
+from penstock.wire.fault import kept, read_fault
+from penstock.wire.sse import ServerEvent, SSEDecoder
+
+__all__ = ["StreamState", "last_events", "loose"]
+
+
+class StreamState(ABC):
+    """One stream's state: a `penstock.wire.codec.Decoder` once a wire adds `_read` and `_conclude`.
+
+    Both add events to a list and report an error by raising it or by setting `_failure`: it is raised when the events
+    before it are given.
+    """
+
+    __slots__ = ("_failure", "_over", "_said", "_text", "_usage_told", "malformed_events")
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        """The pieces of the first choice's text, in order."""
+        self._said = False
+        """Something was said, so that the caller has a part of the answer."""
+        self._over = False
+        """The wire's own last word has come; what follows it isn't read."""
+        self._failure: CallError | None = None
+        self._usage_told: Usage | None = None
+        self.malformed_events = 0
+
+    @abstractmethod
+    def _read(self, data: bytes, events: list[Event]) -> None:
+        """Add the events that `data` completes. Stops at the wire's last word and at an error."""
+
+    @abstractmethod
+    def _conclude(self, events: list[Event]) -> None:
+        """The connection is over: add what was held, or say why this is no whole answer."""
+
+    @property
+    def done(self) -> bool:
+        """After the wire's last word, or when an error waits to be raised: call `end`."""
+        return self._over or self._failure is not None
+
+    @property
+    def partial(self) -> str:
+        """The first choice's text so far."""
+        return "".join(self._text)
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that are complete now; see `Decoder.feed` for errors."""
+        events: list[Event] = []
+        if self._failure is None and not self._over:
+            try:
+                self._read(data, events)
+            except CallError as error:
+                self._hold(error)
+        if self._failure is not None and not events:
+            raise self._failure
+        return events
+
+    def end(self) -> list[Event]:
+        """The last events. Raises `CallError` when the stream was cut, empty, or had failed."""
+        events: list[Event] = []
+        if self._failure is None:
+            try:
+                self._conclude(events)
+            except CallError as error:
+                self._hold(error)
+        if self._failure is not None:
+            raise self._failure
+        return events
+
+    def _hold(self, error: CallError) -> None:
+        error.partial = self.partial
+        error.status = error.status or 200
+        self._failure = error
+
+    def _error(self, kind: ErrorKind, why: str, body: bytes = b"") -> CallError:
+        return CallError(kind, why, status=200, partial=self.partial, body=kept(body))
+
+    def _cut(self, missing: str, *, begun: bool, stray: bytes = b"") -> CallError:
+        """The stream ended without `missing`, such as "a finish reason"; `stray` is what it was instead of events."""
+        if begun:
+            return self._error("transport", f"the stream was cut: it ended without {missing}")
+        if stray:
+            return self._error("transport", f"no event stream: {read_fault(stray).message}")
+        return self._error("transport", "the stream ended before it said anything")
+
+    def _unreadable(self, data: bytes) -> None:
+        """An event that is no JSON object."""
+        if self._said:
+            # The caller already has a part of it; what follows may still prove the answer whole.
+            self.malformed_events += 1
+        else:
+            self._failure = self._error("transport", "an event of the stream is no JSON object", data)
+
+    def _tell(self, usage: Usage | None, events: list[Event]) -> None:
+        """The usage, when it is known and not what was told last."""
+        if usage is not None and usage != self._usage_told:
+            self._usage_told = usage
+            events.append(UsageUpdate(usage))
+
+
+def last_events(sse: SSEDecoder) -> list[ServerEvent]:
+    """What a stream of JSON held when it ended, if it came whole but for its blank line: otherwise it was cut there."""
+    return [
+        event for event in sse.end() if event.data.strip() == b"[DONE]" or isinstance(loose(event.data), (dict, list))
+    ]
+
+
+def loose(data: bytes) -> Any:
+    """`data` as JSON; None for what is none."""
+    try:
+        return msgspec.json.decode(data)
+    except (ValueError, RecursionError):
+        return None
