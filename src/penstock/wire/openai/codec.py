@@ -8,9 +8,11 @@ from penstock.call import Call, Completion
 from penstock.catalog import Vendor, prefills
 from penstock.errors import CallError
 from penstock.http import Headers, WireReply, WireRequest
-from penstock.wire.openai import errors, server
+from penstock.wire import refusals
+from penstock.wire.fault import request_id_of
+from penstock.wire.limits import limits_reader
+from penstock.wire.openai import server
 from penstock.wire.openai.encoder import StreamEncoder
-from penstock.wire.openai.limits import limits_reader
 from penstock.wire.openai.reply import completion_in, embeddings_in
 from penstock.wire.openai.request import RequestEncoder
 from penstock.wire.openai.stream import StreamDecoder
@@ -53,11 +55,11 @@ class OpenAICodec:
 
     def classify(self, reply: WireReply) -> CallError:
         """The error in a reply that is no success, `target` left empty."""
-        return errors.classify(reply)
+        return refusals.classify(reply)
 
     def request_id(self, headers: Headers) -> str | None:
         """The provider's name for a stream that began with these headers."""
-        return headers.get(self.vendor.request_id) or errors.request_id_of(headers)
+        return headers.get(self.vendor.request_id) or request_id_of(headers)
 
     def decode_request(self, request: WireRequest) -> Call:
         """The call that a client of OpenAI's API made. Raises `CallError` bad_request."""
@@ -73,4 +75,4 @@ class OpenAICodec:
 
     def encode_error(self, error: CallError) -> WireReply:
         """An error in OpenAI's shape, with the status that belongs to its class."""
-        return server.encode_error(error)
+        return refusals.encode_error(error)

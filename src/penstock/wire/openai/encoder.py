@@ -21,7 +21,8 @@ from penstock.call import (
     UsageUpdate,
 )
 from penstock.errors import CallError
-from penstock.wire.openai.server import error_object, finish_word, usage_object
+from penstock.wire.openai.server import finish_word, usage_object
+from penstock.wire.refusals import error_object
 
 __all__ = ["StreamEncoder"]
 

@@ -14,10 +14,10 @@ from penstock.call import Choice, Completion, Kind
 from penstock.catalog import Vendor
 from penstock.errors import CallError, ErrorKind
 from penstock.http import WireReply
-from penstock.wire.fault import fault_in, read_fault
-from penstock.wire.openai.errors import in_band, kept, request_id_of
+from penstock.wire.fault import fault_in, kept, read_fault, request_id_of
 from penstock.wire.openai.shapes import Embeddings, Reply, ReplyChoice, Vector, decode_embeddings, decode_reply, repair
 from penstock.wire.openai.words import FINISH, finish_of, mend_message, says_something, usage_of
+from penstock.wire.refusals import in_band
 
 __all__ = ["completion_in", "embeddings_in"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from array import array
 from base64 import b64encode
 from typing import Any, Final
@@ -10,33 +9,16 @@ from typing import Any, Final
 import msgspec
 
 from penstock.call import Call, Choice, Completion, Kind, Usage
-from penstock.errors import CallError, ErrorKind
+from penstock.errors import CallError
 from penstock.http import WireReply, WireRequest
-from penstock.wire.openai.errors import CODES, STATUSES
 from penstock.wire.openai.request import PATHS
 from penstock.wire.openai.words import FINISH_WORD
 
-__all__ = ["OBJECTS", "decode_request", "encode_error", "encode_reply", "error_object", "finish_word", "usage_object"]
+__all__ = ["OBJECTS", "decode_request", "encode_reply", "finish_word", "usage_object"]
 
 OBJECTS: Final[dict[Kind, str]] = {"chat": "chat.completion", "completion": "text_completion", "embedding": "list"}
 _NEEDED: Final[dict[Kind, str]] = {"chat": "messages", "completion": "prompt", "embedding": "input"}
 _encode = msgspec.json.Encoder().encode
-
-# status, type, code: what OpenAI itself would say, and otherwise a code that our own client half knows.
-_ERRORS: Final[dict[ErrorKind, tuple[int, str, str | None]]] = {
-    "rate_limited": (429, "requests", "rate_limit_exceeded"),
-    "quota_exhausted": (429, "insufficient_quota", "insufficient_quota"),
-    "too_big_for_limit": (429, "tokens", "too_big_for_limit"),
-    "overloaded": (503, "server_error", "overloaded"),
-    "server_error": (500, "server_error", None),
-    "transport": (502, "server_error", "upstream_connection_failed"),
-    "timeout": (504, "server_error", "upstream_timeout"),
-    "auth": (401, "invalid_request_error", "invalid_api_key"),
-    "bad_request": (400, "invalid_request_error", None),
-    "context_too_long": (400, "invalid_request_error", "context_length_exceeded"),
-    "content_filtered": (400, "invalid_request_error", "content_filter"),
-    "empty": (502, "server_error", "empty_answer"),
-}
 
 
 def decode_request(request: WireRequest) -> Call:
@@ -159,30 +141,3 @@ def _base64(vector: Any) -> str:
     if array("H", [1]).tobytes()[0] == 0:
         floats.byteswap()
     return b64encode(floats.tobytes()).decode("ascii")
-
-
-def error_object(error: CallError) -> dict[str, Any]:
-    """OpenAI's error shape. The provider's own code stays where it means the same class."""
-    _, type_, code = _ERRORS[error.kind]
-    if error.code and (CODES.get(error.code.lower()) == error.kind or code is None):
-        code = error.code
-    return {"error": {"message": error.message, "type": type_, "param": None, "code": code}}
-
-
-def encode_error(error: CallError) -> WireReply:
-    """The error with the status of its class (its own where that means the same), and how long to wait."""
-    status = _ERRORS[error.kind][0]
-    own = error.status
-    if own is not None and own >= 400 and _means(own) == error.kind:
-        status = own
-    headers = {"content-type": "application/json"}
-    if error.retry_after_s is not None and error.retry_after_s > 0:
-        headers["retry-after"] = str(math.ceil(error.retry_after_s))
-        headers["retry-after-ms"] = str(math.ceil(error.retry_after_s * 1000))
-    if error.request_id:
-        headers["x-request-id"] = error.request_id
-    return WireReply(status, headers, _encode(error_object(error)))
-
-
-def _means(status: int) -> ErrorKind:
-    return STATUSES.get(status, "server_error" if status >= 500 else "bad_request")

@@ -24,9 +24,9 @@ from penstock.call import (
 from penstock.catalog import Vendor
 from penstock.errors import CallError
 from penstock.wire.fault import fault_in
-from penstock.wire.openai.errors import in_band
 from penstock.wire.openai.shapes import Chunk, ChunkChoice, Delta, ToolFragment, decode_chunk, repair
 from penstock.wire.openai.words import finish_of, split_parts, usage_of
+from penstock.wire.refusals import in_band
 from penstock.wire.sse import ServerEvent, SSEDecoder
 from penstock.wire.streaming import StreamState, last_events, loose
 

@@ -1,4 +1,4 @@
-"""From a refusal to its class: the one table for OpenAI's wire and everyone who speaks it.
+"""From a refusal to its class and back: the one table for OpenAI's API, both its wires, and everyone who speaks them.
 
 Order of evidence: the body's codes, what its text can only mean, the status (the reply's, else the one that the
 body claims), and at last `x-should-retry`. Nothing here raises.
@@ -6,15 +6,18 @@ body claims), and at last `x-should-retry`. Nothing here raises.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any, Final
+
+import msgspec
 
 from penstock.errors import CallError, ErrorKind
 from penstock.http import Headers, WireReply
 from penstock.wire.fault import Fault, fault_in, kept, obeyed, read_fault, request_id_of
 from penstock.wire.waits import retry_after_s
 
-__all__ = ["CODES", "STATUSES", "TYPES", "classify", "in_band", "kept", "request_id_of"]
+__all__ = ["CODES", "STATUSES", "TYPES", "classify", "encode_error", "error_object", "in_band"]
 
 CODES: Final[dict[str, ErrorKind]] = {
     "insufficient_quota": "quota_exhausted",
@@ -232,3 +235,47 @@ def _by_status(status: int | None) -> ErrorKind:
     if known is not None:
         return known
     return "server_error" if status >= 500 else "bad_request"
+
+
+# status, type, code: what OpenAI itself would say, and otherwise a code that our own client half knows.
+_ERRORS: Final[dict[ErrorKind, tuple[int, str, str | None]]] = {
+    "rate_limited": (429, "requests", "rate_limit_exceeded"),
+    "quota_exhausted": (429, "insufficient_quota", "insufficient_quota"),
+    "too_big_for_limit": (429, "tokens", "too_big_for_limit"),
+    "overloaded": (503, "server_error", "overloaded"),
+    "server_error": (500, "server_error", None),
+    "transport": (502, "server_error", "upstream_connection_failed"),
+    "timeout": (504, "server_error", "upstream_timeout"),
+    "auth": (401, "invalid_request_error", "invalid_api_key"),
+    "bad_request": (400, "invalid_request_error", None),
+    "context_too_long": (400, "invalid_request_error", "context_length_exceeded"),
+    "content_filtered": (400, "invalid_request_error", "content_filter"),
+    "empty": (502, "server_error", "empty_answer"),
+}
+
+
+def error_object(error: CallError) -> dict[str, Any]:
+    """OpenAI's error shape. The provider's own code stays where it means the same class."""
+    _, type_, code = _ERRORS[error.kind]
+    if error.code and (CODES.get(error.code.lower()) == error.kind or code is None):
+        code = error.code
+    return {"error": {"message": error.message, "type": type_, "param": None, "code": code}}
+
+
+def encode_error(error: CallError) -> WireReply:
+    """The error with the status of its class (its own where that means the same), and how long to wait."""
+    status = _ERRORS[error.kind][0]
+    own = error.status
+    if own is not None and own >= 400 and _means(own) == error.kind:
+        status = own
+    headers = {"content-type": "application/json"}
+    if error.retry_after_s is not None and error.retry_after_s > 0:
+        headers["retry-after"] = str(math.ceil(error.retry_after_s))
+        headers["retry-after-ms"] = str(math.ceil(error.retry_after_s * 1000))
+    if error.request_id:
+        headers["x-request-id"] = error.request_id
+    return WireReply(status, headers, msgspec.json.encode(error_object(error)))
+
+
+def _means(status: int) -> ErrorKind:
+    return STATUSES.get(status, "server_error" if status >= 500 else "bad_request")
