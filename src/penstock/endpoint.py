@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 from penstock.call import Call, Event, RateLimits, Reply, TextDelta
 from penstock.credentials.signing import Credential
@@ -172,7 +172,7 @@ class Endpoint:
         if 200 <= wire.status < 300:
             self._teach(wire.headers, learn)
             events = _Events(wire, self._codec.decoder(call), self.name)
-            stream = OpenStream(events.read(), wire.aclose)
+            stream = OpenStream(events, wire.aclose)
             stream.request_id = events.request_id = self._codec.request_id(wire.headers)
             events.stream = stream
             return stream
@@ -197,49 +197,77 @@ class Endpoint:
 
 
 class _Events:
-    """The events of one stream, and what is known about it when they are over."""
+    """The events of one stream as its bytes bring them, and what is known about it when they are over."""
 
-    __slots__ = ("_decoder", "_name", "_said", "_wire", "request_id", "stream")
+    __slots__ = ("_decoder", "_failed", "_has_ended", "_name", "_pieces", "_said", "_wire", "request_id", "stream")
 
     def __init__(self, wire: WireStream, decoder: Decoder, name: str) -> None:
         self._wire = wire
+        self._pieces = wire.__aiter__()
         self._decoder = decoder
         self._name = name
         self._said: list[str] = []
+        self._has_ended = False
+        self._failed: CallError | None = None
+        """What is raised once the events before it are given."""
         self.stream: OpenStream | None = None
         self.request_id: str | None = None
 
-    async def read(self) -> AsyncIterator[Event]:
-        """Decoded events to the end. Raises `CallError` with `target`, `request_id` and `partial`."""
-        decoder = self._decoder
+    async def batch(self) -> list[Event]:
+        """The next decoded events that are there together, none when all were given.
+
+        Raises `CallError` with `target`, `request_id` and `partial`.
+        """
+        events: list[Event] = []
         try:
-            try:
-                async for piece in self._wire:
-                    for event in decoder.feed(piece):
-                        if type(event) is TextDelta and event.choice == 0:
-                            self._said.append(event.text)
-                        yield event
-                    if decoder.done:
-                        break
-            except CallError as error:
-                last = self._whole_after(error)
-            else:
-                last = decoder.end()
-            for event in last:
-                yield event
+            while not (events or self._has_ended):
+                events = await self._more()
+            if not events and self._failed is not None:
+                raise self._failed
         except CallError as error:
+            self._has_ended = True
             error.target = self._name
             error.partial = error.partial or "".join(self._said)
             error.request_id = error.request_id or self.request_id
             raise
         finally:
-            if self.stream is not None:
-                self.stream.malformed_events = decoder.malformed_events
-        if decoder.done:
+            if self._has_ended and self.stream is not None:
+                self.stream.malformed_events = self._decoder.malformed_events
+        for event in events:
+            if type(event) is TextDelta and event.choice == 0:
+                self._said.append(event.text)
+        if not events and self._decoder.done:
             await self._read_out()
+        return events
+
+    async def _more(self) -> list[Event]:
+        """What the next bytes bring, which may be nothing; behind the last of them, what the decoder kept."""
+        decoder = self._decoder
+        try:
+            piece = await self._pieces.__anext__()
+        except StopAsyncIteration:
+            self._has_ended = True
+            return decoder.end()
+        except CallError as error:
+            return self._whole_after(error)
+        events = decoder.feed(piece)
+        if decoder.done:
+            self._has_ended = True
+            try:
+                events += decoder.end()
+            except CallError as error:
+                self._failed = error
+        return events
+
+    async def aclose(self) -> None:
+        """Give up what wasn't read yet."""
+        self._has_ended = True
+        if (close := getattr(self._pieces, "aclose", None)) is not None:
+            await close()
 
     def _whole_after(self, error: CallError) -> list[Event]:
         """The last events of a stream that broke behind its finish reason: nothing of it is missing."""
+        self._has_ended = True
         try:
             return self._decoder.end()
         except CallError:
@@ -249,7 +277,7 @@ class _Events:
         """Read the few bytes behind the last event, so that the connection can be used again; don't wait for them."""
         try:
             async with asyncio.timeout(_READ_OUT_S):
-                async for _ in self._wire:
+                async for _ in self._pieces:
                     pass
         except (CallError, TimeoutError):
             return

@@ -7,7 +7,6 @@ are closed; `hold` and `primed` are the only two helpers that know how.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
 from types import TracebackType
@@ -16,7 +15,7 @@ from typing import Protocol
 from penstock.call import Attempt, Call, Completion, Event, Reply, Started, Stream, Usage, UsageUpdate
 from penstock.errors import CallError
 
-__all__ = ["Handler", "Layer", "OpenStream", "hold", "primed"]
+__all__ = ["Batches", "Handler", "Layer", "OpenStream", "hold", "primed"]
 
 Handler = Callable[[Call], Awaitable[Reply]]
 """From a call to a reply; raises `CallError`."""
@@ -26,6 +25,16 @@ class Layer(Protocol):
     """One handler in, one handler out."""
 
     def __call__(self, inner: Handler, /) -> Handler: ...
+
+
+class Batches(Protocol):
+    """Events in the groups that they come in: one read of a socket brings several."""
+
+    async def batch(self) -> list[Event]:
+        """The next events that are there together; an empty list when there are no more. Raises `CallError`."""
+        ...
+
+    async def aclose(self) -> None: ...
 
 
 class OpenStream:
@@ -38,9 +47,10 @@ class OpenStream:
     """
 
     __slots__ = (
+        "_batches",
         "_events",
+        "_ready",
         "_releases",
-        "_seen",
         "attempts",
         "closed",
         "complete",
@@ -53,12 +63,14 @@ class OpenStream:
 
     def __init__(
         self,
-        events: AsyncIterator[Event],
+        events: AsyncIterator[Event] | Batches,
         *releases: Callable[[], Awaitable[None] | None],
     ) -> None:
         self._events = events
+        self._batches: Callable[[], Awaitable[list[Event]]] | None = getattr(events, "batch", None)
         self._releases = list(releases)
-        self._seen: deque[Event] | None = None
+        # The newest first.
+        self._ready: list[Event] = []
         self.closed = False
         self.complete = False
         self.target = ""
@@ -72,7 +84,7 @@ class OpenStream:
 
     def push_back(self, events: Iterable[Event]) -> None:
         """Yield `events` again before what comes next, even when nothing comes any more."""
-        self._seen = deque(events)
+        self._ready += reversed([*events])
 
     def on_close(self, release: Callable[[], Awaitable[None] | None]) -> None:
         """Call `release` once, at close, before whatever was added earlier."""
@@ -93,16 +105,25 @@ class OpenStream:
         return self
 
     async def __anext__(self) -> Event:
-        if self._seen:
-            return self._seen.popleft()
+        if not self._ready:
+            self._ready = (await self.batch())[::-1]
+            if not self._ready:
+                raise StopAsyncIteration
+        return self._ready.pop()
+
+    async def batch(self) -> list[Event]:
+        """The next events that are there together; an empty list when there are no more.
+
+        For who wants all of them: a call for each costs more than most decoding. Raises as iterating does.
+        """
+        if self._ready:
+            events = self._ready[::-1]
+            self._ready = []
+            return events
         if self.closed:
-            raise StopAsyncIteration
+            return []
         try:
-            event = await self._events.__anext__()
-        except StopAsyncIteration:
-            self.complete = True
-            await self.aclose()
-            raise
+            events = await (self._one() if self._batches is None else self._batches())
         except BaseException as error:
             # Explained while it is open: what is given back at close may depend on how it ended.
             raised = self.explain(error) if self.explain is not None and isinstance(error, CallError) else None
@@ -110,13 +131,25 @@ class OpenStream:
             if raised is not None and raised is not error:
                 raise raised from error
             raise
-        if type(event) is UsageUpdate:
-            self.usage = event.usage
-        return event
+        if not events:
+            self.complete = True
+            await self.aclose()
+            return events
+        for event in events:
+            if type(event) is UsageUpdate:
+                self.usage = event.usage
+        return events
+
+    async def _one(self) -> list[Event]:
+        assert isinstance(self._events, AsyncIterator)
+        try:
+            return [await self._events.__anext__()]
+        except StopAsyncIteration:
+            return []
 
     async def aclose(self) -> None:
         """Give everything back, newest first, whatever fails on the way; the first failure is raised at the end."""
-        self._seen = None
+        self._ready = []
         if self.closed:
             return
         self.closed = True

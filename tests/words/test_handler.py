@@ -231,3 +231,67 @@ def test_priming_that_is_cancelled_closes_the_stream() -> None:
 
     run(main)
     assert given == [1]
+
+
+class Groups:
+    """Events in the groups that they come in; an exception is raised in its turn."""
+
+    def __init__(self, *groups: list[Event] | Exception) -> None:
+        self.groups = list(groups)
+        self.closed = 0
+
+    async def batch(self) -> list[Event]:
+        group = self.groups.pop(0) if self.groups else []
+        if isinstance(group, Exception):
+            raise group
+        return group
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+def test_groups_of_events_come_one_by_one_or_together() -> None:
+    a, b, c = TextDelta("a"), TextDelta("b"), TextDelta("c")
+
+    async def main() -> None:
+        assert await drained(OpenStream(Groups([a, b], [c]))) == [a, b, c]
+        stream = OpenStream(Groups([a, b], [c]))
+        assert [await stream.batch(), await stream.batch(), await stream.batch()] == [[a, b], [c], []]
+        assert stream.complete
+
+    run(main)
+
+
+def test_a_group_that_was_begun_is_finished_together() -> None:
+    a, b, c = TextDelta("a"), TextDelta("b"), TextDelta("c")
+
+    async def main() -> None:
+        stream = OpenStream(Groups([a, b], [c]))
+        assert await stream.__anext__() == a
+        assert [await stream.batch(), await stream.batch()] == [[b], [c]]
+
+    run(main)
+
+
+def test_what_came_before_an_error_is_given_before_it() -> None:
+    groups, given = Groups([TextDelta("a")], CallError("transport", "cut")), []
+
+    async def main() -> None:
+        stream = OpenStream(groups, lambda: given.append(1))
+        assert await stream.batch() == [TextDelta("a")]
+        with pytest.raises(CallError):
+            await stream.batch()
+        assert await stream.batch() == []
+
+    run(main)
+    assert (groups.closed, given) == (1, [1])
+
+
+def test_single_events_are_groups_of_one() -> None:
+    async def main() -> None:
+        stream = OpenStream(Source(TextDelta("a"), UsageUpdate(Usage(1, 2))))
+        assert [await stream.batch(), await stream.batch()] == [[TextDelta("a")], [UsageUpdate(Usage(1, 2))]]
+        assert stream.usage == Usage(1, 2)
+        assert await stream.batch() == []
+
+    run(main)

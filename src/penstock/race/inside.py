@@ -38,10 +38,12 @@ async def read_inside(stream: OpenStream, run: Try, kind: Kind, now: Callable[[]
     """
     folded = Fold(kind)
     async with stream:
-        async for event in stream:
-            folded.add(event)
-            if type(event) is not Started:
-                run.token(now())
+        while events := await stream.batch():
+            for event in events:
+                folded.add(event)
+            said = len(events) - (type(events[0]) is Started)
+            if said:
+                run.token(now(), said)
     if stream.malformed_events:
         raise CallError(
             "transport",

@@ -98,8 +98,8 @@ class Try:
             if streams:
                 self._first_ticket = latency.first_token.started(started_s)
 
-    def token(self, now_s: float) -> None:
-        """Something that says something has come."""
+    def token(self, now_s: float, tokens: int = 1) -> None:
+        """Something that says something has come, so many events of it at once."""
         if self.first_token_s is None:
             self.first_token_s = now_s
             self.rate_from = (now_s, 0)
@@ -109,7 +109,7 @@ class Try:
                 self._breaker.heard(self.ticket, self.started_s, now_s, was_silent=self.said_silent)
                 self.said_silent = False
         self.last_token_s = now_s
-        self.tokens += 1
+        self.tokens += tokens
 
     def paused(self, seconds: float) -> None:
         """Nobody listened for so long."""
