@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from penstock import Batch, ConfigError, InputError, Request, request_hash
+from penstock import Batch, Client, ConfigError, InputError, Request, request_hash
 from penstock.client.embedding import MAX_INPUTS, MAX_TOKENS, parts_of
 from penstock.client.options import read_options
 from penstock.client.request import row_of
@@ -76,6 +76,8 @@ def test_an_unknown_option_names_the_nearest_one():
         {"deadline": "-1s"},
         {"hedge": "soon"},
         {"hedge": "2s", "deadline": 2},
+        {"hedge": True},
+        {"timeouts": 3},
         {"timeouts": {"conect": 1}},
         {"timeouts": {"first_token": 2, "total": 1}},
         {"cache": "sqlite"},
@@ -84,6 +86,65 @@ def test_an_unknown_option_names_the_nearest_one():
 def test_an_option_that_cant_be_meant_is_a_config_error(options):
     with pytest.raises(ConfigError):
         read_options("chat", options)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("temperature", "hot", 'temperature: expected a number, got "hot"'),
+        ("temperature", True, "temperature: expected a number, got True"),
+        ("max_tokens", 1.5, "max_tokens: expected a whole number, got 1.5"),
+        ("n", "2", 'n: expected a whole number, got "2"'),
+        ("stop", 3, "stop: expected text, or a list of it, got 3"),
+        ("stop", ["a", 3], "stop: expected text, or a list of it"),
+        ("tools", "search", "tools: expected a list"),
+        ("parallel_tool_calls", 1, "parallel_tool_calls: expected True or False, got 1"),
+        ("logprobs", "yes", "logprobs: expected True, False or a whole number"),
+        ("extra", "x", "extra: expected a table of names and values"),
+        ("system", 3, "system: expected text, got 3"),
+        ("model", 3, 'model: expected text such as "openai/gpt-4o-mini", or a list of it, got 3'),
+        ("model", ["sim/fast", None], "model: expected text such as"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_before_anything_is_sent(option, value, message):
+    with pytest.raises(ConfigError) as caught:
+        read_options("chat", {option: value})
+    assert str(caught.value).startswith(message)
+
+
+def test_what_a_provider_alone_can_judge_is_left_to_it():
+    sent = body("hi", temperature=7, max_tokens=0, stop=("a", "b"), logprobs=True, n=1, seed=-1, response_format={})
+    assert sent["temperature"] == 7
+
+
+@pytest.mark.parametrize("name", ["on_break", "stream_inside", "max_attempts", "fallback_on", "hedge_budget", "limits"])
+def test_a_clients_setting_is_no_option_of_a_request_and_is_never_sent(name):
+    with pytest.raises(TypeError, match=f"^{name}: a setting of the client or of a route, not of one request"):
+        read_options("chat", {name: None})
+
+
+@pytest.mark.parametrize(
+    ("prompts", "concurrency", "error", "message"),
+    [
+        ("a prompt", None, InputError, "expected a list of prompts, got str; generate takes a single one"),
+        ({"role": "user"}, None, InputError, "expected a list of prompts, got dict"),
+        (3, None, InputError, "expected a list of prompts, got int"),
+        (["hi"], 0, ConfigError, "concurrency: expected a whole number above 0, got 0"),
+        (["hi"], "many", ConfigError, "concurrency: expected a whole number above 0, got 'many'"),
+    ],
+)
+def test_what_is_no_list_of_prompts_is_refused_when_it_is_given(prompts, concurrency, error, message):
+    with Client("sim/fast") as client:
+        for ask in (client.map, client.run):
+            with pytest.raises(error, match=message):
+                ask(prompts, concurrency=concurrency)
+
+
+def test_a_call_with_a_deadline_of_its_own_may_hedge_behind_the_clients():
+    with Client("sim/fast", "sim/typical") as client:
+        assert client.generate("hi", hedge="150s", deadline=300).text
+        with pytest.raises(ConfigError, match="hedge: a delay of 150 s isn't shorter than the default deadline, 120 s"):
+            client.generate("hi", hedge="150s")
 
 
 def test_a_requests_own_hedge_wins_over_the_calls_and_is_no_part_of_the_body():

@@ -87,6 +87,12 @@ def test_without_any_file_everything_is_default(tmp_path, home):
     assert (config.source, dict(config.providers), dict(config.routes)) == (None, {}, {})
 
 
+@pytest.mark.parametrize("source", [3, [], True, b"penstock.toml"])
+def test_what_is_neither_a_path_nor_a_table_is_refused(source):
+    with pytest.raises(ConfigError, match="config: expected a path, a table or what load_config read, got"):
+        load_config(source)
+
+
 def test_a_named_file_that_is_missing_is_an_error(tmp_path, home):
     with pytest.raises(ConfigError, match=r"cannot read the configuration .*nowhere\.toml"):
         load_config(environ={**home, "PENSTOCK_CONFIG": str(tmp_path / "nowhere.toml")})

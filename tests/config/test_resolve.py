@@ -20,7 +20,7 @@ def names(config, models):
     [
         (PLAIN, "openai/gpt-4o-mini", ["openai/gpt-4o-mini"]),
         (PLAIN, "together/meta-llama/Llama-3.3-70B", ["together/meta-llama/Llama-3.3-70B"]),
-        (PLAIN, ["sim/fast", "openai/a", "sim/fast"], ["sim/fast", "openai/a"]),
+        (PLAIN, ["sim/fast", "openai/a"], ["sim/fast", "openai/a"]),
         (PLAIN, "gpt-4o-mini", ["openai/gpt-4o-mini"]),
         (MINE, "meta-llama/Llama-3", ["mine/meta-llama/Llama-3"]),
         (MINE, "gpt-4o-mini", ["mine/gpt-4o-mini"]),
@@ -57,6 +57,12 @@ def test_a_route_brings_its_settings_and_targets_bring_none():
         (PLAIN, "together", '"together" names no model: write "together/MODEL"'),
         (PLAIN, "openai", 'names no model: write "openai/MODEL"'),
         (PLAIN, "", "a model is text"),
+        (PLAIN, 3, "a model is text, or a list of it, not 3"),
+        (PLAIN, {"a": 1}, "a model is text, or a list of it"),
+        (PLAIN, [["sim/a"]], r"a model is text such as .*, not \['sim/a'\]"),
+        (PLAIN, ["sim/a", 3], "a model is text such as .*, not 3"),
+        (PLAIN, ["sim/fast", "openai/a", "sim/fast"], '^"sim/fast" is named twice'),
+        (PLAIN, ["openai/gpt-4o", "gpt-4o"], '"openai/gpt-4o" and "gpt-4o" are the same target, openai/gpt-4o'),
         (ROUTED, ["fast", "openai/a"], '"fast" is a route: name it alone'),
         (
             parse_config({"default_provider": "opnai"}),

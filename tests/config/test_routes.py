@@ -54,6 +54,12 @@ def test_stream_inside_is_a_word_or_a_switch(written, word):
         ({"timeouts": {"between_tokens": 20, "total": 10}}, "timeouts.between_tokens: 20 s is longer than"),
         ({"timeouts": {"connect": 20, "total": 10}}, "timeouts.connect: 20 s is longer than timeouts.total, 10 s"),
         ({"deadline": 3, "timeouts": {"connect": 5}}, "timeouts.connect: 5 s is longer than deadline, 3 s"),
+        ({"deadline": 5, "timeouts": {"first_token": 10}}, "timeouts.first_token: 10 s is longer than deadline, 5 s"),
+        ({"deadline": 5, "timeouts": {"between_tokens": 10}}, "timeouts.between_tokens: 10 s is longer than deadline"),
+        ({"max_attempts": 1, "hedge": "auto"}, "hedge: a hedge is a second attempt, and max_attempts is 1"),
+        ({"max_attempts": 1, "fallback_on": ["bad_request"]}, "fallback_on: .* and max_attempts is 1"),
+        ({"stream_inside": "off", "timeouts": {"between_tokens": 5}}, "stream_inside: .* with timeouts.between_tokens"),
+        ({"targets": ["sim/fast"], "fallback_on": ["bad_request"]}, "fallback_on: a fallback needs a second target"),
         ({"deadline": 0}, "deadline: expected a duration .* above 0, got 0"),
         ({"deadline": "-1s"}, 'deadline: expected a duration .* above 0, got "-1s"'),
         ({"targets": ["sim/fast", "sim/fast"]}, 'targets: "sim/fast" is named twice'),
@@ -72,8 +78,10 @@ def test_what_cannot_be_meant_is_refused_by_name(settings, message):
     [
         {"hedge": "2s", "deadline": "30s", "timeouts": {"total": "120s"}},
         {"hedge": "auto", "hedge_budget": 0},
-        {"stream_inside": "off", "min_tokens_per_s": 0, "timeouts": {"between_tokens": 5}},
-        {"timeouts": {"connect": 5, "first_token": 10, "between_tokens": 10, "total": 10}, "deadline": 5},
+        {"stream_inside": "off", "min_tokens_per_s": 0, "timeouts": {"connect": 5}},
+        {"timeouts": {"connect": 5, "first_token": 5, "between_tokens": 5, "total": 10}, "deadline": 5},
+        {"max_attempts": 1, "hedge": "off"},
+        {"targets": ["sim/fast"], "fallback_on": []},
     ],
 )
 def test_what_only_looks_odd_is_taken(settings):

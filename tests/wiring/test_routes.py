@@ -58,6 +58,45 @@ def test_a_hedge_is_the_calls_then_the_clients_then_the_routes(manner, said, hed
     assert settings({"hedge": "auto"}, manner, said).hedge == hedge
 
 
+def test_what_a_client_says_of_a_route_holds_over_the_routes_own():
+    route = {"hedge": "auto", "hedge_budget": 0.04, "min_tokens_per_s": 3, "fallback_on": ["bad_request"]}
+    said = Overrides(hedge_budget=0.1, min_tokens_per_s=1.0, fallback_on=("context_too_long",), max_attempts=4)
+    told = settings(route, said=said)
+    assert (told.hedge_budget, told.min_tokens_per_s, told.max_attempts) == (0.1, 1.0, 4)
+    assert told.fallback_on == {"context_too_long"}
+    assert settings(route, said=Overrides(fallback_on=())).fallback_on == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("route", "said", "patience", "message"),
+    [
+        ({"hedge": "700s"}, Overrides(), "interactive", "the default deadline, 120 s: it never starts"),
+        ({"hedge": "700s"}, Overrides(), "batch", "the default timeouts.total, 600 s: it never starts"),
+        ({"max_attempts": 1}, Overrides(hedge="auto"), "interactive", "hedge: .* max_attempts is 1"),
+        ({"max_attempts": 1}, Overrides(fallback_on=("bad_request",)), "interactive", "fallback_on: .* max_attempts"),
+    ],
+)
+def test_a_hedge_or_fallback_that_can_never_be_is_refused_whoever_bounds_it(route, said, patience, message):
+    raw = {"routes": {"r": {"targets": TWO, **route}}}
+    made = build(parse_config(raw, environ={}), overrides=said, patience=patience)
+    with pytest.raises(ConfigError, match=message):
+        made.check("r")
+
+
+@pytest.mark.parametrize(
+    ("route", "said"),
+    [
+        ({"hedge": "8s"}, Overrides(deadline_s=5)),
+        ({"hedge": "auto"}, Overrides(max_attempts=1)),
+        ({"hedge": "700s", "deadline": "1h", "timeouts": {"total": "20m"}}, Overrides()),
+        ({}, Overrides(hedge_budget=0.1)),
+    ],
+)
+def test_what_is_said_over_a_route_may_cut_its_hedge_off(route, said):
+    raw = {"routes": {"r": {"targets": TWO, **route}}}
+    assert build(parse_config(raw, environ={}), overrides=said).check("r").route.name == "r"
+
+
 def test_with_one_target_there_is_no_hedge():
     assert settings(targets=["sim/fast"], said=Overrides(hedge="auto")).hedge == "off"
 

@@ -22,6 +22,7 @@ from penstock.client.options import (
     client_engine,
     read_options,
 )
+from penstock.client.parameters import check_many
 from penstock.client.request import Prompt, Row, row_of
 from penstock.client.stream import AsyncStream, StreamCallbacks
 from penstock.errors import PenstockError
@@ -123,6 +124,7 @@ class AsyncClient:
         `error`. The deadline of an item counts from its first send; waits at a limit don't count. What the iterator
         of the prompts raises is raised here, after the answers to what came before.
         """
+        check_many(prompts, concurrency)
         asking = read_options("chat", options)
         return self._map(prompts, asking, ordered=ordered, concurrency=concurrency)
 
@@ -145,6 +147,7 @@ class AsyncClient:
         """
         from penstock.client.collect import run_all
 
+        check_many(prompts, concurrency)
         asking = read_options("chat", options)
         self._engine.widen(concurrency or 0)
         given = [prompt async for prompt in prompts] if isinstance(prompts, AsyncIterable) else list(prompts)
@@ -201,8 +204,13 @@ class AsyncClient:
 
     def _handler(self, row: Row) -> Handler:
         models = self._models if row.models is None else row.models
-        is_plain = row.timeouts is None and row.hedge is None
-        return self._engine.handler(models, manner=None if is_plain else Manner(timeouts=row.timeouts, hedge=row.hedge))
+        if row.timeouts is None and row.hedge is None:
+            return self._engine.handler(models)
+        # A fixed delay is held against the call's own deadline.
+        deadline_s = row.deadline_s if isinstance(row.hedge, float) else None
+        return self._engine.handler(
+            models, manner=Manner(timeouts=row.timeouts, hedge=row.hedge, deadline_s=deadline_s)
+        )
 
     async def _ask(self, row: Row) -> Answer:
         handler = self._handler(row)

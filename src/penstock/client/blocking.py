@@ -16,6 +16,7 @@ from penstock.answer import Answer, Chunk
 from penstock.client.asynchronous import AsyncClient
 from penstock.client.mapping import window_for
 from penstock.client.options import ChatOptions, ClientOptions, CompletionOptions, EmbeddingOptions
+from penstock.client.parameters import check_many
 from penstock.client.request import Prompt
 from penstock.client.stream import Stream
 from penstock.errors import PenstockError
@@ -100,6 +101,7 @@ class Client:
         failed answer has its `error`. The deadline of an item counts from its first send; waits at a limit don't
         count. What the iterator of the prompts raises is raised here.
         """
+        check_many(prompts, concurrency)
         most = concurrency or self._client.concurrency or _CONCURRENCY
         feed = _Feed()
         answers = self._client.map(feed, ordered=ordered, concurrency=most, **options)
@@ -122,6 +124,7 @@ class Client:
         `retry_failed`. Raises `InputError` for a prompt that is none before anything is sent, `JournalError`, and
         `OSError` when the journal can't be written.
         """
+        check_many(prompts, concurrency)
         work = self._client.run(
             list(prompts),
             progress=progress,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
@@ -10,21 +9,25 @@ from typing import Any, TypedDict
 import msgspec
 
 from penstock.call import Kind
+from penstock.client.parameters import check_parameter
 from penstock.config import (
     Config,
     Hedge,
     RouteTimeouts,
     Said,
+    StreamInside,
     contradiction,
     load_config,
     read_duration,
+    read_fallback_on,
     read_hedge,
     read_limits,
     read_on_break,
     read_stream_inside,
     read_timeouts,
 )
-from penstock.config.values import Where
+from penstock.config.suggest import did_you_mean, nearest
+from penstock.config.values import Where, read_fraction, read_positive_int, read_rate, read_str
 from penstock.errors import ConfigError
 from penstock.wiring import Engine, Models, Overrides, build
 
@@ -39,8 +42,8 @@ __all__ = [
 ]
 
 Seconds = float | str
-Timeouts = float | str | Mapping[str, float | str]
-"""A bound for the whole attempt, or a table of `connect`, `first_token`, `between_tokens`, `total`."""
+Timeouts = Mapping[str, float | str]
+"""A table of `connect`, `first_token`, `between_tokens`, `total`."""
 
 
 class CallOptions(TypedDict, total=False):
@@ -49,7 +52,7 @@ class CallOptions(TypedDict, total=False):
     model: Models
     """A target, targets in order of preference, or a route; in place of the client's."""
     deadline: Seconds | None
-    hedge: Seconds | bool | None
+    hedge: Seconds | None
     """In place of the client's or the route's: "off", "auto" or a delay."""
     timeouts: Timeouts | None
     cache: Any
@@ -128,10 +131,18 @@ class ClientOptions(TypedDict, total=False):
     base_url: str | None
     """Every request goes there, whatever its provider."""
     deadline: Seconds | None
-    hedge: Seconds | bool | None
+    hedge: Seconds | None
     """A second attempt at the next target while the first still runs: "off", "auto" or a delay such as "2s"."""
+    hedge_budget: float | None
+    """Hedges for each first attempt, where `hedge` is "auto", the client's or a call's own."""
     timeouts: Timeouts | None
-    stream_inside: str | bool | None
+    min_tokens_per_s: float | None
+    """An attempt that streams more slowly, over ten seconds, fails."""
+    max_attempts: int | None
+    """How many requests one prompt may cost; waits at a limit don't count."""
+    fallback_on: Sequence[str] | None
+    """Kinds of errors that end a call unless named here: "bad_request", "content_filtered", "context_too_long"."""
+    stream_inside: str | None
     """Ask for a stream although the caller wants one piece, so that a silence is seen early: "auto", "on" or "off"."""
     on_break: str | None
     """When a stream breaks after its reader has some of it: "recover", or "error"."""
@@ -177,9 +188,11 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
 def read_options(kind: Kind, options: Mapping[str, Any]) -> Asking:
     """The options, checked. Raises `TypeError` that names the nearest known one, `ConfigError` for a bad value."""
     known = _KNOWN[kind]
-    for name in options:
+    for name, value in options.items():
         if name not in known:
             raise TypeError(_unknown(name, known))
+        if value is not None:
+            check_parameter(name, value)
     params = {name: value for name, value in options.items() if value is not None and name not in _ENVELOPE}
     params.update(options.get("extra") or {})
     _refuse_cache(options.get("cache"))
@@ -199,7 +212,9 @@ def read_options(kind: Kind, options: Mapping[str, Any]) -> Asking:
 def _unknown(name: str, known: frozenset[str]) -> str:
     if name == "schema":
         return "schema: not supported yet by this version of penstock; a response_format is sent as it stands"
-    near = difflib.get_close_matches(name, known, n=1)
+    if name in ClientOptions.__annotations__:
+        return f"{name}: a setting of the client or of a route, not of one request: Client(..., {name}=...)"
+    near = nearest(name, known, most=1)
     hint = f'; did you mean "{near[0]}"?' if near else "."
     return f'unknown option "{name}"{hint} What only a provider knows goes in extra={{"{name}": ...}}'
 
@@ -211,16 +226,29 @@ def _read_tags(tags: object) -> dict[str, str]:
 
 
 def _read_timeouts(timeouts: object, where: Where) -> RouteTimeouts:
-    if isinstance(timeouts, Mapping):
-        return read_timeouts(timeouts, where)
-    return RouteTimeouts(total=read_duration(timeouts, where))
+    if not isinstance(timeouts, Mapping):
+        raise where.expected('a table such as {"first_token": 8, "total": "1m"}', timeouts)
+    return read_timeouts(timeouts, where)
+
+
+def _read_hedge(hedge: object, where: Where) -> Hedge:
+    """Unlike in a file, where a switch is a usual thing to write, True would be a number of seconds here."""
+    if isinstance(hedge, bool):
+        raise where.expected('"off", "auto" or a delay such as "2s"', hedge)
+    return read_hedge(hedge, where)
+
+
+def _read_stream_inside(word: object, where: Where) -> StreamInside:
+    if isinstance(word, bool):
+        raise where.expected('"auto", "on" or "off"', word)
+    return read_stream_inside(word, where)
 
 
 def _read_policy(options: Mapping[str, Any]) -> dict[str, Any]:
     """`deadline_s`, `hedge` and `timeouts`, None where nothing was said."""
     forms: tuple[tuple[str, str, Callable[[Any, Where], Any]], ...] = (
         ("deadline", "deadline_s", read_duration),
-        ("hedge", "hedge", read_hedge),
+        ("hedge", "hedge", _read_hedge),
         ("timeouts", "timeouts", _read_timeouts),
     )
     return {field: _read(options, name, form) for name, field, form in forms}
@@ -236,35 +264,39 @@ def _refuse_cache(cache: object) -> None:
         raise ConfigError("cache: a response cache is not supported yet by this version of penstock; take it out")
 
 
-def client_engine(targets: tuple[str, ...], options: ClientOptions) -> tuple[Models, Engine, int | None]:
+def client_engine(targets: tuple[object, ...], options: ClientOptions) -> tuple[Models, Engine, int | None]:
     """What a client asks, the engine that answers, and the most requests at once, None where nothing was said.
 
     Raises `ConfigError` for what can't be meant, `TypeError` for an unknown option.
     """
     for name in options:
         if name not in ClientOptions.__annotations__:
-            near = difflib.get_close_matches(name, ClientOptions.__annotations__, n=1)
-            raise TypeError(f'unknown option "{name}"' + (f'; did you mean "{near[0]}"?' if near else ""))
+            raise TypeError(_unknown_of_client(name))
+    named = tuple(map(_named, targets))
     if options.get("budget") is not None:
         raise ConfigError("budget: a budget is not supported yet by this version of penstock; take it out")
     _refuse_cache(options.get("cache"))
-    route = options.get("route")
-    if targets and route is not None:
+    route = _read(options, "route", read_str)
+    if named and route is not None:
         raise ConfigError("targets and a route exclude each other: a route brings its own targets")
     said = read_limits(options.get("limits") or {}, Where("limits"))
     engine = build(
         load_config(options.get("config")),
         overrides=Overrides(
-            base_url=options.get("base_url"),
+            base_url=_read(options, "base_url", read_str),
             rpm=said.rpm,
             tpm=said.tpm,
             concurrency=said.concurrency,
             **_read_policy(options),
-            stream_inside=_read(options, "stream_inside", read_stream_inside),
+            hedge_budget=_read(options, "hedge_budget", read_fraction),
+            min_tokens_per_s=_read(options, "min_tokens_per_s", read_rate),
+            max_attempts=_read(options, "max_attempts", read_positive_int),
+            fallback_on=_read(options, "fallback_on", read_fallback_on),
+            stream_inside=_read(options, "stream_inside", _read_stream_inside),
             on_break=_read(options, "on_break", read_on_break),
         ),
     )
-    models: Models = _route_of(engine, route) if route is not None else targets or None
+    models: Models = _route_of(engine, route) if route is not None else named or None
     if models is not None or "default" in engine.config.routes:
         engine.check(models)
     return models, engine, said.concurrency
@@ -272,7 +304,19 @@ def client_engine(targets: tuple[str, ...], options: ClientOptions) -> tuple[Mod
 
 def _route_of(engine: Engine, route: str) -> str:
     if route not in engine.config.routes:
-        near = difflib.get_close_matches(route, engine.config.routes, n=1)
-        hint = f'; did you mean "{near[0]}"?' if near else ""
-        raise ConfigError(f'{engine.config.source or "no configuration"}: no route "{route}"{hint}')
+        place = engine.config.source or "no configuration"
+        raise ConfigError(f'{place}: no route "{route}"{did_you_mean(route, engine.config.routes)}')
     return route
+
+
+def _named(target: object) -> str:
+    if isinstance(target, str):
+        return target
+    form = 'each target is text of its own, Client("openai/gpt-4o-mini", "together/...")'
+    raise ConfigError(f"{form}, got {target!r:.80}")
+
+
+def _unknown_of_client(name: str) -> str:
+    if name in ChatOptions.__annotations__:
+        return f"{name}: said with each request, not with the client: client.generate(prompt, {name}=...)"
+    return f'unknown option "{name}"{did_you_mean(name, ClientOptions.__annotations__)}'

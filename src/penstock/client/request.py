@@ -51,12 +51,15 @@ class Request:
         place = _PLACES[kind]
         if place not in body:
             raise InputError(f'expected "{place}" in the body')
+        model = body.get("model")
+        if model is not None and not isinstance(model, str):
+            raise InputError(f"the body's model: expected text, got {_named(model)}")
         apart = (place, "model", "stream", "stream_options")
         request = cls.__new__(cls)
         request.kind = kind
         request.prompt = _checked(kind, body[place])
         params = {key: value for key, value in body.items() if key not in apart}
-        request.asking = Asking(model=body.get("model"), params=params)
+        request.asking = Asking(model=model, params=params)
         return request
 
     def __repr__(self) -> str:

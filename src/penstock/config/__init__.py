@@ -7,7 +7,15 @@ provider's keys up. Nothing here opens a connection or keeps a key in a value's 
 from penstock.config.keys import FoundKeys, KeyRef, find_keys, first_set, key_variable
 from penstock.config.load import ConfigWarning, find_config_file, load_config, parse_config, read_limits
 from penstock.config.resolve import Selection, TargetName, resolve
-from penstock.config.routes import Said, contradiction, read_hedge, read_on_break, read_stream_inside, read_timeouts
+from penstock.config.routes import (
+    Said,
+    contradiction,
+    read_fallback_on,
+    read_hedge,
+    read_on_break,
+    read_stream_inside,
+    read_timeouts,
+)
 from penstock.config.schema import (
     Config,
     Hedge,
@@ -43,6 +51,7 @@ __all__ = [
     "load_config",
     "parse_config",
     "read_duration",
+    "read_fallback_on",
     "read_hedge",
     "read_limits",
     "read_on_break",

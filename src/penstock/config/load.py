@@ -60,6 +60,8 @@ def load_config(
     keys = read_dotenv(here / ".env") if for_command else {}
     if isinstance(source, Mapping):
         return parse_config(source, source="config", environ=variables, dotenv=keys)
+    if source is not None and not isinstance(source, str | os.PathLike):
+        raise ConfigError(f"config: expected a path, a table or what load_config read, got {source!r:.80}")
     path = Path(source) if source is not None else find_config_file(variables, directory=here)
     if path is None:
         return Config(environ=variables, dotenv=keys)

@@ -43,31 +43,46 @@ def resolve(config: Config, models: str | Sequence[str] | None, known: Collectio
         if route := config.routes.get("default"):
             return _of_route(config, route, known)
         raise ConfigError('no model: name one such as "openai/gpt-4o-mini", or set targets under [routes.default]')
-    names = [models] if isinstance(models, str) else list(models)
+    names = [models] if isinstance(models, str) else models
+    if not isinstance(names, list | tuple):
+        raise ConfigError(f"a model is text, or a list of it, not {models!r}")
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            raise ConfigError(f'a model is text such as "openai/gpt-4o-mini", not {name!r}')
     if len(names) == 1 and (route := config.routes.get(names[0])):
         return _of_route(config, route, known)
     for name in names:
         if name in config.routes:
             raise ConfigError(f'"{name}" is a route: name it alone, or list targets only')
-    return Selection(tuple(dict.fromkeys(_target(config, name, known) for name in names)))
+    return Selection(_different(config, names, known))
+
+
+def _different(config: Config, names: Sequence[str], known: Collection[str]) -> tuple[TargetName, ...]:
+    """The target of each name. Raises `ConfigError` when two are the same one."""
+    named: dict[TargetName, str] = {}
+    for name in names:
+        target = _target(config, name, known)
+        if target in named:
+            raise ConfigError(_same(named[target], name, target))
+        named[target] = name
+    return tuple(named)
+
+
+def _same(one: str, other: str, target: TargetName) -> str:
+    if one == other:
+        return f'"{one}" is named twice; each target is tried again as often as that makes sense'
+    return f'"{one}" and "{other}" are the same target, {target}'
 
 
 def _of_route(config: Config, route: RouteConfig, known: Collection[str]) -> Selection:
     place = f"{config.source}: [routes.{route.name}] targets"
-    named: dict[TargetName, str] = {}
-    for name in route.targets:
-        try:
-            target = _target(config, name, known)
-        except ConfigError as error:
-            raise ConfigError(f"{place}: {error}") from None
-        if (other := named.setdefault(target, name)) != name:
-            raise ConfigError(f'{place}: "{other}" and "{name}" are the same target, {target}')
-    return Selection(tuple(named), route)
+    try:
+        return Selection(_different(config, route.targets, known), route)
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error}") from None
 
 
 def _target(config: Config, name: str, known: Collection[str]) -> TargetName:
-    if not isinstance(name, str) or not name.strip():
-        raise ConfigError(f'a model is text such as "openai/gpt-4o-mini", not {name!r}')
     provider, slash, model = name.partition("/")
     if slash and model and (provider in known or provider in config.providers):
         return TargetName(provider, model)

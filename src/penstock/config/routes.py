@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import chain
 
 import msgspec
@@ -19,11 +19,12 @@ from penstock.config.values import (
     read_strs,
     read_table,
 )
-from penstock.errors import VERDICTS, ConfigError
+from penstock.errors import VERDICTS, ConfigError, ErrorKind
 
 __all__ = [
     "Said",
     "contradiction",
+    "read_fallback_on",
     "read_hedge",
     "read_on_break",
     "read_route",
@@ -62,7 +63,8 @@ def read_timeouts(value: object, where: Where) -> RouteTimeouts:
     return RouteTimeouts(**read_table(value, _TIMEOUTS, where))
 
 
-def _read_fallback_on(value: object, where: Where) -> tuple[str, ...]:
+def read_fallback_on(value: object, where: Where) -> tuple[str, ...]:
+    """The classes of errors that lead to the next target although they stop at the first one unless told."""
     stopping = [kind for kind, verdict in VERDICTS.items() if verdict.other_target == "when_told"]
     return tuple(read_one_of(stopping)(name, where) for name in read_strs(value, where)) if value != [] else ()
 
@@ -84,7 +86,7 @@ _ROUTE: dict[str, Reader] = {
     "timeouts": read_timeouts,
     "min_tokens_per_s": read_rate,
     "max_attempts": read_positive_int,
-    "fallback_on": _read_fallback_on,
+    "fallback_on": read_fallback_on,
     "stream_inside": read_stream_inside,
     "on_break": read_on_break,
 }
@@ -104,6 +106,8 @@ def read_route(name: str, table: object, where: Where) -> RouteConfig:
         hedge_budget=route.hedge_budget,
         timeouts=route.timeouts,
         min_tokens_per_s=route.min_tokens_per_s,
+        max_attempts=route.max_attempts,
+        fallback_on=route.fallback_on,
         stream_inside=route.stream_inside,
         targets=len(route.targets),
     )
@@ -121,6 +125,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     hedge_budget: float | None = None
     timeouts: RouteTimeouts = RouteTimeouts()
     min_tokens_per_s: float | None = None
+    max_attempts: int | None = None
+    fallback_on: Collection[ErrorKind] | None = None
     stream_inside: StreamInside | None = None
     targets: int | None = None
     """How many there are; None when that isn't known yet."""
@@ -135,9 +141,9 @@ def _durations(said: Said) -> Iterator[tuple[str, str]]:
     """What can never be reached: a bound behind another that always comes first."""
     times = said.timeouts
     total, deadline = ("timeouts.total", times.total), ("deadline", said.deadline_s)
-    for phase in ("connect", "first_token", "between_tokens"):
-        yield from _behind(f"timeouts.{phase}", getattr(times, phase), *total)
-    yield from _behind("timeouts.connect", times.connect, *deadline)
+    for bound in (total, deadline):
+        for phase in ("connect", "first_token", "between_tokens"):
+            yield from _behind(f"timeouts.{phase}", getattr(times, phase), *bound)
 
 
 def _behind(setting: str, seconds: float | None, other: str, bound_s: float | None) -> Iterator[tuple[str, str]]:
@@ -154,6 +160,8 @@ def _hedge(said: Said) -> Iterator[tuple[str, str]]:
         return
     if said.targets is not None and said.targets < 2:
         yield "hedge", "a hedge needs a second target, and there is one; add a target, or take hedge out"
+    if said.max_attempts == 1:
+        yield "hedge", "a hedge is a second attempt, and max_attempts is 1; take one of them out"
     if isinstance(hedge, float):
         for other, bound_s in (("deadline", said.deadline_s), ("timeouts.total", said.timeouts.total)):
             if bound_s is not None and hedge >= bound_s:
@@ -165,6 +173,7 @@ def _stream_inside(said: Said) -> Iterator[tuple[str, str]]:
         return
     seen_in_streams = (
         ("timeouts.first_token", said.timeouts.first_token),
+        ("timeouts.between_tokens", said.timeouts.between_tokens),
         ("min_tokens_per_s", said.min_tokens_per_s),
     )
     for other, value in seen_in_streams:
@@ -172,4 +181,18 @@ def _stream_inside(said: Said) -> Iterator[tuple[str, str]]:
             yield "stream_inside", f'"off" can\'t be together with {other}: only in a stream is it seen; use "auto"'
 
 
-_RULES: tuple[Callable[[Said], Iterator[tuple[str, str]]], ...] = (_durations, _hedge, _stream_inside)
+def _fallback(said: Said) -> Iterator[tuple[str, str]]:
+    if not said.fallback_on:
+        return
+    if said.targets is not None and said.targets < 2:
+        yield "fallback_on", "a fallback needs a second target, and there is one; add a target, or take fallback_on out"
+    if said.max_attempts == 1:
+        yield "fallback_on", "a fallback is a second attempt, and max_attempts is 1; take one of them out"
+
+
+_RULES: tuple[Callable[[Said], Iterator[tuple[str, str]]], ...] = (
+    _durations,
+    _hedge,
+    _stream_inside,
+    _fallback,
+)

@@ -26,7 +26,7 @@ from penstock.wiring.estimate import Asked, estimate
 from penstock.wiring.providers import ProviderPlan, known_providers, plan_provider
 from penstock.wiring.reports import EngineStats, engine_stats
 from penstock.wiring.rotation import Rotation, rotate
-from penstock.wiring.routes import check_hedge, check_overrides, phases, race_settings, timeouts_of
+from penstock.wiring.routes import check_overrides, check_policy, phases, race_settings, timeouts_of
 from penstock.wiring.running import (
     Keys,
     address_of,
@@ -112,11 +112,11 @@ class Engine:
     def check(self, models: Models) -> Selection:
         """The targets that `models` means.
 
-        Raises `ConfigError` for an unknown one, a missing address or key, and for an engine's hedge that no second
-        target can bring.
+        Raises `ConfigError` for an unknown one, a missing address or key, and for an engine's hedge or fallback that
+        can never come to be.
         """
         selection = self._usable(models)
-        check_hedge(selection, self._manner, self._overrides)
+        check_policy(selection, self._manner, self._overrides)
         return selection
 
     def _usable(self, models: Models) -> Selection:
@@ -204,7 +204,7 @@ class Engine:
                 self._handlers.clear()
             selection = self._usable(asked)
             if manner is not None and manner.hedge is not None:
-                check_hedge(selection, manner, self._overrides)
+                check_policy(selection, manner, self._overrides)
             handler = self._handlers[asked, manner] = self._race(selection, manner or self._manner)
         return handler
 
@@ -246,7 +246,7 @@ class Engine:
 
     def tree(self, models: Models = None) -> str:
         """The engine for these models, drawn: what a call goes through, from the caller to the provider."""
-        selection = self._usable(models)
+        selection = self.check(models)
         settings = race_settings(selection, self._manner, self._overrides)
         timeouts = timeouts_of(selection, self._manner, self._overrides)
         branches = [(str(target), self.plan(target.provider)) for target in selection.targets]

@@ -12,7 +12,7 @@ from penstock.http import Timeouts
 from penstock.race import RaceSettings
 from penstock.wiring.settings import Manner, Overrides
 
-__all__ = ["check_hedge", "check_overrides", "phases", "race_settings", "timeouts_of"]
+__all__ = ["check_overrides", "check_policy", "phases", "race_settings", "timeouts_of"]
 
 _FIRST_TOKEN_OF_REASONING_S = 300.0
 _PHASES = tuple(phase.name for phase in fields(RouteTimeouts))
@@ -26,18 +26,43 @@ def check_overrides(said: Overrides) -> None:
         Said(
             deadline_s=said.deadline_s,
             hedge=said.hedge,
+            # Alone it may be meant for a route's hedge, or for one call's.
+            hedge_budget=None if said.hedge is None else said.hedge_budget,
             timeouts=said.timeouts or RouteTimeouts(),
+            min_tokens_per_s=said.min_tokens_per_s,
+            max_attempts=said.max_attempts,
+            fallback_on=said.fallback_on,
             stream_inside=said.stream_inside,
         )
     )
 
 
-def check_hedge(selection: Selection, manner: Manner, said: Overrides) -> None:
-    """Raises `ConfigError` for a hedge that was asked for over the route and has no second target, or never starts."""
+def check_policy(selection: Selection, manner: Manner, said: Overrides) -> None:
+    """Holds a hedge and a fallback against all that bounds them, the defaults too.
+
+    Raises `ConfigError` for one that was asked for over the route and has no second target or attempt; and for a hedge
+    that never starts. A route's own may be cut off by what is said over the route: that was asked for.
+    """
+    route, count = selection.route, len(selection.targets)
+    most = _first("max_attempts", selection, manner, said)
+    if said.fallback_on and manner.hedge is None:  # else it is a single call that asks, for its hedge alone
+        _refuse(Said(fallback_on=said.fallback_on, targets=count, max_attempts=most))
     hedge = said.hedge if manner.hedge is None else manner.hedge
+    deadline_s = _first("deadline_s", selection, manner, said)
+    total_s = timeouts_of(selection, manner, said).total
     if hedge is not None:
-        deadline_s = _first("deadline_s", selection, manner, said) or manner.else_deadline_s
-        _refuse(Said(hedge=hedge, deadline_s=deadline_s, targets=len(selection.targets)))
+        _refuse(Said(hedge=hedge, targets=count, max_attempts=most))
+    elif route is not None and (deadline_s, total_s) == (route.deadline_s, route.timeouts.total):
+        hedge = route.hedge
+    if isinstance(hedge, float):
+        _refuse_endless(hedge, deadline_s, "deadline", manner.else_deadline_s)
+        _refuse_endless(hedge, total_s, "timeouts.total", Timeouts().total)
+
+
+def _refuse_endless(hedge_s: float, bound_s: float | None, name: str, default_s: float | None) -> None:
+    bound_s, name = (default_s, f"the default {name}") if bound_s is None else (bound_s, name)
+    if bound_s is not None and hedge_s >= bound_s:
+        raise ConfigError(f"hedge: a delay of {hedge_s:g} s isn't shorter than {name}, {bound_s:g} s: it never starts")
 
 
 def _refuse(said: Said) -> None:
@@ -53,7 +78,6 @@ def _first(setting: str, selection: Selection, manner: Manner, said: Overrides) 
 
 def race_settings(selection: Selection, manner: Manner, said: Overrides) -> RaceSettings:
     """How a race over these targets goes. A hedge needs a second one: without it there is none."""
-    route = selection.route
     deadline_s = _first("deadline_s", selection, manner, said) or manner.else_deadline_s
     is_batch = manner.patience == "batch"
     timeouts = timeouts_of(selection, manner, said)
@@ -61,8 +85,8 @@ def race_settings(selection: Selection, manner: Manner, said: Overrides) -> Race
     thinks = any(is_reasoning(target.model) for target in selection.targets)
     told = {
         "hedge": hedge,
-        "hedge_budget": route.hedge_budget if route else None,
-        "min_tokens_per_s": route.min_tokens_per_s if route else None,
+        "hedge_budget": _first("hedge_budget", selection, manner, said),
+        "min_tokens_per_s": _first("min_tokens_per_s", selection, manner, said),
         "stream_inside": _first("stream_inside", selection, manner, said) or "auto",
         "on_break": _first("on_break", selection, manner, said),
         "first_token_s": timeouts.first_token,
@@ -74,7 +98,7 @@ def race_settings(selection: Selection, manner: Manner, said: Overrides) -> Race
         deadline_after_s=None if is_batch else deadline_s,
         deadline_after_send_s=deadline_s if is_batch else None,
         max_attempts=_first("max_attempts", selection, manner, said),
-        fallback_on=frozenset(route.fallback_on if route else ()),
+        fallback_on=frozenset(_first("fallback_on", selection, manner, said) or ()),
         **{name: value for name, value in told.items() if value is not None},
     )
 

@@ -9,6 +9,7 @@ import msgspec
 
 from penstock.clock import Clock
 from penstock.config import Hedge, OnBreak, RouteTimeouts, StreamInside
+from penstock.errors import ErrorKind
 from penstock.http import Transport
 
 __all__ = ["Manner", "Models", "Overrides", "Transports"]
@@ -33,6 +34,9 @@ class Overrides(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int | None = None
     timeouts: RouteTimeouts | None = None
     hedge: Hedge | None = None
+    hedge_budget: float | None = None
+    min_tokens_per_s: float | None = None
+    fallback_on: tuple[ErrorKind, ...] | None = None
     stream_inside: StreamInside | None = None
     on_break: OnBreak | None = None
 
