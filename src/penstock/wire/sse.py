@@ -15,6 +15,16 @@ __all__ = ["MAX_EVENT_BYTES", "SSEDecoder", "ServerEvent"]
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
+_MAX_NAMES = 256
+_named: dict[bytes, str] = {}
+"""From a line such as `event: ping` to its name, for those met so far: a provider has few."""
+
+
+def _name_in(line: bytes) -> str:
+    name = (line[7:] if line[6:7] == b" " else line[6:]).decode("utf-8", "replace")
+    if len(_named) < _MAX_NAMES and len(line) < 100:
+        _named[line] = name
+    return name
 
 
 class ServerEvent(msgspec.Struct, frozen=True, gc=False):
@@ -51,7 +61,7 @@ class SSEDecoder:
         self._tail: list[bytes] = []
         self._tail_bytes = 0
         self._data: list[bytes] = []
-        self._event = b""
+        self._event = ""
         self._bare: list[bytes] = []
         self._size = 0
         self._begun = False
@@ -74,11 +84,10 @@ class SSEDecoder:
             self._skip_lf = False
             if data[0] == 10:
                 data = data[1:]
-        if b"\r" in data:
-            # A CR ends a line at once; an LF that follows it, perhaps in the next piece, belongs to it.
-            self._skip_lf = data[-1] == 13
-            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        # Most of what reading costs is here: one pass over the lines, and whole bytes looked for, which is quickest.
         lines = data.split(b"\n")
+        if 13 in data:
+            lines = self._without_cr(data, lines)
         rest = lines.pop()
         events: list[ServerEvent] = []
         if lines:
@@ -87,13 +96,65 @@ class SSEDecoder:
                 lines[0] = b"".join(self._tail)
                 self._tail.clear()
                 self._tail_bytes = 0
-            self._take(lines, events)
+            if self._data or self._bare or len(data) + len(lines[0]) > self._max:
+                self._take(lines, events)
+            else:
+                self._take_short(lines, events)
         if rest:
             self._tail.append(rest)
             self._tail_bytes += len(rest)
             if self._tail_bytes > self._max:
                 raise self._too_long()
         return events
+
+    def _without_cr(self, data: bytes, lines: list[bytes]) -> list[bytes]:
+        """The lines of `data`, which has CRs; the last one is unfinished."""
+        ended: list[bytes] = []
+        for line in lines:
+            if line == b"\r":
+                ended.append(b"")
+            elif line and line[-1] == 13:
+                ended.append(line[:-1])
+            else:
+                ended.append(line)
+                break
+            if 13 in ended[-1]:
+                break
+        if len(ended) == len(lines) and 13 not in ended[-1] and data[-1] != 13:
+            return ended
+        # A CR ends a line at once; an LF that follows it, perhaps in the next piece, belongs to it.
+        self._skip_lf = data[-1] == 13
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+
+    def _take_short(self, lines: list[bytes], events: list[ServerEvent]) -> None:
+        """`_take` where no data waits: nearly every event is one line of data, perhaps with its name before it."""
+        held: bytes | None = None
+        name = self._event
+        for line in lines:
+            if not line:
+                if held is not None:
+                    events.append(ServerEvent(held, name))
+                    held = None
+                elif self._data or self._bare:
+                    self._event = name
+                    self._dispatch(events)
+                name = ""
+            elif held is None and line[:6] == b"data: " and not self._data and not self._bare:
+                held = line[6:]
+            elif line in _named:
+                name = _named[line]
+            else:
+                self._event = name
+                if held is not None:
+                    self._data.append(held)
+                    self._grow(len(held) + 6)
+                    held = None
+                self._take([line], events)
+                name = self._event
+        self._event = name
+        if held is not None:
+            self._data.append(held)
+            self._grow(len(held) + 6)
 
     def end(self) -> list[ServerEvent]:
         """What the stream still held when it ended: at most one event, and `unterminated` says so."""
@@ -126,15 +187,15 @@ class SSEDecoder:
                 if self._bare:
                     self._dispatch(events)
                 pending.append(line[6:] if line[5:6] == b" " else line[5:])
-                self._grow(line)
+                self._grow(len(line))
             elif line.startswith(b"event:"):
-                self._event = line[7:] if line[6:7] == b" " else line[6:]
+                self._event = _name_in(line)
             else:
                 self._field(line, events)
 
-    def _grow(self, line: bytes) -> None:
+    def _grow(self, line_bytes: int) -> None:
         # One more for each line, or a million empty ones would be free.
-        self._size += len(line) + 1
+        self._size += line_bytes + 1
         if self._size > self._max:
             raise self._too_long()
 
@@ -147,10 +208,10 @@ class SSEDecoder:
         if colon:
             value = value.removeprefix(b" ")
         if name == b"event":
-            self._event = b""
+            self._event = ""
         elif name == b"data":
             self._data.append(b"")
-            self._grow(line)
+            self._grow(len(line))
         elif name == b"error" and value[:1] == b"{":
             self._dispatch(events)
             events.append(ServerEvent(value, "error"))
@@ -163,19 +224,19 @@ class SSEDecoder:
             self.first_stray = line[:200]
         if self._bare:
             self._bare.append(line)
-            self._grow(line)
+            self._grow(len(line))
         elif line[:1] in (b"{", b"["):
             self._bare.append(line)
-            self._grow(line)
+            self._grow(len(line))
             if line.rstrip()[-1:] == b"}" and line[:1] == b"{":
                 self._dispatch(events)
 
     def _dispatch(self, events: list[ServerEvent]) -> None:
         if self._data:
             data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
-            events.append(ServerEvent(data, self._event.decode("utf-8", "replace") if self._event else ""))
+            events.append(ServerEvent(data, self._event))
             self._data.clear()
-        self._event = b""
+        self._event = ""
         self._size = 0
         if self._bare:
             events.append(ServerEvent(b"\n".join(self._bare), "", framed=False))
