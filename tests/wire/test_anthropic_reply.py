@@ -116,6 +116,7 @@ def test_a_search_is_no_call_of_ours_and_its_sources_are_annotations():
         ("max_tokens", "length", "truncated"),
         ("model_context_window_exceeded", "length", "truncated"),
         ("pause_turn", "length", "truncated"),
+        ("compaction", "length", "truncated"),
         ("refusal", "content_filter", "filtered"),
         ("something_new", "unknown", "success"),
         (None, "unknown", "success"),

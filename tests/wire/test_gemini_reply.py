@@ -87,8 +87,9 @@ def test_log_probabilities_have_openais_form():
 ENDINGS = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
+    "CONTINUATION": "length",
     **dict.fromkeys(("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE"), "content_filter"),
-    **dict.fromkeys(("IMAGE_SAFETY", "MODEL_ARMOR"), "content_filter"),
+    **dict.fromkeys(("IMAGE_SAFETY", "MODEL_ARMOR", "ESCALATION", "PUP_LIMITED_DISABLED"), "content_filter"),
     "OTHER": "unknown",
     "SOMETHING_NEW": "unknown",
 }

@@ -75,7 +75,8 @@ def owed_space(call: Call) -> str:
 
 def arguments_of(block: Block) -> str:
     """A tool call's arguments, in the provider's own spelling."""
-    return bytes(block.input).decode("utf-8", "replace") or "{}"
+    raw = bytes(block.input).decode("utf-8", "replace")
+    return raw if raw and raw != "null" else "{}"
 
 
 class _Heard:

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from penstock.wire.bending import bent
+
 __all__ = [
     "Block",
     "Delta",
@@ -14,6 +16,7 @@ __all__ = [
     "StreamEvent",
     "ThoughtCount",
     "UsageShape",
+    "bend_event",
     "decode_event",
     "decode_reply",
 ]
@@ -92,5 +95,35 @@ class StreamEvent(msgspec.Struct):
     error: Any = None
 
 
-decode_reply = msgspec.json.Decoder(Reply).decode
 decode_event = msgspec.json.Decoder(StreamEvent).decode
+_reply = msgspec.json.Decoder(Reply).decode
+_READ = frozenset(("text", "thinking", "redacted_thinking", "tool_use"))
+
+
+def decode_reply(body: bytes) -> Reply:
+    """A message. Raises `ValueError` for what is none."""
+    try:
+        return _reply(body)
+    except (msgspec.MsgspecError, RecursionError):
+        return bent(body, Reply, _without_unread)
+
+
+def bend_event(data: bytes) -> StreamEvent:
+    """An event that `decode_event` refused. Raises `ValueError` for what is none."""
+    return bent(data, StreamEvent, _without_unread)
+
+
+def _without_unread(whole: Any) -> Any:
+    """A message or event whose blocks of other types, which nobody reads, are nothing but their type."""
+    if isinstance(whole, dict):
+        content, block = whole.get("content"), whole.get("content_block")
+        if isinstance(content, list):
+            whole["content"] = [_unless_unread(one) for one in content]
+        if block is not None:
+            whole["content_block"] = _unless_unread(block)
+    return whole
+
+
+def _unless_unread(block: Any) -> Any:
+    kind = block.get("type") if isinstance(block, dict) else None
+    return {"type": kind} if isinstance(kind, str) and kind not in _READ else block

@@ -23,7 +23,7 @@ from penstock.errors import CallError
 from penstock.wire.anthropic.errors import in_band
 from penstock.wire.anthropic.forms import Form
 from penstock.wire.anthropic.reply import arguments_of, owed_space
-from penstock.wire.anthropic.shapes import Block, Delta, StreamEvent, UsageShape, decode_event
+from penstock.wire.anthropic.shapes import Block, Delta, StreamEvent, UsageShape, bend_event, decode_event
 from penstock.wire.anthropic.source import FrameSource, Piece, SSESource
 from penstock.wire.anthropic.words import (
     ANSWER_TOOL,
@@ -127,8 +127,11 @@ class StreamDecoder(StreamState):
         try:
             event = decode_event(piece)
         except (ValueError, RecursionError):
-            self._unreadable(piece)
-            return
+            try:
+                event = bend_event(piece)
+            except ValueError:
+                self._unreadable(piece)
+                return
         if event.type == "content_block_delta" and (delta := event.delta) is not None:
             # Nearly every event of a stream is one of these.
             if delta.type == "text_delta":

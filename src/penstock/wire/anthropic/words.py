@@ -30,6 +30,7 @@ FINISH: Final[dict[str, Finish]] = {
     "model_context_window_exceeded": "length",
     # The answer goes on when it is sent back: until then it is cut short.
     "pause_turn": "length",
+    "compaction": "length",
     "refusal": "content_filter",
 }
 """Every `stop_reason`; anything else is `unknown`."""

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from penstock.wire.bending import bent
+
 __all__ = ["BlockShape", "ReplyShape", "ToolUseShape", "decode_reply"]
 
 
@@ -49,4 +51,12 @@ class ReplyShape(msgspec.Struct, rename="camel"):
     additional_model_response_fields: Any = None
 
 
-decode_reply = msgspec.json.Decoder(ReplyShape).decode
+_reply = msgspec.json.Decoder(ReplyShape).decode
+
+
+def decode_reply(body: bytes) -> ReplyShape:
+    """An answer. Raises `ValueError` for what is none."""
+    try:
+        return _reply(body)
+    except (msgspec.MsgspecError, RecursionError):
+        return bent(body, ReplyShape)

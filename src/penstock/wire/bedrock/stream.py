@@ -31,6 +31,7 @@ from penstock.wire.bedrock.words import (
     source_of,
     usage_of,
 )
+from penstock.wire.bending import mended
 from penstock.wire.eventstream import EventStreamDecoder, Frame
 from penstock.wire.streaming import StreamState, loose
 
@@ -122,7 +123,7 @@ class StreamDecoder(StreamState):
         take = _TAKE.get(frame.event_type)
         if take is None:
             return
-        said = loose(frame.payload)
+        said = loose(frame.payload) or mended(frame.payload)
         if isinstance(said, dict):
             take(self, said, events)
         else:

@@ -6,10 +6,11 @@ that came.
 
 from __future__ import annotations
 
-import json
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
+
+from penstock.wire.bending import bent
 
 __all__ = [
     "Blob",
@@ -110,8 +111,6 @@ class Embeddings(msgspec.Struct, rename="camel"):
     error: Any = None
 
 
-_Shape = TypeVar("_Shape", Reply, Embeddings)
-_MISTAKES = (b"\\ud", b"\\uD", b"NaN", b"Infinity")
 _reply = msgspec.json.Decoder(Reply).decode
 _embeddings = msgspec.json.Decoder(Embeddings).decode
 
@@ -123,7 +122,7 @@ def decode_reply(data: bytes) -> Reply:
     try:
         return _reply(data)
     except (msgspec.MsgspecError, RecursionError):
-        return _bent(data, Reply)
+        return bent(data, Reply)
 
 
 def decode_embeddings(data: bytes) -> Embeddings:
@@ -133,25 +132,7 @@ def decode_embeddings(data: bytes) -> Embeddings:
     try:
         return _embeddings(data)
     except (msgspec.MsgspecError, RecursionError):
-        return _bent(data, Embeddings)
-
-
-def _bent(data: bytes, shape: type[_Shape]) -> _Shape:
-    """With numbers that came as text, half a surrogate pair as U+FFFD, NaN as null."""
-    try:
-        if any(mistake in data for mistake in _MISTAKES):
-            data = msgspec.json.encode(_mended(json.loads(data, parse_constant=lambda _: None)))
-        return msgspec.json.decode(data, type=shape, strict=False)
-    except RecursionError as error:
-        raise ValueError("JSON nested too deeply") from error
-
-
-def _mended(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, dict):
-        return {_mended(key): _mended(item) for key, item in value.items()}
-    return [_mended(item) for item in value] if isinstance(value, list) else value
+        return bent(data, Embeddings)
 
 
 def arguments_of(call: FunctionCall) -> str:

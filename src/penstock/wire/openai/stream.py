@@ -39,7 +39,7 @@ _PARTS = ("audio", "images", "annotations", "reasoning_details")
 class _Choice:
     """What one of the answers has said so far."""
 
-    __slots__ = ("finish", "finish_raw", "keys", "said", "tools")
+    __slots__ = ("finish", "finish_raw", "keys", "nameless", "said", "tools")
 
     def __init__(self) -> None:
         self.said = False
@@ -49,6 +49,8 @@ class _Choice:
         """The id of each tool call, in order of appearance."""
         self.keys: dict[int, int] = {}
         """From the provider's index to ours, which counts from 0."""
+        self.nameless: set[int] = set()
+        """Calls whose name hasn't come yet."""
 
     def place(self, fragment: ToolFragment) -> tuple[int, bool]:
         """Our index of a fragment's tool call, and whether it is new.
@@ -246,11 +248,18 @@ class StreamDecoder(StreamState):
         at, is_new = choice.place(fragment)
         function = fragment.function
         arguments = (function.arguments or "") if function is not None else ""
+        name = (function.name or "") if function is not None else ""
         if is_new:
-            name = (function.name or "") if function is not None else ""
             self._say(choice, ToolDelta(at, choice.tools[at], name, arguments, index, fragment.extra_content), events)
-        elif arguments or fragment.extra_content:
-            self._say(choice, ToolDelta(at, "", "", arguments, index, fragment.extra_content), events)
+            if not name:
+                choice.nameless.add(at)
+            return
+        if name and at in choice.nameless:
+            choice.nameless.discard(at)
+        else:
+            name = ""
+        if name or arguments or fragment.extra_content:
+            self._say(choice, ToolDelta(at, "", name, arguments, index, fragment.extra_content), events)
 
     def _say(self, choice: _Choice, event: TextDelta | RefusalDelta | ToolDelta, events: list[Event]) -> None:
         choice.said = self._said = True

@@ -1,0 +1,88 @@
+"""Answers with what no shape expects: what can be read of them is read, on every wire that reads by shapes."""
+
+import json
+
+import pytest
+from tests.wire.anthropic_given import codec as claude
+from tests.wire.anthropic_given import sse
+
+from penstock.call import Call
+from penstock.catalog import vendor
+from penstock.fold import fold
+from penstock.http import WireReply
+from penstock.testing.exam_codec import read_stream
+from penstock.wire.bedrock import BedrockCodec
+from penstock.wire.eventstream import event_frame
+from penstock.wire.gemini import GeminiCodec
+from penstock.wire.openai import OpenAICodec
+
+CALL = Call(id="1", model="m", body={"messages": []})
+NEW = {"type": "quite_new", "text": {"a": 1}, "name": 5, "citations": {"enabled": True}}
+TEXT = {"type": "text", "text": "4"}
+CODECS = {
+    "anthropic": claude(),
+    "bedrock": BedrockCodec(vendor("bedrock"), "https://bedrock.test"),
+    "gemini": GeminiCodec(vendor("gemini")),
+    "openai": OpenAICodec(vendor("openai")),
+}
+
+
+def message(*content, usage=None):
+    return {"type": "message", "content": list(content), "stop_reason": "end_turn", "usage": usage, "model": "m"}
+
+
+def whole(wire, said):
+    body = said if isinstance(said, bytes) else json.dumps(said).encode()
+    return CODECS[wire].decode_reply(CALL, WireReply(200, {}, body))
+
+
+def streamed(wire, data):
+    events, error, malformed = read_stream(CODECS[wire], CALL, [data])
+    assert (error, malformed) == (None, 0)
+    return fold(events)
+
+
+def test_a_block_of_a_type_to_come_may_hold_anything():
+    assert whole("anthropic", message(NEW, TEXT)).text == "4"
+    begun = {"type": "message_start", "message": message()}
+    blocks = [{"type": "content_block_start", "index": at, "content_block": b} for at, b in enumerate((NEW, TEXT))]
+    end = [{"type": "message_delta", "delta": {"stop_reason": "end_turn"}}, {"type": "message_stop"}]
+    assert streamed("anthropic", sse(begun, *blocks, *end)).text == "4"
+
+
+def test_arguments_that_are_null_are_none():
+    called = {"type": "tool_use", "id": "t", "name": "f", "input": None}
+    answer = whole("anthropic", message(called))
+    assert answer.message["tool_calls"][0]["function"]["arguments"] == "{}"
+
+
+def test_counts_may_be_text():
+    usage = {"input_tokens": "3", "output_tokens": 2.0}
+    assert whole("anthropic", message(TEXT, usage=usage)).usage.total_tokens == 5
+
+
+@pytest.mark.parametrize(
+    ("wire", "body"),
+    [
+        ("anthropic", b'{"type":"message","content":[{"type":"text","text":"so \\ud83d"}],"x":NaN}'),
+        ("bedrock", b'{"output":{"message":{"content":[{"text":"so \\ud83d"}]}},"x":NaN}'),
+        ("gemini", b'{"candidates":[{"content":{"parts":[{"text":"so \\ud83d"}]},"avgLogprobs":NaN}]}'),
+        ("openai", b'{"choices":[{"message":{"role":"assistant","content":"so \\ud83d"},"logprobs":NaN}]}'),
+    ],
+)
+def test_half_a_surrogate_pair_and_nan_cost_no_answer(wire, body):
+    assert whole(wire, body).text == "so �"
+
+
+@pytest.mark.parametrize("wire", ["anthropic", "bedrock"])
+def test_half_a_surrogate_pair_costs_no_event(wire):
+    if wire == "bedrock":
+        said = b'{"contentBlockIndex":0,"delta":{"text":"so \\ud83d"}}'
+        stop = event_frame("messageStop", b'{"stopReason":"end_turn"}')
+        data = event_frame("contentBlockDelta", said) + stop + event_frame("metadata", b"{}")
+    else:
+        start = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+        said = b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"so \\ud83d"}}\n\n'
+        end = sse({"type": "message_delta", "delta": {"stop_reason": "end_turn"}}, {"type": "message_stop"})
+        data = sse({"type": "message_start", "message": message()}, start) + said + end
+    assert streamed(wire, data).text == "so �"
