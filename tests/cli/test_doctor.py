@@ -97,7 +97,7 @@ def test_the_tree_of_every_route_is_drawn_and_one_that_cant_be_is_told(tmp_path)
     (tmp_path / "penstock.toml").write_text(ROUTES)
     ended = penstock("doctor", "--tree", cwd=tmp_path, A=KEY, B="sk-test-another-one")
     default, plain, keyless = ended.out.split("\n\n")
-    assert ended.code == 1
+    assert ended.code == 2
     for part in (
         "race, interactive (route default): deadline 30 s, falls back on context_too_long, hedges auto, 0.04 for each",
         "a broken stream is recovered",
@@ -112,6 +112,23 @@ def test_the_tree_of_every_route_is_drawn_and_one_that_cant_be_is_told(tmp_path)
     assert keyless.startswith("FAIL keyless: ")
     assert "set OPENAI_API_KEY" in keyless
     assert KEY not in ended.out
+
+
+def test_the_tree_of_a_hedge_that_never_starts_is_none(tmp_path):
+    (tmp_path / "penstock.toml").write_text('[routes.r]\ntargets = ["sim/fast", "sim/typical"]\nhedge = "700s"\n')
+    ended = penstock("doctor", "--tree", cwd=tmp_path)
+    assert (ended.code, ended.err) == (2, "")
+    assert "FAIL r: hedge: a delay of 700 s isn't shorter than the default deadline, 120 s" in ended.out
+
+
+@pytest.mark.parametrize("verb", [("ask", "hi"), ("doctor",), ("doctor", "--tree")])
+def test_a_name_that_is_no_route_is_told_with_the_routes_that_there_are(tmp_path, verb):
+    (tmp_path / "penstock.toml").write_text('[routes.fast]\ntargets = ["sim/fast"]\n')
+    ended = penstock(*verb, "-m", "fats", cwd=tmp_path)
+    assert ended.code in (1, 2)
+    assert 'there is no route "fats" (routes: fast; did you mean "fast"?), so it is a model of openai' in (
+        ended.out + ended.err
+    )
 
 
 def test_a_tree_without_a_route_says_what_to_name(tmp_path):

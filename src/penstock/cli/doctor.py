@@ -10,6 +10,7 @@ import click
 __all__ = ["command"]
 
 _EXIT_NOT_WELL = 1
+_EXIT_USAGE = 2
 _DEADLINE_S = 30.0
 _TINY = {"messages": [{"role": "user", "content": "Say ok."}], "max_tokens": 16}
 
@@ -49,7 +50,7 @@ def command(
 
 
 def _draw(engine: Any, selections: list[str]) -> int:
-    """Every selection's engine; one that can't be is told instead."""
+    """Every selection's engine; one that can't be is told instead, and makes a usage error of it."""
     from penstock.errors import ConfigError
 
     if not selections:
@@ -62,7 +63,7 @@ def _draw(engine: Any, selections: list[str]) -> int:
             click.echo(engine.tree(name))
         except ConfigError as error:
             bad += _tell(name, str(error))
-    return _EXIT_NOT_WELL if bad else 0
+    return _EXIT_USAGE if bad else 0
 
 
 def _others(engine: Any, selections: list[str]) -> list[str]:

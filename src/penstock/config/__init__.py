@@ -6,7 +6,7 @@ provider's keys up. Nothing here opens a connection or keeps a key in a value's 
 
 from penstock.config.keys import FoundKeys, KeyRef, find_keys, first_set, key_variable
 from penstock.config.load import ConfigWarning, find_config_file, load_config, parse_config, read_limits
-from penstock.config.resolve import Selection, TargetName, resolve
+from penstock.config.resolve import Selection, TargetName, resolve, taken_for
 from penstock.config.routes import (
     Said,
     contradiction,
@@ -59,4 +59,5 @@ __all__ = [
     "read_stream_inside",
     "read_timeouts",
     "resolve",
+    "taken_for",
 ]

@@ -10,7 +10,7 @@ from penstock.config.schema import Config, RouteConfig
 from penstock.config.suggest import nearest
 from penstock.errors import ConfigError
 
-__all__ = ["Selection", "TargetName", "resolve"]
+__all__ = ["Selection", "TargetName", "resolve", "taken_for"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,17 @@ def resolve(config: Config, models: str | Sequence[str] | None, known: Collectio
         if name in config.routes:
             raise ConfigError(f'"{name}" is a route: name it alone, or list targets only')
     return Selection(_different(config, names, known))
+
+
+def taken_for(config: Config, models: str | Sequence[str] | None, target: TargetName) -> str:
+    """How a bare name became this target, for whoever may have meant a route; "" where nobody can have."""
+    names = [models] if isinstance(models, str) else models or ()
+    if not config.routes or target.model not in names:
+        return ""
+    routes = ", ".join(sorted(config.routes))
+    near = nearest(target.model, config.routes, most=1)
+    hint = f'; did you mean "{near[0]}"?' if near else ""
+    return f'there is no route "{target.model}" (routes: {routes}{hint}), so it is a model of {target.provider}: '
 
 
 def _different(config: Config, names: Sequence[str], known: Collection[str]) -> tuple[TargetName, ...]:

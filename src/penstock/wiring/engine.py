@@ -9,7 +9,7 @@ from typing import Literal
 
 from penstock.call import Completion, Kind
 from penstock.clock import Clock, LoopClock
-from penstock.config import Config, RouteTimeouts, Selection, TargetName, resolve
+from penstock.config import Config, RouteTimeouts, Selection, TargetName, resolve, taken_for
 from penstock.credentials import KeyPool
 from penstock.credentials.signing import Credential
 from penstock.endpoint import Endpoint
@@ -129,7 +129,7 @@ class Engine:
                 dialect_of(plan, target.model)
             except ConfigError as error:
                 if selection.route is None:
-                    raise
+                    raise ConfigError(f"{taken_for(self.config, models, target)}{error}") from None
                 place = f"{self.config.source}: [routes.{selection.route.name}] targets"
                 raise ConfigError(f"{place}: {target}: {error}") from None
         return selection
