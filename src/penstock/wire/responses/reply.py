@@ -1,0 +1,190 @@
+"""From a 200's body to a completion, or to the reason why it isn't one: a 200 is not yet a success."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from penstock.call import Choice, Completion, Message
+from penstock.catalog import Vendor
+from penstock.errors import CallError, ErrorKind
+from penstock.http import WireReply
+from penstock.wire.fault import fault_in, kept, read_fault, request_id_of
+from penstock.wire.refusals import in_band
+from penstock.wire.responses.words import finish_of, image_of, said_of, source_of, thought_texts, thoughts_of, usage_of
+
+__all__ = ["ENDED", "Heard", "completion_in", "said_by"]
+
+ENDED: Final = ("completed", "incomplete")
+"""The statuses of a response that is an answer."""
+
+_ASIDES: Final = (
+    "message",
+    "reasoning",
+    "web_search_call",
+    "file_search_call",
+    "code_interpreter_call",
+    "mcp_list_tools",
+)
+"""Items that answer nothing by being there; any other that is unknown here asks its reader for something."""
+_Object = dict[str, Any]
+
+
+def completion_in(reply: WireReply, vendor: Vendor) -> Completion:
+    """The response in a 2xx.
+
+    Raises `CallError`: `transport` for what is no JSON object or no response, `empty` for one that says nothing, the
+    error's own class when the body holds one or the response failed.
+    """
+    said = _response_in(reply)
+    heard = Heard()
+    heard.take(said.get("output"))
+    finish, word = finish_of(said, has_tool_calls=bool(heard.calls))
+    if not (heard.says_something or finish in ("length", "content_filter")):
+        raise _broken(reply, "the answer holds no text, no tool call and no refusal", "empty")
+    logprobs = {"content": heard.logprobs} if heard.logprobs else None
+    return Completion(
+        choices=(Choice(heard.message(), finish, word, logprobs=logprobs),),
+        usage=usage_of(said.get("usage"), reasoning_outside=vendor.reasoning_outside),
+        **said_by(said),
+        raw=reply.body,
+        request_id=reply.headers.get(vendor.request_id) or request_id_of(reply.headers),
+    )
+
+
+def said_by(response: _Object) -> dict[str, Any]:
+    """Who answers: a response's model, id and time."""
+    model, id_, created = response.get("model"), response.get("id"), response.get("created_at")
+    return {
+        "model": model if isinstance(model, str) else "",
+        "id": id_ if isinstance(id_, str) else "",
+        "created": int(created) if isinstance(created, int | float) and 0 <= created < 2**53 else 0,
+    }
+
+
+def _response_in(reply: WireReply) -> _Object:
+    body = reply.body.strip()
+    try:
+        said = msgspec.json.decode(body)
+    except (ValueError, RecursionError) as error:
+        if not body:
+            raise _broken(reply, "the body is empty") from error
+        if body[:1] == b"<":
+            raise _broken(reply, f"{read_fault(body).message} instead of JSON") from error
+        raise _broken(reply, f"the body is no JSON: {error}") from error
+    if not isinstance(said, dict):
+        raise _broken(reply, "the body is JSON, but no object")
+    status = said.get("status")
+    failed = said.get("error") or status in ("failed", "cancelled")
+    if failed or not isinstance(said.get("output"), list):
+        raise _no_answer(reply, said)
+    if status is not None and status not in ENDED:
+        raise _broken(reply, f"the answer is not there yet: {status}", "server_error")
+    return said
+
+
+class Heard:
+    """What the items of a response say together."""
+
+    __slots__ = ("_thoughts", "acts", "calls", "images", "logprobs", "reasoning", "refusal", "sources", "text")
+
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.refusal: list[str] = []
+        self.reasoning: list[str] = []
+        self.calls: list[_Object] = []
+        self.images: list[_Object] = []
+        self.logprobs: list[Any] = []
+        self.sources: list[_Object] = []
+        self.acts = False
+        """A tool that penstock knows nothing of was called."""
+        self._thoughts: list[_Object] = []
+
+    @property
+    def says_something(self) -> bool:
+        return bool(any(self.text) or self.calls or any(self.refusal) or self.images or self.acts)
+
+    def take(self, items: Any) -> None:
+        """The items of `output`, in order; what isn't one is passed over."""
+        spoke = thoughts = 0
+        for item in items if isinstance(items, list) else ():
+            if not isinstance(item, dict):
+                continue
+            kind = item.get("type")
+            if kind == "message":
+                spoke = max(spoke, 1 + len(self.calls))
+                self._hear(item)
+            elif kind == "reasoning":
+                self.reasoning += thought_texts(item)
+                self._thoughts += thoughts_of(item, thoughts, spoke)
+                thoughts += 1
+            elif call := call_of(item, len(self.calls)):
+                self.calls.append(call)
+                spoke += 1
+            elif image := image_of(item):
+                self.images.append(image)
+            elif kind not in _ASIDES:
+                self.acts = True
+
+    def _hear(self, item: _Object) -> None:
+        for part in said_of(item.get("content"), "output_text", "text", "refusal"):
+            refusal, text, logprobs = part.get("refusal"), part.get("text"), part.get("logprobs")
+            if isinstance(refusal, str):
+                self.refusal.append(refusal)
+            if isinstance(text, str):
+                self.text.append(text)
+            if isinstance(logprobs, list):
+                self.logprobs += logprobs
+            annotations = part.get("annotations")
+            self.sources += filter(None, map(source_of, annotations if isinstance(annotations, list) else ()))
+
+    def message(self) -> Message:
+        """All of it as an assistant message."""
+        text, refusal = "".join(self.text), "".join(self.refusal)
+        says_otherwise = self.calls or refusal or self.images
+        message: Message = {"role": "assistant", "content": text or (None if says_otherwise else "")}
+        parts: _Object = {
+            "reasoning_content": "\n\n".join(self.reasoning),
+            "refusal": refusal,
+            "tool_calls": self.calls,
+            "images": self.images,
+            "annotations": self.sources,
+            "reasoning_details": self._thoughts,
+        }
+        return message | {name: value for name, value in parts.items() if value}
+
+
+def call_of(item: _Object, number: int) -> _Object | None:
+    """A tool's call in the form of chats; one of free text has that text for its arguments. None for another item."""
+    arguments = item.get(_ARGUMENTS.get(item.get("type") or "", ""))
+    if item.get("type") not in _ARGUMENTS:
+        return None
+    id_, name = item.get("call_id"), item.get("name")
+    function = {
+        "name": name if isinstance(name, str) else "",
+        "arguments": arguments if isinstance(arguments, str) else _spelled(arguments),
+    }
+    return {"id": id_ if isinstance(id_, str) and id_ else f"call_{number}", "type": "function", "function": function}
+
+
+_ARGUMENTS: Final = {"function_call": "arguments", "custom_tool_call": "input"}
+
+
+def _spelled(arguments: Any) -> str:
+    return "" if arguments is None else msgspec.json.encode(arguments).decode()
+
+
+def _no_answer(reply: WireReply, said: _Object) -> CallError:
+    """Why an object is no response: an error that came under a 200, a response that failed, something else."""
+    if fault_in(said) is not None:
+        found = in_band(said, reply.body, reply.headers)
+        found.status = reply.status
+        return found
+    if said.get("status") in ("failed", "cancelled"):
+        return _broken(reply, f"generation ended with {said['status']!r}", "server_error")
+    return _broken(reply, "the body is JSON, but no response")
+
+
+def _broken(reply: WireReply, why: str, kind: ErrorKind = "transport") -> CallError:
+    return CallError(kind, why, status=reply.status, request_id=request_id_of(reply.headers), body=kept(reply.body))
