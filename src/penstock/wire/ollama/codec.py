@@ -1,0 +1,79 @@
+"""Ollama's own wire, both halves: a `penstock.wire.codec.Codec`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from penstock.call import Call, Completion, RateLimits
+from penstock.catalog import Vendor, prefills
+from penstock.errors import CallError
+from penstock.http import Headers, WireReply, WireRequest
+from penstock.wire.fault import request_id_of
+from penstock.wire.ollama import asked, errors, server
+from penstock.wire.ollama.encoder import StreamEncoder
+from penstock.wire.ollama.reply import completion_in, embeddings_in
+from penstock.wire.ollama.request import RequestEncoder
+from penstock.wire.ollama.stream import StreamDecoder
+
+__all__ = ["OllamaCodec"]
+
+
+class OllamaCodec:
+    """Chats by `/api/chat`, text completions by `/api/generate`, embeddings by `/api/embed`.
+
+    `base_url` is the server's, with or without the `/api`; `headers` go with every request. Requests are signed
+    elsewhere, with the key as a bearer where one is needed.
+    """
+
+    __slots__ = ("_request", "encode_request", "vendor")
+
+    def __init__(
+        self, vendor: Vendor, base_url: str | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.vendor = vendor
+        self._request = RequestEncoder(vendor, base_url or vendor.base_url or _NOWHERE, headers or {})
+        # Bound once: a forwarding call would cost as much as the work.
+        self.encode_request = self._request.encode
+
+    def prefills(self, model: str) -> bool:
+        """Whether a call with `prefill` may be sent to `model`."""
+        return prefills(self.vendor, model)
+
+    def decode_reply(self, call: Call, reply: WireReply) -> Completion:
+        """The answer in a 2xx. Raises `CallError` when it isn't one."""
+        return embeddings_in(call, reply) if call.kind == "embedding" else completion_in(call, reply)
+
+    def decoder(self, call: Call) -> StreamDecoder:  # noqa: ARG002 - chats and text completions are read alike
+        """A new stream's state."""
+        return StreamDecoder()
+
+    def classify(self, reply: WireReply) -> CallError:
+        """The error in a reply that is no success, `target` left empty."""
+        return errors.classify(reply)
+
+    def request_id(self, headers: Headers) -> str | None:
+        """What a server in front of Ollama calls a stream that began with these headers."""
+        return request_id_of(headers)
+
+    def rate_limits(self, headers: Headers) -> RateLimits | None:  # noqa: ARG002 - the protocol's word
+        """Ollama says nothing of limits."""
+        return None
+
+    def decode_request(self, request: WireRequest) -> Call:
+        """The call that a client of Ollama made. Raises `CallError` bad_request."""
+        return asked.decode_request(request)
+
+    def encode_reply(self, completion: Completion, call: Call | None = None) -> WireReply:  # noqa: ARG002
+        """A completion's first choice as Ollama sends it."""
+        return server.encode_reply(completion)
+
+    def encoder(self, call: Call, *, model: str, id: str) -> StreamEncoder:  # noqa: A002, ARG002
+        """A new stream's state, on the server's side."""
+        return StreamEncoder(call, model=model)
+
+    def encode_error(self, error: CallError) -> WireReply:
+        """An error in Ollama's shape, with the status that belongs to its class."""
+        return server.encode_error(error)
+
+
+_NOWHERE = "http://base-url-not-set.invalid"
