@@ -101,6 +101,12 @@ def test_the_catalog_is_imported_only_when_used():
         ("openrouter", "openai/gpt-4o", False),
         ("vllm", "meta-llama/Llama-3.3-70B-Instruct", True),
         ("sim", "fast", True),
+        ("gemini", "gemini-2.0-flash", True),
+        ("gemini", "gemini-2.5-flash-lite", True),
+        ("gemini", "gemini-2.5-pro", False),
+        ("gemini", "gemini-3.6-flash", False),
+        ("gemini", "gemini-flash-lite-latest", False),
+        ("vertex", "gemini-2.0-flash", False),
     ],
 )
 def test_who_continues_an_assistant_message_is_known_by_provider_and_model(provider, model, continues):

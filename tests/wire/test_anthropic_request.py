@@ -63,7 +63,7 @@ def test_what_would_change_the_meaning_is_refused_before_it_is_sent(body):
 
 @pytest.mark.parametrize("kind", ["completion", "embedding"])
 def test_this_wire_has_only_chats(kind):
-    with pytest.raises(CallError, match="only messages"):
+    with pytest.raises(CallError, match="Claude has no"):
         codec().encode_request(Call(id="1", model="m", body={"prompt": "?"}, kind=kind), "m", stream=False)
 
 

@@ -43,8 +43,10 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         wire="gemini",
         limits="none",
         embedding_inputs=(("", 100),),
-        # ai.google.dev: a contents list may end with the model's turn, which it then continues.
+        # Seen since July 2026: gemini-3.6-flash and gemini-3.5-flash-lite refuse contents that end with the model's turn,
+        # so the aliases that move (-latest) may. Older ones continue it, those that think only after thinking anew.
         prefill="plain",
+        prefill_models=r"gemini-2\.(?:0-|5-flash-lite)",
     ),
     Vendor(
         name="vertex",

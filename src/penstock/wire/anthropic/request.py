@@ -26,6 +26,10 @@ __all__ = ["BUDGETS", "PARAMETERS", "VERSION", "RequestEncoder"]
 VERSION: Final = "2023-06-01"
 _NOWHERE: Final = "https://api.anthropic.com"
 _LEAST_BUDGET: Final = 1024
+_NOT_HERE: Final = {
+    "completion": "Claude has no text completions; ask it as a chat, with `generate`",
+    "embedding": "Claude has no embeddings",
+}
 
 BUDGETS: Final[dict[str, int]] = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 32_768}
 """Tokens to think with for each `reasoning_effort`, where a model wants a number."""
@@ -62,7 +66,7 @@ class RequestEncoder:
     def encode(self, call: Call, model: str, *, stream: bool) -> WireRequest:
         """The request for `model`, unsigned. Raises `CallError` bad_request when the wire can't say it."""
         if call.kind != "chat":
-            raise refused(f"there is no {call.kind} endpoint, only messages")
+            raise refused(_NOT_HERE[call.kind])
         try:
             body = self._body(call, model, stream=stream)
         except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -87,7 +87,7 @@ class RequestEncoder:
     def encode(self, call: Call, model: str, *, stream: bool) -> WireRequest:
         """The request for `model`, unsigned. Raises `CallError` bad_request when the wire can't say it."""
         if call.kind == "completion":
-            raise refused("text completions don't exist here; ask by messages")
+            raise refused("Converse has no text completions; ask it as a chat, with `generate`")
         if call.kind == "embedding":
             operation, headers, body = "invoke", self._headers, embedding_body(call.body, model)
         else:

@@ -64,7 +64,7 @@ class RequestEncoder:
         elif call.kind == "embedding":
             method, body = embedding_request(call.body, model, vertex=self._platform == "vertex")
         else:
-            raise refuse("Gemini has no text completions; ask it as a chat")
+            raise refuse("Gemini has no text completions; ask it as a chat, with `generate`")
         try:
             data = self._encode(body)
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
