@@ -47,23 +47,17 @@ def test_a_budget_never_grants_more_than_it_was_filled_with(successes: list[bool
     assert granted <= 10 + 0.5 * sum(successes)
 
 
-def alarm_of(wheel: Wheel) -> Alarm:
-    """An alarm that interrupts the task that made it."""
-    alarm = Alarm(wheel, lambda: alarm.interrupt())
-    return alarm
-
-
 @given(st.lists(st.floats(0.001, 10), min_size=1, max_size=30))
 def test_alarms_ring_once_within_a_tick_and_never_early(times: list[float]) -> None:
     rang: list[tuple[float, float]] = []
 
     async def wait(wheel: Wheel, at_s: float) -> None:
-        alarm = alarm_of(wheel)
-        alarm.set(at_s)
+        alarm = Alarm(wheel)
+        alarm.ring_at(at_s)
         try:
             await asyncio.sleep(100)
         except asyncio.CancelledError:
-            assert alarm.clear()
+            assert alarm.hush()
             assert alarm.is_mine()
             rang.append((at_s, now()))
 
@@ -78,22 +72,22 @@ def test_alarms_ring_once_within_a_tick_and_never_early(times: list[float]) -> N
 
 def test_a_cleared_alarm_doesn_t_ring() -> None:
     async def main() -> None:
-        alarm = alarm_of(Wheel(LoopClock()))
-        alarm.set(1.0)
-        alarm.clear()
+        alarm = Alarm(Wheel(LoopClock()))
+        alarm.ring_at(1.0)
+        alarm.hush()
         await asyncio.sleep(5)
-        assert not alarm.clear()
+        assert not alarm.hush()
 
     run(main)
 
 
 def test_an_alarm_that_rang_in_vain_leaves_no_cancellation_behind() -> None:
     async def main() -> None:
-        alarm = alarm_of(Wheel(LoopClock()))
-        alarm.set(1.0)
+        alarm = Alarm(Wheel(LoopClock()))
+        alarm.ring_at(1.0)
         with contextlib.suppress(asyncio.CancelledError):  # as what was awaited might
             await asyncio.sleep(5)
-        alarm.clear()
+        alarm.hush()
         task = asyncio.current_task()
         assert task is not None
         assert task.cancelling() == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
@@ -77,25 +76,28 @@ class Wheel:
 class Alarm:
     """Rings for the task that made it, and can interrupt that task's await so that it can tell it from others' cancels.
 
-    `on_ring` is called on the loop, never in the task. After `interrupt`, the await raises `CancelledError`; call
-    `clear` synchronously after each await; when it was True, `is_mine` says whether to swallow the error.
+    After `interrupt`, the await raises `CancelledError`; call `hush` synchronously after each await; when it was True,
+    `is_mine` says whether to swallow the error.
     """
 
-    __slots__ = ("_base", "_on_ring", "_slot", "_task", "_wheel", "has_interrupted")
+    __slots__ = ("_base", "_has_interrupted", "_slot", "_task", "_wheel")
 
-    def __init__(self, wheel: Wheel, on_ring: Callable[[], None]) -> None:
+    def __init__(self, wheel: Wheel) -> None:
         task = asyncio.current_task()
         assert task is not None, "a race runs in a task"
         self._wheel = wheel
         self._task = task
-        self._on_ring = on_ring
         # Cancellations from before the race are not ours to take back.
         self._base = task.cancelling()
         self._slot: int | None = None
-        self.has_interrupted = False
+        self._has_interrupted = False
 
-    def set(self, at_s: float) -> None:
-        """Ring at `at_s` and at no other instant; inf for never."""
+    def on_ring(self) -> None:
+        """What a ring does. Called on the loop, never in the task."""
+        self.interrupt()
+
+    def ring_at(self, at_s: float) -> None:
+        """Ring then and at no other instant; inf for never."""
         if self._slot is not None:
             self._wheel.clear(self, self._slot)
             self._slot = None
@@ -103,36 +105,29 @@ class Alarm:
             self._slot = self._wheel.set(self, at_s)
 
     def ring(self) -> None:
-        # A wheel that rings several at once may meet one that another's ring has cleared or moved.
+        """The wheel's."""
+        # A wheel that rings several at once may meet one that another's ring has hushed or moved.
         if self._slot is not None:
             self._slot = None
-            self._on_ring()
+            self.on_ring()
 
     def interrupt(self) -> None:
-        """Cancel what the task awaits. At most once between two `clear`."""
-        if not self.has_interrupted:
-            self.has_interrupted = True
+        """Cancel what the task awaits. At most once between two `hush`."""
+        if not self._has_interrupted:
+            self._has_interrupted = True
             self._task.cancel()
 
-    def clear(self) -> bool:
+    def hush(self) -> bool:
         """No ring from here on, and an interruption is taken back. True when there was one."""
         if self._slot is not None:
             self._wheel.clear(self, self._slot)
             self._slot = None
-        if not self.has_interrupted:
+        if not self._has_interrupted:
             return False
-        self.has_interrupted = False
+        self._has_interrupted = False
         self._task.uncancel()
         return True
 
-    def close(self) -> None:
-        """Never used again: it lets go of whom it rings, so that both are freed at once and not by the collector."""
-        self._on_ring = _nobody
-
     def is_mine(self) -> bool:
-        """After a `clear` that was True, of the `CancelledError` that came: nobody else asked for it."""
+        """After a `hush` that was True, of the `CancelledError` that came: nobody else asked for it."""
         return self._task.cancelling() <= self._base
-
-
-def _nobody() -> None:
-    """Whom an alarm rings that was closed."""

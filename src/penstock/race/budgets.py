@@ -25,8 +25,10 @@ class RetryBudget:
 
     def deposit(self) -> None:
         """A request was answered."""
-        level = self.level + self.per_success
-        self.level = level if level < self.cap else self.cap
+        level = self.level
+        if level < self.cap:
+            level += self.per_success
+            self.level = level if level < self.cap else self.cap
 
     def withdraw(self) -> bool:
         """True when one more attempt may start, and it is paid for."""
@@ -51,8 +53,14 @@ class SilenceBudget:
 
     def deposit(self, waiting: int) -> None:
         """A request was answered while `waiting` calls wait for theirs."""
-        cap = max(self.least_cap, self.per_waiting * waiting, self.level)
-        self.level = min(self.level + self.per_success, cap)
+        cap = self.per_waiting * waiting
+        if cap < self.least_cap:
+            cap = self.least_cap
+        level = self.level
+        # Once full, it stays as full as it was while fewer wait.
+        if level < cap:
+            level += self.per_success
+            self.level = level if level < cap else cap
 
     def withdraw(self) -> bool:
         """True when one more attempt may start, and it is paid for."""

@@ -16,7 +16,6 @@ from penstock.errors import CallError
 from penstock.handler import OpenStream
 from penstock.race.alarm import Alarm
 from penstock.race.inside import send
-from penstock.race.latency import size_class
 from penstock.race.moves import Cancel, Finish, GiveUp, Start, WaitUntil
 from penstock.race.plan import Plan
 from penstock.race.sides import Sides
@@ -31,12 +30,11 @@ __all__ = ["Contest"]
 _NO_ROOM_S = 0.25  # a limit let nobody in although it had said so: look again then
 
 
-class Contest:
+class Contest(Alarm):
     """One call over its targets, from its first attempt to its end."""
 
     __slots__ = (
         "_admitting",
-        "_alarm",
         "_asked",
         "_call",
         "_crash",
@@ -53,17 +51,17 @@ class Contest:
     )
 
     def __init__(self, racing: Racing, call: Call, began_s: float, *, plan: Plan | None = None) -> None:
+        super().__init__(racing.wheel)
         self._racing = racing
         self._call = call
         self.began_s = began_s
         self._plan = plan
         self._asked, self._streams = racing.asked(call)
-        self._alarm = Alarm(racing.wheel, self._ring)
         self._first: Try | None = None
         self._inline: Try | None = None
         self._admitting = False
-        self._sides = Sides(self._side_over)
-        self._detached: set[Try] = set()
+        self._sides: Sides | None = None
+        self._detached: tuple[Try, ...] = ()
         self._won: tuple[Try, Reply] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._crash: BaseException | None = None
@@ -74,7 +72,7 @@ class Contest:
         Raises `Unanswered`.
         """
         first = Attempt(id=self._call.id + "-1", target=self._racing.targets[0].name)
-        run = self._first = self._run(first, 0, self.began_s)
+        run = self._first = self._racing.begun(self._call, first, 0, self.began_s, streams=self._streams)
         await self._await(run, permit, look_s)
         if self._won is not None and self._won[0] is run and self._plan is None:
             return self._finish(run, self._won[1], (run.attempt,), 1)
@@ -86,9 +84,9 @@ class Contest:
         return self._finish(run, reply, tuple(self._the_plan().attempts), self._the_plan().requests_sent)
 
     def close(self) -> None:
-        """It is over: without its circles it needs no collector."""
-        self._alarm.close()
-        self._sides.close()
+        """It is over: without its circle it needs no collector."""
+        if self._sides is not None:
+            self._sides.close()
 
     async def win(self) -> tuple[Try, Reply]:
         """Make the plan's moves until one ends the call: the attempt that answered and its reply as it came.
@@ -128,9 +126,7 @@ class Contest:
         now_s = self._racing.now()
         if plan.first_send_s is None:
             self._racing.count_first()
-        self._racing.books.chosen(move)
-        run = self._run(self._attempt(move, now_s), place, now_s)
-        plan.started(run.attempt, place, now_s, run=run)
+        run = self._begun(move, now_s)
         await self._await(run, permit, plan.within(now_s + self._racing.first_look_s))
 
     async def _admit(self, plan: Plan, place: int) -> Permit | None:
@@ -143,24 +139,24 @@ class Contest:
         racing.books.tell.waiting(call, target.name, math.inf)
         racing.books.stats.waiting += 1
         self._admitting = True
-        self._alarm.set(math.inf if plan.admission_deadline_s is None else plan.admission_deadline_s)
+        self.ring_at(math.inf if plan.admission_deadline_s is None else plan.admission_deadline_s)
         try:
             # A limit that hands a permit over as the alarm rings gives it to the next in line itself.
             return await target.admit(call)  # type: ignore[no-any-return]
         except asyncio.CancelledError:
-            if self._alarm.clear() and self._alarm.is_mine():
+            if self.hush() and self.is_mine():
                 return None
             raise
         finally:
             self._admitting = False
-            self._alarm.clear()
+            self.hush()
             racing.books.stats.waiting -= 1
             plan.waited(racing.now() - began_s)
 
     async def _await(self, run: Try, permit: Permit, look_s: float) -> None:
         """One attempt in the worker's own task, its permit settled and its end told."""
         self._inline = run
-        self._alarm.set(look_s)
+        self.ring_at(look_s)
         try:
             reply = await send(self._racing.targets[run.place], self._call, self._asked, permit, run, self._racing.now)
         except CallError as error:
@@ -170,7 +166,7 @@ class Contest:
         except asyncio.CancelledError:
             interrupted = self._over()
             permit.release()
-            if not (interrupted and self._alarm.is_mine()):
+            if not (interrupted and self.is_mine()):
                 self._lost(run, "cancelled by the caller")
                 await self._abandon()
                 raise
@@ -188,7 +184,7 @@ class Contest:
     def _over(self) -> bool:
         """Synchronously after the worker's await: no callback may interrupt it any more. True when one has."""
         self._inline = None
-        return self._alarm.clear()
+        return self.hush()
 
     async def _rest(self, until_s: float) -> None:
         """Until an instant or an event."""
@@ -213,11 +209,12 @@ class Contest:
 
     async def _end(self, move: Finish | GiveUp) -> tuple[Try, Reply]:
         """The one reply, or `Unanswered`; first every other attempt ends."""
-        try:
-            await self._sides.end()
-        except asyncio.CancelledError:
-            await self._abandon()
-            raise
+        if self._sides is not None:
+            try:
+                await self._sides.end()
+            except asyncio.CancelledError:
+                await self._abandon()
+                raise
         if isinstance(move, GiveUp):
             if not self._the_plan().resumes:
                 self._racing.books.gave_up(self._call, move.error)
@@ -242,18 +239,19 @@ class Contest:
         if self._won is not None:
             run, reply = self._won
             self._won = None
-            self._sides.lose(reply)
+            self._beside().lose(reply)
             now_s = self._racing.now()
             self._racing.books.lost(self._call, run, now_s, self._first_s(), why="cancelled by the caller")
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._sides.end()
+        if self._sides is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sides.end()
 
     # In callbacks.
 
-    def _ring(self) -> None:
+    def on_ring(self) -> None:
         """The alarm's: something may be late."""
         if self._admitting:
-            self._alarm.interrupt()
+            self.interrupt()
         elif self._inline is not None:
             self._pump()
 
@@ -268,16 +266,16 @@ class Contest:
             # With none left, the attempt that the worker awaits has been given up: the worker goes on by itself.
             move = plan.next(self._racing.now())
             if type(move) is WaitUntil:
-                self._alarm.set(move.at_s)
+                self.ring_at(move.at_s)
                 return
             if type(move) is Start:
                 if not self._launch(move):
-                    self._alarm.set(plan.within(self._racing.now() + _NO_ROOM_S))
+                    self.ring_at(plan.within(self._racing.now() + _NO_ROOM_S))
                     return
             elif type(move) is Cancel:
                 self._cut(move)
             else:
-                self._alarm.interrupt()
+                self.interrupt()
                 return
 
     def _launch(self, move: Start) -> bool:
@@ -293,11 +291,9 @@ class Contest:
         if permit is None:
             plan.unsent(move)
             return False
-        racing.books.chosen(move)
-        run = self._run(self._attempt(move, now_s), place, now_s)
-        plan.started(run.attempt, place, now_s, run=run)
+        run = self._begun(move, now_s)
         target = racing.targets[place]
-        self._sides.launch(run, permit, send(target, self._call, self._asked, permit, run, racing.now))
+        self._beside().launch(run, permit, send(target, self._call, self._asked, permit, run, racing.now))
         return True
 
     def _side_over(self, run: Try, permit: Permit, task: asyncio.Task[Reply]) -> None:
@@ -316,21 +312,21 @@ class Contest:
         if self._inline is None:
             self._wake()
         elif self._crash is not None:
-            self._alarm.interrupt()
+            self.interrupt()
         else:
             self._pump()
 
     def _cut(self, move: Cancel) -> None:
         """End an attempt that failed at a bound, in the plan's eyes now, in truth when its await has ended."""
         run, now_s = move.run, self._racing.now()
-        self._detached.add(run)
+        self._detached += (run,)
         plan = self._the_plan()
         self._racing.books.failed(self._call, run, move.error, now_s, self._first_s())
         plan.failed(run.place, move.error, now_s, run)
         if run is self._inline:
-            self._alarm.interrupt()
+            self.interrupt()
         else:
-            self._sides.cancel(run)
+            self._beside().cancel(run)
 
     # Anywhere: what becomes of an attempt.
 
@@ -341,7 +337,7 @@ class Contest:
             assert isinstance(reply, OpenStream)
             reply.on_close(lambda: permit.settle(reply.usage))
         if self._won is not None or run in self._detached or (self._plan is not None and self._plan.is_over):
-            self._sides.lose(reply)
+            self._beside().lose(reply)
             self._lost(run)
             return
         self._won = (run, reply)
@@ -370,22 +366,19 @@ class Contest:
 
     # Parts.
 
-    def _run(self, attempt: Attempt, place: int, now_s: float) -> Try:
-        ticket = self._racing.books.started(self._call, attempt, place, now_s)
-        target = self._racing.targets[place]
-        latency = target.latency.of(size_class(self._call.estimate))
-        return Try(attempt, place, now_s, streams=self._streams, ticket=ticket, latency=latency, breaker=target.breaker)
+    def _begun(self, move: Start, now_s: float) -> Try:
+        """The attempt that `move` starts, known to the books and the plan."""
+        racing, plan, place = self._racing, self._the_plan(), move.target
+        racing.books.chosen(move)
+        attempt = racing.attempt(self._call, plan, move, now_s)
+        run = racing.begun(self._call, attempt, place, now_s, streams=self._streams)
+        return plan.started(attempt, place, now_s, run=run)
 
-    def _attempt(self, move: Start, now_s: float) -> Attempt:
-        plan = self._the_plan()
-        first_s = now_s if plan.first_send_s is None else plan.first_send_s
-        return Attempt(
-            id=f"{self._call.id}-{plan.requests_sent + 1}",
-            target=self._racing.targets[move.target].name,
-            started_s=now_s - first_s,
-            reason=move.reason,
-            hedge=move.reason == "hedge",
-        )
+    def _beside(self) -> Sides:
+        """Made when something runs beside the first attempt: most calls need none."""
+        if self._sides is None:
+            self._sides = Sides(self._side_over)
+        return self._sides
 
     def _the_plan(self) -> Plan:
         """Made when something is decided that isn't plain: the first attempt then becomes known to it."""

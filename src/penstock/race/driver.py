@@ -15,8 +15,7 @@ from penstock.handler import Handler, OpenStream
 from penstock.race.alarm import Wheel
 from penstock.race.books import Books
 from penstock.race.contest import Contest
-from penstock.race.latency import size_class
-from penstock.race.moves import deadline_of, send_deadline_of
+from penstock.race.moves import Start, deadline_of, send_deadline_of
 from penstock.race.onward import Onward
 from penstock.race.plan import Plan
 from penstock.race.route import Route
@@ -185,8 +184,7 @@ class Racing:
 
     def triggers(self, call: Call) -> Triggers:
         """The call's bounds."""
-        kind = size_class(call.estimate)
-        return Triggers(self.settings, [target.latency.of(kind) for target in self.targets], self.route.hedges)
+        return Triggers(self.settings, [target.latency.at(call.estimate) for target in self.targets], self.route.hedges)
 
     def asked(self, call: Call) -> tuple[Call, bool]:
         """What is sent for the call, and whether its tokens are seen as they come."""
@@ -200,6 +198,26 @@ class Racing:
         if wanted == "on" or self._auto or deadline_of(call, settings, 0.0) or settings.deadline_after_send_s:
             return msgspec.structs.replace(call, stream=True), True
         return call, False
+
+    # Attempts.
+
+    def attempt(self, call: Call, plan: Plan, move: Start, now_s: float) -> Attempt:
+        """The record of the attempt that `move` starts now."""
+        first_s = now_s if plan.first_send_s is None else plan.first_send_s
+        return Attempt(
+            id=f"{call.id}-{plan.requests_sent + 1}",
+            target=self.targets[move.target].name,
+            started_s=now_s - first_s,
+            reason=move.reason,
+            hedge=move.reason == "hedge",
+        )
+
+    def begun(self, call: Call, attempt: Attempt, place: int, now_s: float, *, streams: bool) -> Try:
+        """An attempt is sent, and booked so."""
+        ticket = self.books.started(call, attempt, place, now_s)
+        target = self.targets[place]
+        latency = target.latency.at(call.estimate)
+        return Try(attempt, place, now_s, streams=streams, ticket=ticket, latency=latency, breaker=target.breaker)
 
     # Endings.
 

@@ -273,7 +273,11 @@ KINDS: Final = 7
 
 def size_class(estimate: int) -> int:
     """The kind of a request of about `estimate` tokens: 0 below 8, 1 below 64, and so on to 6 from 262,144 on."""
-    return min(max((max(estimate, 0).bit_length() - 1) // 3, 0), KINDS - 1)
+    return _KIND_OF[min(max(estimate, 0).bit_length(), _MOST_BITS)]
+
+
+_MOST_BITS: Final = 3 * KINDS + 1
+_KIND_OF: Final = tuple(min(max((bits - 1) // 3, 0), KINDS - 1) for bits in range(_MOST_BITS + 1))
 
 
 class Latency:
@@ -289,7 +293,7 @@ class Latency:
 class LatencyBook:
     """What is known of one target. A kind with few samples is filled up from the target's other kinds."""
 
-    __slots__ = ("_kinds",)
+    __slots__ = ("_by_bits", "_kinds")
 
     def __init__(self) -> None:
         first_tokens: list[Distribution] = []
@@ -298,7 +302,13 @@ class LatencyBook:
             first_tokens.append(Distribution(first_tokens))
             totals.append(Distribution(totals))
         self._kinds = tuple(map(Latency, first_tokens, totals))
+        self._by_bits = tuple(self._kinds[kind] for kind in _KIND_OF)
 
     def of(self, kind: int) -> Latency:
         """`kind` is a `size_class`; one out of range is the nearest that there is."""
         return self._kinds[min(max(kind, 0), KINDS - 1)]
+
+    def at(self, estimate: int) -> Latency:
+        """That of requests of about `estimate` tokens: `of(size_class(estimate))`, for the hot path."""
+        bits = estimate.bit_length() if estimate > 0 else 0
+        return self._by_bits[bits if bits < _MOST_BITS else _MOST_BITS]

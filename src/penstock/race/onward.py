@@ -74,17 +74,17 @@ class Watched:
         if now_s >= at_s:
             raise self._late(why)
         alarm = self._armed()
-        alarm.set(at_s)
+        alarm.ring_at(at_s)
         try:
             event = await self._stream.__anext__()
         except asyncio.CancelledError:
-            if alarm.clear() and alarm.is_mine():
+            if alarm.hush() and alarm.is_mine():
                 raise self._late(why) from None
             raise
         except BaseException:
-            alarm.clear()
+            alarm.hush()
             raise
-        alarm.clear()
+        alarm.hush()
         return self._seen(event)
 
     async def aclose(self) -> None:
@@ -100,7 +100,7 @@ class Watched:
         """The alarm of the task that reads: it may be another one than before."""
         task = asyncio.current_task()
         if self._alarm is None or task is not self._task:
-            alarm = self._alarm = Alarm(self._wheel, lambda: alarm.interrupt())
+            self._alarm = Alarm(self._wheel)
             self._task = task
         return self._alarm
 
