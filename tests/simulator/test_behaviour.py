@@ -160,3 +160,21 @@ def test_a_fault_meets_only_whom_it_concerns(fault: Fault, what: dict[str, Any],
 def test_a_fault_that_does_not_concern_leaves_the_others_their_share() -> None:
     faults = (Fault(fault="cut_stream", probability=0.9), Fault(fault="reset", probability=0.1))
     assert picked(*faults, roll=0.05) == "reset"
+
+
+def test_thoughts_come_before_the_answer_and_are_counted() -> None:
+    said = outcome(call(), Behaviour(reasoning_tokens=5)).completion
+    plain = outcome(call()).completion
+    assert len(said.message["reasoning_content"]) == 20
+    assert said.text == plain.text
+    assert said.usage is not None
+    assert plain.usage is not None
+    assert (said.usage.reasoning_tokens, said.usage.output_tokens) == (5, plain.usage.output_tokens + 5)
+
+
+def test_several_tools_are_called_at_once_in_turn() -> None:
+    tools = [{"type": "function", "function": {"name": name}} for name in "fg"]
+    said = outcome(call(tools=tools, tool_choice="required"), Behaviour(tool_calls=3)).completion
+    calls = said.message["tool_calls"]
+    assert [one["function"]["name"] for one in calls] == ["f", "g", "f"]
+    assert len({one["id"] for one in calls}) == 3

@@ -69,7 +69,9 @@ def decide(call: Call, behaviour: Behaviour, *, digest: bytes, rng: random.Rando
         completion = _embeddings(call, behaviour.dimensions, read)
         token_s = 0.0
     else:
-        completion = _written(call, digest, read, length)
+        completion = _written(call, behaviour, digest=digest, read=read, length=length)
+        if behaviour.reasoning_tokens is not None and call.kind == "chat":
+            completion = _thought_over(completion, max(0, round(draw(behaviour.reasoning_tokens, rng))))
         begun = begun_in(call.body)
         if begun is not None:
             completion = _continued(completion, call, behaviour, begun=begun, length=length)
@@ -175,7 +177,7 @@ def _embeddings(call: Call, dimensions: int, read: int) -> Completion:
     )
 
 
-def _written(call: Call, digest: bytes, read: int, length: int | None) -> Completion:
+def _written(call: Call, behaviour: Behaviour, *, digest: bytes, read: int, length: int | None) -> Completion:
     wanted = call.body.get("n")
     count = min(wanted, _MAX_CHOICES) if isinstance(wanted, int) and wanted > 0 else 1
     prompts = [_asked(call)] if call.kind == "chat" else _prompts(call)
@@ -183,19 +185,40 @@ def _written(call: Call, digest: bytes, read: int, length: int | None) -> Comple
     written = 0
     for prompt in prompts:
         for _ in range(count):
-            choice, tokens = _choice(call, echo(digest, prompt, len(choices)), index=len(choices), length=length)
+            text = echo(digest, prompt, len(choices))
+            choice, tokens = _choice(call, text, index=len(choices), length=length, calls=behaviour.tool_calls)
             choices.append(choice)
             written += tokens
     return Completion(kind=call.kind, choices=tuple(choices), usage=Usage(read, written), model=call.model)
 
 
-def _choice(call: Call, text: str, *, index: int, length: int | None) -> tuple[Choice, int]:
-    """One answer and its tokens: a tool call when one is demanded, JSON when it was asked for, else the echo."""
-    tool = _demanded_tool(call.body)
-    if tool is not None:
-        arguments = msgspec.json.encode(example_of(tool.get("parameters") or {}, text)).decode()
-        message = _tool_message(str(tool.get("name", "")), arguments, index)
-        return Choice(message, "tool_calls", "tool_calls", index), tokens_in(len(arguments))
+def _thought_over(completion: Completion, tokens: int) -> Completion:
+    """The same answer after thoughts of that many tokens, which each choice has of its own."""
+    tokens = min(tokens, _MAX_OUTPUT_TOKENS)
+    if not tokens or completion.usage is None:
+        return completion
+    choices = [
+        msgspec.structs.replace(choice, message={**choice.message, "reasoning_content": stretched("Hm.", tokens)})
+        for choice in completion.choices
+    ]
+    reasoning = tokens * len(choices)
+    read, written = completion.usage.input_tokens, completion.usage.output_tokens
+    usage = Usage(read, written + reasoning, reasoning_tokens=reasoning)
+    return msgspec.structs.replace(completion, choices=tuple(choices), usage=usage)
+
+
+def _choice(call: Call, text: str, *, index: int, length: int | None, calls: int) -> tuple[Choice, int]:
+    """One answer and its tokens: tool calls when one is demanded, JSON when it was asked for, else the echo."""
+    tools = _demanded_tools(call.body)
+    if tools:
+        wanted = [tools[number % len(tools)] for number in range(calls)]
+        made = [
+            (str(tool.get("name", "")), msgspec.json.encode(example_of(tool.get("parameters") or {}, text)).decode())
+            for tool in wanted
+        ]
+        return Choice(_tool_message(made, index), "tool_calls", "tool_calls", index), tokens_in(
+            sum(len(arguments) for _, arguments in made)
+        )
     text = _formatted(call.body, text, length)
     finish: Finish = "stop"
     most = most_tokens(call)
@@ -217,12 +240,12 @@ def _formatted(body: dict[str, Any], text: str, length: int | None) -> str:
     return text if length is None else stretched(text, max(1, min(length, _MAX_OUTPUT_TOKENS)))
 
 
-def _demanded_tool(body: dict[str, Any]) -> dict[str, Any] | None:
-    """The function that `tool_choice` demands; `required` means the first one."""
+def _demanded_tools(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The functions that `tool_choice` demands one of: `required` means any, the first one first."""
     choice = body.get("tool_choice")
     tools = body.get("tools")
     if not isinstance(tools, list) or choice in (None, "auto", "none"):
-        return None
+        return []
     functions = [
         tool["function"] for tool in tools if isinstance(tool, dict) and isinstance(tool.get("function"), dict)
     ]
@@ -230,9 +253,16 @@ def _demanded_tool(body: dict[str, Any]) -> dict[str, Any] | None:
         named = choice.get("function")
         name = named.get("name") if isinstance(named, dict) else None
         functions = [function for function in functions if function.get("name") == name]
-    return functions[0] if functions else None
+    return functions
 
 
-def _tool_message(name: str, arguments: str, index: int) -> Message:
-    call = {"id": f"call_sim_{index}", "type": "function", "function": {"name": name, "arguments": arguments}}
-    return {"role": "assistant", "content": None, "refusal": None, "tool_calls": [call]}
+def _tool_message(made: Sequence[tuple[str, str]], index: int) -> Message:
+    calls = [
+        {
+            "id": f"call_sim_{index}" + (f"_{number}" if number else ""),
+            "type": "function",
+            "function": {"name": name, "arguments": arguments},
+        }
+        for number, (name, arguments) in enumerate(made)
+    ]
+    return {"role": "assistant", "content": None, "refusal": None, "tool_calls": calls}

@@ -12,7 +12,17 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
-from penstock.call import Call, Completion, Event, Finished, Started, TextDelta, ToolDelta, UsageUpdate
+from penstock.call import (
+    Call,
+    Completion,
+    Event,
+    Finished,
+    ReasoningDelta,
+    Started,
+    TextDelta,
+    ToolDelta,
+    UsageUpdate,
+)
 from penstock.errors import CallError
 from penstock.http import WireRequest
 from penstock.simulator.content import CHARS_PER_TOKEN
@@ -141,6 +151,8 @@ def deltas(completion: Completion, *, paced: bool) -> tuple[list[Event], float]:
     chars = CHARS_PER_TOKEN if paced else max(CHARS_PER_TOKEN, -(-longest // _AT_ONCE_PIECES))
     events: list[Event] = []
     for choice in completion.choices:
+        thoughts = choice.message.get("reasoning_content") or ""
+        events += [ReasoningDelta(piece, choice.index) for piece in _pieces(thoughts, chars)]
         for number, tool in enumerate(choice.message.get("tool_calls") or ()):
             function = tool["function"]
             events.append(ToolDelta(number, tool["id"], function["name"], "", choice.index))

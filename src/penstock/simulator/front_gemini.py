@@ -11,7 +11,17 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from penstock.call import Call, Completion, Event, Finished, Started, TextDelta, ToolDelta, UsageUpdate
+from penstock.call import (
+    Call,
+    Completion,
+    Event,
+    Finished,
+    ReasoningDelta,
+    Started,
+    TextDelta,
+    ToolDelta,
+    UsageUpdate,
+)
 from penstock.errors import CallError, ErrorKind
 from penstock.http import WireRequest
 from penstock.simulator.content import CHARS_PER_TOKEN
@@ -89,7 +99,10 @@ def _deltas(completion: Completion, *, paced: bool) -> tuple[list[Event], float]
     chars = CHARS_PER_TOKEN if paced else max(CHARS_PER_TOKEN, -(-longest // _AT_ONCE_PIECES))
     events: list[Event] = []
     for choice in completion.choices:
-        text = choice.message.get("content") or ""
+        thoughts, text = (choice.message.get(name) or "" for name in ("reasoning_content", "content"))
+        events += [
+            ReasoningDelta(thoughts[start : start + chars], choice.index) for start in range(0, len(thoughts), chars)
+        ]
         events += [TextDelta(text[start : start + chars], choice.index) for start in range(0, len(text), chars)]
         for number, tool in enumerate(choice.message.get("tool_calls") or ()):
             function = tool["function"]

@@ -149,6 +149,10 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """None: all of the answer comes with its first token."""
     output_tokens: Distribution | None = None
     """None: the echo of the prompt."""
+    reasoning_tokens: Distribution | None = None
+    """What a chat is thought over before the answer; None: not at all."""
+    tool_calls: Annotated[int, msgspec.Meta(ge=1, le=128)] = 1
+    """How many calls are made at once where a tool is demanded: of each of them in turn."""
     slow: Slow | None = None
     limits: Limits | None = None
     faults: tuple[Fault, ...] = ()
@@ -166,6 +170,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return (
             self.tokens_per_s is None
             and self.output_tokens is None
+            and self.reasoning_tokens is None
             and self.limits is None
             and self.context_tokens is None
             and not self.faults
