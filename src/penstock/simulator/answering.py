@@ -6,12 +6,11 @@ import hashlib
 import random
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from penstock.call import Call
-from penstock.catalog import vendor
 from penstock.errors import CallError
 from penstock.http import WireRequest
 from penstock.simulator.behaviour import Outcome, decide, input_tokens, most_tokens
@@ -20,7 +19,8 @@ from penstock.simulator.content import begun_in, digest_of
 from penstock.simulator.control import control, problem
 from penstock.simulator.distributions import draw
 from penstock.simulator.fast import CREATED, fast_answer, plain_question
-from penstock.simulator.front import Front, OpenAIFront
+from penstock.simulator.front import Front
+from penstock.simulator.fronts import FRONTS
 from penstock.simulator.http1 import Request
 from penstock.simulator.ledger import Ledger
 from penstock.simulator.limits import Admission, Refusal
@@ -28,53 +28,8 @@ from penstock.simulator.refused import BadKey, NoKey, OutOfQuota, Refused
 from penstock.simulator.routes import Route, route_of
 from penstock.simulator.scenario import Behaviour, Scenario, builtin_models
 from penstock.simulator.script import Script
-from penstock.wire.openai.codec import OpenAICodec
 
-__all__ = ["FRONTS", "Quick", "Simulator"]
-
-
-def _openai() -> Front:
-    return OpenAIFront(OpenAICodec(vendor("openai")))
-
-
-def _azure() -> Front:
-    from penstock.simulator.front_azure import AzureFront
-
-    return AzureFront(OpenAICodec(vendor("azure")))
-
-
-def _anthropic(form: Literal["direct", "vertex", "bedrock"]) -> Front:
-    from penstock.simulator.front_anthropic import AnthropicFront
-    from penstock.wire.anthropic import AnthropicCodec
-
-    return AnthropicFront(AnthropicCodec(vendor("anthropic"), form=form))
-
-
-def _gemini(platform: Literal["gemini", "vertex"]) -> Front:
-    from penstock.simulator.front_gemini import GeminiFront
-    from penstock.wire.gemini import GeminiCodec
-
-    return GeminiFront(GeminiCodec(vendor(platform), platform=platform))
-
-
-def _bedrock() -> Front:
-    from penstock.simulator.front_bedrock import BedrockFront
-    from penstock.wire.bedrock import BedrockCodec
-
-    return BedrockFront(BedrockCodec(vendor("bedrock")))
-
-
-FRONTS: Final[dict[str, Callable[[], Front]]] = {
-    "anthropic": lambda: _anthropic("direct"),
-    "anthropic-bedrock": lambda: _anthropic("bedrock"),
-    "anthropic-vertex": lambda: _anthropic("vertex"),
-    "azure": _azure,
-    "bedrock": _bedrock,
-    "gemini": lambda: _gemini("gemini"),
-    "gemini-vertex": lambda: _gemini("vertex"),
-    "openai": _openai,
-}
-"""The wires that are spoken, by the name that `routes` gives them. A new one is one row."""
+__all__ = ["Quick", "Simulator"]
 
 _MAX_CACHED: Final = 10_000
 _MAX_TRIES: Final = 200_000

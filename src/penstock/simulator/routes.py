@@ -23,6 +23,7 @@ class Route(NamedTuple):
 
 WIRES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     # A provider's first path part, and what follows where one provider speaks several wires; the first match counts.
+    ("openai", re.compile(r"/.*/responses$")),
     ("azure", re.compile(r"/azure/")),
     ("anthropic", re.compile(r"/anthropic/")),
     ("anthropic-vertex", re.compile(r"/vertex/.*/publishers/anthropic/")),
@@ -36,11 +37,11 @@ WIRES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
 )
 """Who is spoken to at a path that isn't OpenAI's."""
 
-_MODELS: Final = re.compile(r"/models|/api/tags")
+_MODELS: Final = re.compile(r"/(?:models|tags)")
 
 _OPENAI: Final = re.compile(
     r"(?:/(?P<provider>(?!v1/|chat/)[A-Za-z0-9][A-Za-z0-9_.-]{0,63})(?:/[a-z0-9]+)??)?(?:/v1)?"
-    r"/(?P<endpoint>chat/completions|completions|embeddings|models)(?P<rest>/.*)?"
+    r"/(?P<endpoint>chat/completions|completions|embeddings|models|responses)(?P<rest>/.*)?"
 )
 _VERTEX_OPEN: Final = re.compile(r"/(?P<provider>vertex)/.*/endpoints/openapi/(?P<endpoint>chat/completions)(?P<rest>)")
 _ENDPOINTS: Final[dict[str, Endpoint]] = {
@@ -67,4 +68,7 @@ def route_of(path: str, spoken: Collection[str]) -> Route:
         found = _VERTEX_OPEN.fullmatch(path)
     if found is None:
         return Route("openai", first, "unknown")
-    return Route("openai", found["provider"] or "openai", _ENDPOINTS[found["endpoint"]], found["rest"] or "")
+    provider, rest = found["provider"] or "openai", found["rest"] or ""
+    if found["endpoint"] == "responses":
+        return Route("responses", provider, "own" if "responses" in spoken and not rest else "unknown")
+    return Route("openai", provider, _ENDPOINTS[found["endpoint"]], rest)

@@ -14,10 +14,9 @@ from penstock.wire.fault import fault_in, kept, read_fault, request_id_of
 from penstock.wire.refusals import in_band
 from penstock.wire.responses.words import finish_of, image_of, said_of, source_of, thought_texts, thoughts_of, usage_of
 
-__all__ = ["ENDED", "Heard", "completion_in", "said_by"]
+__all__ = ["Heard", "call_of", "completion_in", "said_by"]
 
-ENDED: Final = ("completed", "incomplete")
-"""The statuses of a response that is an answer."""
+_UNDER_WAY: Final = ("queued", "in_progress")
 
 _ASIDES: Final = (
     "message",
@@ -79,7 +78,7 @@ def _response_in(reply: WireReply) -> _Object:
     failed = said.get("error") or status in ("failed", "cancelled")
     if failed or not isinstance(said.get("output"), list):
         raise _no_answer(reply, said)
-    if status is not None and status not in ENDED:
+    if status in _UNDER_WAY:
         raise _broken(reply, f"the answer is not there yet: {status}", "server_error")
     return said
 

@@ -40,6 +40,7 @@ def finish_of(response: _Object, *, has_tool_calls: bool) -> tuple[Finish, str]:
         reason = details.get("reason") if isinstance(details, dict) else None
         word = reason if isinstance(reason, str) else "incomplete"
         return _CUT_SHORT.get(word, "length"), word
+    # Some write another word here for an answer that is whole ("complete").
     return ("tool_calls" if has_tool_calls else "stop"), status if isinstance(status, str) else "completed"
 
 
