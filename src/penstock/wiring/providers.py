@@ -149,7 +149,7 @@ def _vendor(config: Config, name: str) -> Vendor:
         # Another wire is spoken at another address than the catalog's.
         return msgspec.structs.replace(known, wire=wire, base_url=None, base_url_env=(), settings=(), ambient=None)
     speaks = next((one for one in providers().values() if wire in (one.wire, *one.other_wires)), None)
-    if wire == "openai" or speaks is None:
+    if wire in ("openai", "responses") or speaks is None:
         custom = providers()["custom"]
         return msgspec.structs.replace(custom, name=name, title=name, key_env=(key_variable(name),), wire=wire)
     # The wire's own vendor, under another name and with a key of that name.

@@ -18,7 +18,7 @@ from penstock.errors import ConfigError
 from penstock.http import WireReply
 from penstock.splitting import EmbeddingLimit
 from penstock.wire.codec import Codec
-from penstock.wiring.providers import ProviderPlan
+from penstock.wiring.providers import CATALOG, ProviderPlan
 
 __all__ = [
     "DIALECTS",
@@ -72,6 +72,12 @@ def _gemini(platform: Literal["gemini", "vertex"], plan: ProviderPlan, base_url:
     return GeminiCodec(plan.vendor, base_url, headers=plan.headers, platform=platform)
 
 
+def _responses(plan: ProviderPlan, base_url: str) -> Codec:
+    from penstock.wire.responses import ResponsesCodec
+
+    return ResponsesCodec(plan.vendor, base_url, headers=plan.headers)
+
+
 def _open_models(plan: ProviderPlan, base_url: str) -> Codec:
     return _openai(plan, f"{base_url}/endpoints/openapi")
 
@@ -92,6 +98,18 @@ def _converse(plan: ProviderPlan, base_url: str) -> Codec:
     return BedrockCodec(plan.vendor, base_url, headers=plan.headers)
 
 
+def _cohere(plan: ProviderPlan, base_url: str) -> Codec:
+    from penstock.wire.cohere import CohereCodec
+
+    return CohereCodec(plan.vendor, base_url, headers=plan.headers)
+
+
+def _ollama(plan: ProviderPlan, base_url: str) -> Codec:
+    from penstock.wire.ollama import OllamaCodec
+
+    return OllamaCodec(plan.vendor, base_url, headers=plan.headers)
+
+
 def _bedrock(model: str) -> Dialect:
     """Claude by InvokeModel, as Anthropic speaks; all others by Converse."""
     return _CLAUDE_ON_BEDROCK if _CLAUDE.search(model) else _CONVERSE
@@ -107,14 +125,21 @@ _GEMINI_ON_VERTEX: Final = Dialect("gemini", partial(_gemini, "vertex"), _x_goog
 _CLAUDE_ON_VERTEX: Final = Dialect("anthropic", partial(_anthropic, "vertex"), _x_goog_api_key)
 _CLAUDE_ON_BEDROCK: Final = Dialect("anthropic", partial(_anthropic, "bedrock"))
 _CONVERSE: Final = Dialect("converse", _converse)
+_COHERE: Final = Dialect("cohere", _cohere)
+_OLLAMA: Final = Dialect("ollama", _ollama)
 _OPEN_ON_VERTEX: Final = Dialect("openai", _open_models, _x_goog_api_key, writes_openai=True)
+
+_RESPONSES: Final = Dialect("responses", _responses)
 
 DIALECTS: Final[Mapping[str, Callable[[str], Dialect]]] = {
     "anthropic": lambda _: _ANTHROPIC,
     "azure": lambda _: _AZURE,
     "bedrock": _bedrock,
+    "cohere": lambda _: _COHERE,
     "gemini": lambda _: _GEMINI,
+    "ollama": lambda _: _OLLAMA,
     "openai": lambda _: _OPENAI,
+    "responses": lambda _: _RESPONSES,
     "vertex": _vertex,
 }
 """From a wire's name and the provider's own model id to the dialect that is spoken for it."""
@@ -135,14 +160,24 @@ def _own(plan: ProviderPlan) -> Dialect:
     )
 
 
+def _wire_of(plan: ProviderPlan) -> str:
+    """The wire that is spoken: at an Ollama whose address was given as its OpenAI side's, that one, unless told."""
+    is_told = plan.config.wire is not None or plan.base_url_from == CATALOG
+    at_openai_side = plan.vendor.wire == "ollama" and not is_told and (plan.base_url or "").endswith("/v1")
+    return "openai" if at_openai_side else plan.vendor.wire
+
+
 def dialect_of(plan: ProviderPlan, model: str) -> Dialect:
     """What is spoken to `model` of a provider. Raises `ConfigError` for a wire that nobody here speaks."""
-    choose = DIALECTS.get(plan.vendor.wire)
+    choose = DIALECTS.get(_wire_of(plan))
     if choose is None and ":" in plan.vendor.wire:
         return _own(plan)
     if choose is None:
         raise ConfigError(f'{plan.name}: nobody here speaks the wire "{plan.vendor.wire}"')
-    return choose(model)
+    dialect = choose(model)
+    if dialect is _RESPONSES and plan.vendor.deployments:
+        return dialect._replace(sign=_AZURE.sign)
+    return dialect
 
 
 def writes_openai(plan: ProviderPlan, model: str) -> bool:
