@@ -91,7 +91,9 @@ def _eager(route: Route) -> Route:
     """One that hedges as often as it may, and may rarely."""
     if len(route.targets) < 2:
         return route
-    return dataclasses.replace(route, deadline_s=30.0, extra={"timeouts": {}, "hedge": "auto", "hedge_budget": 0.02})
+    extra = {"timeouts": {}, "hedge": "auto", "hedge_budget": 0.02}
+    most = None if route.max_attempts == 1 else route.max_attempts
+    return dataclasses.replace(route, deadline_s=30.0, max_attempts=most, extra=extra)
 
 
 def _draw_route(rng: random.Random, name: str, hosts: dict[str, Host]) -> Route:
@@ -99,14 +101,13 @@ def _draw_route(rng: random.Random, name: str, hosts: dict[str, Host]) -> Route:
     rng.shuffle(targets)
     targets = targets[: rng.choice((1, 2, 3, 3))]
     deadline_s = rng.choice((None, 0.5, 2.0, 10.0, 30.0))
-    return Route(
-        name,
-        tuple(targets),
-        deadline_s,
-        max_attempts=rng.choice((None, None, None, 1, 2, 5)),
-        fallback_on=tuple(kind for kind in _STOPPING if rng.random() < 0.3),
-        extra=_draw_racing(rng, deadline_s, len(targets)),
-    )
+    most = rng.choice((None, None, None, 1, 2, 5))
+    told = tuple(kind for kind in _STOPPING if rng.random() < 0.3)
+    extra = _draw_racing(rng, deadline_s, len(targets))
+    if most == 1:
+        extra = {key: value for key, value in extra.items() if key not in ("hedge", "hedge_budget")}
+    fallback_on = told if len(targets) > 1 and most != 1 else ()
+    return Route(name, tuple(targets), deadline_s, max_attempts=most, fallback_on=fallback_on, extra=extra)
 
 
 def _draw_racing(rng: random.Random, deadline_s: float | None, targets: int) -> dict[str, Any]:
@@ -124,7 +125,10 @@ def _draw_racing(rng: random.Random, deadline_s: float | None, targets: int) -> 
     if targets < 2 or (isinstance(hedge, float) and hedge >= longest_s):
         hedge = "off"
     if inside == "off":
-        times["first_token"], rate = None, 0
+        times["first_token"], times["between_tokens"], rate = None, None, 0
+    for phase in ("first_token", "between_tokens"):
+        if (times[phase] or 0.0) > longest_s:
+            times[phase] = None
     drawn: dict[str, Any] = {
         "timeouts": {key: f"{value}s" for key, value in times.items() if value is not None},
         "hedge": f"{hedge}s" if isinstance(hedge, float) else hedge,
