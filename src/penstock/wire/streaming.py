@@ -14,6 +14,8 @@ from penstock.wire.sse import ServerEvent, SSEDecoder
 
 __all__ = ["StreamState", "last_events", "loose"]
 
+_MAX_SURPRISES = 8
+
 
 class StreamState(ABC):
     """One stream's state: a `penstock.wire.codec.Decoder` once a wire adds `_read` and `_conclude`.
@@ -22,13 +24,16 @@ class StreamState(ABC):
     before it are given.
     """
 
-    __slots__ = ("_failure", "_over", "_said", "_text", "_usage_told", "malformed_events")
+    __slots__ = ("_failure", "_flows", "_over", "_said", "_surprises", "_text", "_usage_told", "malformed_events")
 
     def __init__(self) -> None:
         self._text: list[str] = []
         """The pieces of the first choice's text, in order."""
         self._said = False
         """Something was said, so that the caller has a part of the answer."""
+        self._flows = False
+        """The last event was a piece of text and nothing else: the next one is read as such first, which is quicker."""
+        self._surprises = 0
         self._over = False
         """The wire's own last word has come; what follows it isn't read."""
         self._failure: CallError | None = None
@@ -76,6 +81,15 @@ class StreamState(ABC):
         if self._failure is not None:
             raise self._failure
         return events
+
+    def _flow(self) -> None:
+        """A piece of text came, and nothing else."""
+        self._flows = self._surprises < _MAX_SURPRISES
+
+    def _stem(self) -> None:
+        """Something else came after it."""
+        self._flows = False
+        self._surprises += 1
 
     def _hold(self, error: CallError) -> None:
         error.partial = self.partial

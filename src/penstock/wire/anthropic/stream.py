@@ -6,7 +6,9 @@ and `UsageUpdate` whenever the count changed. A thinking block's signature comes
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from penstock.call import (
     Call,
@@ -39,6 +41,19 @@ from penstock.wire.fault import fault_in
 from penstock.wire.streaming import StreamState, loose
 
 __all__ = ["StreamDecoder"]
+
+
+class _Text(msgspec.Struct, tag_field="type", tag="text_delta", gc=False):
+    text: str
+
+
+class _TextEvent(msgspec.Struct, tag_field="type", tag="content_block_delta", gc=False):
+    """Nearly every event of a stream."""
+
+    delta: _Text
+
+
+_decode_text: Final = msgspec.json.Decoder(_TextEvent).decode
 
 
 class _Open:
@@ -120,6 +135,16 @@ class StreamDecoder(StreamState):
         return None
 
     def _take(self, piece: Piece, events: list[Event]) -> None:
+        if self._flows:
+            try:
+                text = _decode_text(piece).delta.text  # type: ignore[arg-type]
+            except (ValueError, TypeError, RecursionError):
+                self._stem()
+            else:
+                if text:
+                    self._text.append(text)
+                    events.append(TextDelta(text))
+                return
         if isinstance(piece, CallError):
             piece.partial = self.partial
             self._failure = piece
@@ -133,10 +158,11 @@ class StreamDecoder(StreamState):
                 self._unreadable(piece)
                 return
         if event.type == "content_block_delta" and (delta := event.delta) is not None:
-            # Nearly every event of a stream is one of these.
             if delta.type == "text_delta":
                 if delta.text:
                     self._say(delta.text, events)
+                if self._said and not (self._owed or self._answered or self._preface is not None):
+                    self._flow()
             else:
                 self._grow(event.index, delta, events)
         else:

@@ -31,10 +31,10 @@ __all__ = [
 class UsageShape(msgspec.Struct, rename="camel", gc=False):
     prompt_token_count: int | None = None
     candidates_token_count: int | None = None
+    total_token_count: int | None = None
     thoughts_token_count: int | None = None
     cached_content_token_count: int | None = None
     tool_use_prompt_token_count: int | None = None
-    total_token_count: int | None = None
 
 
 class Blob(msgspec.Struct, rename="camel", gc=False):

@@ -6,16 +6,16 @@ over many lines, or in a list.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, Literal
 
 import msgspec
 
-from penstock.call import Event, Finished, Started, TextDelta, Usage
+from penstock.call import Event, Finished, Started, TextDelta, Usage, UsageUpdate
 from penstock.errors import CallError
 from penstock.wire.gemini.errors import blocked, in_band
 from penstock.wire.gemini.fault import fault_in
 from penstock.wire.gemini.reading import Voice
-from penstock.wire.gemini.shapes import Candidate, Reply, decode_reply
+from penstock.wire.gemini.shapes import Candidate, Reply, UsageShape, decode_reply
 from penstock.wire.gemini.words import created_of, usage_of
 from penstock.wire.sse import ServerEvent, SSEDecoder
 from penstock.wire.streaming import StreamState, last_events, loose
@@ -25,10 +25,42 @@ __all__ = ["StreamDecoder"]
 _array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
+class _Text(msgspec.Struct, rename="camel"):
+    text: str
+    thought: None = None
+    thought_signature: None = None
+    function_call: None = None
+    part_metadata: None = None
+
+
+class _TextContent(msgspec.Struct):
+    parts: tuple[_Text]
+
+
+class _TextCandidate(msgspec.Struct, rename="camel"):
+    content: _TextContent
+    finish_reason: str | int | None = None
+    index: Literal[0] | None = None
+    logprobs_result: None = None
+    grounding_metadata: None = None
+
+
+class _TextReply(msgspec.Struct, rename="camel"):
+    """Nearly every event of a stream: a piece of the first candidate's text and a count, none of the rest."""
+
+    candidates: tuple[_TextCandidate]
+    usage_metadata: UsageShape | None = None
+    prompt_feedback: None = None
+    error: None = None
+
+
+_decode_text: Final = msgspec.json.Decoder(_TextReply).decode
+
+
 class StreamDecoder(StreamState):
     """One stream's state: a `penstock.wire.codec.Decoder`. The wire itself has no last word."""
 
-    __slots__ = ("_answer_id", "_plain", "_sse", "_started", "_usage", "_voices")
+    __slots__ = ("_answer_id", "_sse", "_started", "_usage", "_voices")
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,15 +68,14 @@ class StreamDecoder(StreamState):
         self._voices: dict[int, Voice] = {}
         self._answer_id = ""
         self._started = False
-        self._plain: Voice | None = None
-        """The first candidate, once it has begun to answer: plain text needs no look at it."""
         self._usage: Usage | None = None
 
     def _read(self, data: bytes, events: list[Event]) -> None:
         for event in self._sse.feed(data):
-            self._take(event, events)
-            if self._failure is not None:
-                break
+            if not (self._flows and not event.event and self._take_text(event.data, events)):
+                self._take(event, events)
+                if self._failure is not None:
+                    break
 
     def _conclude(self, events: list[Event]) -> None:
         for event in last_events(self._sse):
@@ -68,6 +99,30 @@ class StreamDecoder(StreamState):
         if not any(voice.is_answer for voice in voices):
             return self._error("empty", "the stream ended without text and function call")
         return None
+
+    def _take_text(self, data: bytes, events: list[Event]) -> bool:
+        """Take an event that is a piece of text like the one before it; False for any other."""
+        try:
+            if not data.isascii():
+                data.decode("utf-8")  # the typed decoder skips what it doesn't read
+            said = _decode_text(data)
+        except (ValueError, RecursionError):
+            self._stem()
+            return False
+        (candidate,) = said.candidates
+        if candidate.finish_reason:
+            self._flows = False
+            return False
+        (part,) = candidate.content.parts
+        if part.text:
+            self._text.append(part.text)
+            events.append(TextDelta(part.text))
+        if said.usage_metadata is not None:
+            usage = usage_of(said.usage_metadata)
+            if usage is not None and usage != self._usage_told:
+                self._usage = self._usage_told = usage
+                events.append(UsageUpdate(usage))
+        return True
 
     def _take(self, event: ServerEvent, events: list[Event]) -> None:
         data = event.data
@@ -103,14 +158,8 @@ class StreamDecoder(StreamState):
             return
         found = said.candidates
         if found:
-            text = _plain_text(found[0]) if self._plain is not None and len(found) == 1 else None
-            if text is not None:
-                # Most events by far, at a third of the cost.
-                self._text.append(text)
-                events.append(TextDelta(text))
-            else:
-                for candidate in found:
-                    self._candidate(candidate, said, events)
+            for candidate in found:
+                self._candidate(candidate, said, events)
         elif said.error is not None or not self._started:
             self._odd(said, data, events)
         if said.usage_metadata is not None:
@@ -157,25 +206,12 @@ class StreamDecoder(StreamState):
         if len(events) > before:
             self._said = True
             if index == 0:
-                self._text += [event.text for event in events[before:] if type(event) is TextDelta]
-        if voice.has_answered and index == 0:
-            self._plain = voice
+                texts = [event.text for event in events[before:] if type(event) is TextDelta]
+                self._text += texts
+                if texts and voice.finish is None:
+                    self._flow()
         if voice.has_failed:
             why = f"generation ended with {voice.finish_raw!r}"
             if voice.finish_message:
                 why = f"{why}: {voice.finish_message[:300]}"
             self._failure = self._error("server_error", why)
-
-
-def _plain_text(said: Candidate) -> str | None:
-    """The text of a candidate's piece that is nothing but text; None for any other."""
-    content = said.content
-    if said.finish_reason or said.index or content is None or said.logprobs_result or said.grounding_metadata:
-        return None
-    parts = content.parts
-    if not parts or len(parts) != 1:
-        return None
-    part = parts[0]
-    if part.thought or part.thought_signature or part.function_call is not None or part.part_metadata is not None:
-        return None
-    return part.text or None

@@ -6,7 +6,9 @@ What vendors do differently is in WIRE notes beside each rule; the order of even
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, Literal
+
+import msgspec
 
 from penstock.call import (
     Event,
@@ -34,6 +36,40 @@ __all__ = ["StreamDecoder"]
 
 
 _PARTS = ("audio", "images", "annotations", "reasoning_details")
+
+
+class _TextDelta(msgspec.Struct):
+    content: str
+    tool_calls: None = None
+    reasoning_content: None = None
+    reasoning: None = None
+    refusal: None = None
+    function_call: None = None
+    audio: None = None
+    images: None = None
+    annotations: None = None
+    reasoning_details: None = None
+
+
+class _TextChoice(msgspec.Struct):
+    delta: _TextDelta
+    index: Literal[0] = 0
+    text: None = None
+    finish_reason: None = None
+    logprobs: None = None
+    message: None = None
+
+
+class _TextChunk(msgspec.Struct):
+    """Nearly every event of a stream: a piece of the first choice's text, and none of the rest that could be there."""
+
+    choices: tuple[_TextChoice]
+    usage: None = None
+    x_groq: None = None
+    error: None = None
+
+
+_decode_text: Final = msgspec.json.Decoder(_TextChunk).decode
 
 
 class _Choice:
@@ -145,6 +181,16 @@ class StreamDecoder(StreamState):
         data = event.data
         if not data or self._over:
             return
+        if self._flows and event.event != "error":
+            try:
+                text = _decode_text(data).choices[0].delta.content
+            except (ValueError, RecursionError):
+                self._stem()
+            else:
+                if text:
+                    self._text.append(text)
+                    events.append(TextDelta(text))
+                return
         if event.event == "error":
             self._failure = self._in_band(loose(data), data)
             return
@@ -227,6 +273,8 @@ class StreamDecoder(StreamState):
                 events.append(ReasoningDelta(thought, index))
         if content or (said.logprobs is not None and content is not None):
             self._say(choice, TextDelta(content, index, said.logprobs), events)
+            if index == 0 and said.logprobs is None:
+                self._flow()
         if delta.refusal:
             self._say(choice, RefusalDelta(delta.refusal, index), events)
         if delta.tool_calls:
