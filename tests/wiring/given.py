@@ -32,6 +32,7 @@ class Spoken(NamedTuple):
     path: str
     settings: Mapping[str, Any] = MappingProxyType({})
     tools: bool = True
+    """A call of a tool can be demanded."""
     embeds: str = ""
     """A model that embeds; "" for a wire without."""
 

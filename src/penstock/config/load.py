@@ -33,8 +33,7 @@ from penstock.http import Pool
 __all__ = ["ConfigWarning", "find_config_file", "load_config", "parse_config", "read_limits"]
 
 FILE_NAME = "penstock.toml"
-WIRES = ("anthropic", "azure", "bedrock", "gemini", "openai", "vertex")
-OTHER_WIRES = ("cohere", "ollama", "responses")
+WIRES = ("anthropic", "azure", "bedrock", "cohere", "gemini", "ollama", "openai", "vertex")
 _MOST_BYTES = 4 * 1024 * 1024
 
 
@@ -140,10 +139,6 @@ _OWN_WIRE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 def _read_wire(value: object, where: Where) -> str:
     if isinstance(value, str) and _OWN_WIRE.fullmatch(value):
         return value
-    if value in OTHER_WIRES:
-        raise where.error(
-            f'the wire "{value}" is not supported yet by this version of penstock; it speaks: {", ".join(WIRES)}'
-        )
     return str(read_one_of(WIRES)(value, where))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from penstock.config.load import OTHER_WIRES
 from penstock.config.schema import Config, RouteConfig
 from penstock.config.suggest import nearest
 from penstock.errors import ConfigError
@@ -99,7 +98,7 @@ def _target(config: Config, name: str, known: Collection[str]) -> TargetName:
         return TargetName(provider, model)
     if config.default_provider is not None:
         return TargetName(_default_provider(config, known), name)
-    if not slash and not {name} & {*known, *config.providers, *OTHER_WIRES}:
+    if not slash and not {name} & {*known, *config.providers}:
         return TargetName("openai", name)
     raise ConfigError(_unknown(config, name, provider, known))
 
@@ -114,8 +113,6 @@ def _default_provider(config: Config, known: Collection[str]) -> str:
 
 
 def _unknown(config: Config, name: str, provider: str, known: Collection[str]) -> str:
-    if provider in OTHER_WIRES:
-        return f'"{name}": {provider} is not supported yet by this version of penstock'
     if provider in known or provider in config.providers:
         return f'"{name}" names no model: write "{provider}/MODEL"'
     near = nearest(provider, {*known, *config.providers, *config.routes})

@@ -21,7 +21,7 @@ __all__ = ["OllamaCodec"]
 class OllamaCodec:
     """Chats by `/api/chat`, text completions by `/api/generate`, embeddings by `/api/embed`.
 
-    `base_url` is the server's, with or without the `/api`; `headers` go with every request. Requests are signed
+    `base_url` is the server's, with or without `/api` or `/v1`; `headers` go with every request. Requests are signed
     elsewhere, with the key as a bearer where one is needed.
     """
 

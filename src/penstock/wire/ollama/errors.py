@@ -15,7 +15,8 @@ __all__ = ["broken", "classify", "code_of", "error_in", "in_band"]
 _WORDS: Final[tuple[tuple[str, ErrorKind], ...]] = (
     (r"exceeds? (?:the )?(?:maximum )?context|context length|context window", "context_too_long"),
     (r"server busy|maximum pending requests", "overloaded"),
-    (r"usage limit|weekly limit|hourly limit", "rate_limited"),
+    (r"weekly (?:usage )?limit", "quota_exhausted"),
+    (r"usage limit", "rate_limited"),
     (r"model .{1,200} not found|does not support|try pulling it", "bad_request"),
     (r"loading model|model is loading", "overloaded"),
     (r"unauthorized", "auth"),

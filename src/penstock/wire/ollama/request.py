@@ -87,7 +87,7 @@ class RequestEncoder:
     def __init__(self, vendor: Vendor, base_url: str, headers: Mapping[str, str]) -> None:
         self._vendor = vendor
         self._encode = msgspec.json.Encoder().encode
-        base = base_url.rstrip("/").removesuffix("/api")
+        base = base_url.rstrip("/").removesuffix("/api").removesuffix("/v1")
         self._urls = {kind: base + path for kind, path in PATHS.items()}
         given = {name.lower(): value for name, value in headers.items()}
         same = {"content-type": "application/json", "user-agent": f"penstock/{__version__}"}
