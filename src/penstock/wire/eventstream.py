@@ -77,6 +77,13 @@ class Frame(msgspec.Struct, frozen=True):
         return value if isinstance(value, str) else ""
 
 
+class _Chunk(msgspec.Struct, rename={"inner": "bytes"}, gc=False):
+    inner: bytes
+
+
+_decode_chunk: Final = msgspec.json.Decoder(_Chunk).decode
+
+
 class EventStreamDecoder:
     """One stream's state. `feed` gives the frames that are complete now.
 
@@ -188,6 +195,10 @@ def chunk_frame(inner: bytes) -> bytes:
 
 def inner_chunk(frame: Frame) -> bytes:
     """What the model itself said in a `chunk` event. Raises `CallError` transport when nobody can read it."""
+    try:
+        return _decode_chunk(frame.payload).inner
+    except (ValueError, RecursionError):
+        pass
     try:
         return b64decode(msgspec.json.decode(frame.payload)["bytes"], validate=True)
     except (ValueError, TypeError, KeyError, RecursionError, Base64Error):

@@ -11,6 +11,7 @@ from penstock.http import Headers, WireReply, WireRequest
 from penstock.wire.anthropic import asked, errors, limits, server
 from penstock.wire.anthropic.encoder import StreamEncoder
 from penstock.wire.anthropic.forms import Form
+from penstock.wire.anthropic.frames import FrameStreamDecoder
 from penstock.wire.anthropic.models import facts
 from penstock.wire.anthropic.reply import completion_in
 from penstock.wire.anthropic.request import RequestEncoder
@@ -57,7 +58,7 @@ class AnthropicCodec:
 
     def decoder(self, call: Call) -> StreamDecoder:
         """A new stream's state."""
-        return StreamDecoder(call, self.form)
+        return FrameStreamDecoder(call) if self.form == "bedrock" else StreamDecoder(call)
 
     def classify(self, reply: WireReply) -> CallError:
         """The error in a reply that is no success, `target` left empty."""

@@ -1,4 +1,4 @@
-"""From a stream's bytes to events: server-sent events, or on Bedrock an AWS event stream that carries the same JSON.
+"""From a stream's bytes to events: server-sent events, whose type stands in their JSON as well.
 
 The order of events that comes out: `Started` and the usage of the input first, then what is said, `Finished` once,
 and `UsageUpdate` whenever the count changed. A thinking block's signature comes as one part at the block's end.
@@ -23,10 +23,8 @@ from penstock.call import (
 )
 from penstock.errors import CallError
 from penstock.wire.anthropic.errors import in_band
-from penstock.wire.anthropic.forms import Form
 from penstock.wire.anthropic.reply import arguments_of, owed_space
 from penstock.wire.anthropic.shapes import Block, Delta, StreamEvent, UsageShape, bend_event, decode_event
-from penstock.wire.anthropic.source import FrameSource, Piece, SSESource
 from penstock.wire.anthropic.words import (
     ANSWER_TOOL,
     answers_by_tool,
@@ -38,7 +36,8 @@ from penstock.wire.anthropic.words import (
     usage_of,
 )
 from penstock.wire.fault import fault_in
-from penstock.wire.streaming import StreamState, loose
+from penstock.wire.sse import SSEDecoder
+from penstock.wire.streaming import StreamState, last_events, loose
 
 __all__ = ["StreamDecoder"]
 
@@ -83,19 +82,19 @@ class StreamDecoder(StreamState):
         "_held",
         "_owed",
         "_preface",
-        "_source",
+        "_sse",
         "_started",
         "_thoughts",
         "_tools",
         "_usage",
     )
 
-    def __init__(self, call: Call, form: Form) -> None:
+    def __init__(self, call: Call) -> None:
         super().__init__()
         self._by_tool = answers_by_tool(call.body)
         self._owed = owed_space(call)
         self._preface: list[str] | None = [] if may_preface(call.body) else None
-        self._source: SSESource | FrameSource = FrameSource() if form == "bedrock" else SSESource()
+        self._sse = SSEDecoder()
         self._blocks: dict[int, _Open] = {}
         self._started = self._answered = self._finished = False
         self._finish_raw: str | None = None
@@ -104,15 +103,20 @@ class StreamDecoder(StreamState):
         self._held: list[Event] = []
 
     def _read(self, data: bytes, events: list[Event]) -> None:
-        for piece in self._source.feed(data):
-            self._take(piece, events)
-            if self._over or self._failure is not None:
-                break
+        for event in self._sse.feed(data):
+            if not (self._flows and self._take_text(event.data, events)):
+                self._take(event.data, events)
+                if self._over or self._failure is not None:
+                    break
+
+    def _read_last(self, events: list[Event]) -> None:
+        """Add what came whole but for its end."""
+        for event in last_events(self._sse):
+            self._take(event.data, events)
 
     def _conclude(self, events: list[Event]) -> None:
         if not self._over:
-            for piece in self._source.end():
-                self._take(piece, events)
+            self._read_last(events)
         if self._failure is None:
             self._tell_preface(events)
             self._failure = self._verdict()
@@ -128,34 +132,34 @@ class StreamDecoder(StreamState):
     def _verdict(self) -> CallError | None:
         """Why this is no whole answer: None when it is one."""
         if not self._over and not self._finished:
-            return self._cut("a stop reason", begun=self._started, stray=self._source.stray)
+            return self._cut("a stop reason", begun=self._started, stray=self._sse.first_stray)
         finish = finish_of(self._finish_raw, has_tool_calls=self._tools > 0)
         if not (self._said or finish in ("length", "content_filter")):
             return self._error("empty", "the stream ended without text, tool call or refusal")
         return None
 
-    def _take(self, piece: Piece, events: list[Event]) -> None:
-        if self._flows:
-            try:
-                text = _decode_text(piece).delta.text  # type: ignore[arg-type]
-            except (ValueError, TypeError, RecursionError):
-                self._stem()
-            else:
-                if text:
-                    self._text.append(text)
-                    events.append(TextDelta(text))
-                return
-        if isinstance(piece, CallError):
-            piece.partial = self.partial
-            self._failure = piece
+    def _take_text(self, data: bytes, events: list[Event]) -> bool:
+        """Take an event that is a piece of text like the one before it; False for any other."""
+        try:
+            text = _decode_text(data).delta.text
+        except (ValueError, RecursionError):
+            self._stem()
+            return False
+        if text:
+            self._text.append(text)
+            events.append(TextDelta(text))
+        return True
+
+    def _take(self, data: bytes, events: list[Event]) -> None:
+        if not data:
             return
         try:
-            event = decode_event(piece)
+            event = decode_event(data)
         except (ValueError, RecursionError):
             try:
-                event = bend_event(piece)
+                event = bend_event(data)
             except ValueError:
-                self._unreadable(piece)
+                self._unreadable(data)
                 return
         if event.type == "content_block_delta" and (delta := event.delta) is not None:
             if delta.type == "text_delta":
@@ -166,7 +170,7 @@ class StreamDecoder(StreamState):
             else:
                 self._grow(event.index, delta, events)
         else:
-            self._take_other(event, piece, events)
+            self._take_other(event, data, events)
 
     def _take_other(self, event: StreamEvent, data: bytes, events: list[Event]) -> None:
         match event.type:

@@ -26,8 +26,9 @@ from penstock.call import (
 from penstock.catalog import Vendor
 from penstock.errors import CallError
 from penstock.wire.fault import fault_in
+from penstock.wire.openai.chunks import split_parts
 from penstock.wire.openai.shapes import Chunk, ChunkChoice, Delta, ToolFragment, decode_chunk, repair
-from penstock.wire.openai.words import finish_of, split_parts, usage_of
+from penstock.wire.openai.words import finish_of, usage_of
 from penstock.wire.refusals import in_band
 from penstock.wire.sse import ServerEvent, SSEDecoder
 from penstock.wire.streaming import StreamState, last_events, loose
@@ -134,9 +135,10 @@ class StreamDecoder(StreamState):
 
     def _read(self, data: bytes, events: list[Event]) -> None:
         for event in self._sse.feed(data):
-            self._take(event, events)
-            if self._over or self._failure is not None:
-                break
+            if not (self._flows and event.event != "error" and self._take_text(event.data, events)):
+                self._take(event, events)
+                if self._over or self._failure is not None:
+                    break
 
     def _conclude(self, events: list[Event]) -> None:
         for event in last_events(self._sse):
@@ -177,20 +179,23 @@ class StreamDecoder(StreamState):
             list(filter(None, self._text))
         )
 
+    def _take_text(self, data: bytes, events: list[Event]) -> bool:
+        """Take an event that is a piece of text like the one before it; False for any other."""
+        try:
+            (choice,) = _decode_text(data).choices
+        except (ValueError, RecursionError):
+            self._stem()
+            return False
+        text = choice.delta.content
+        if text:
+            self._text.append(text)
+            events.append(TextDelta(text))
+        return True
+
     def _take(self, event: ServerEvent, events: list[Event]) -> None:
         data = event.data
         if not data or self._over:
             return
-        if self._flows and event.event != "error":
-            try:
-                text = _decode_text(data).choices[0].delta.content
-            except (ValueError, RecursionError):
-                self._stem()
-            else:
-                if text:
-                    self._text.append(text)
-                    events.append(TextDelta(text))
-                return
         if event.event == "error":
             self._failure = self._in_band(loose(data), data)
             return
@@ -267,10 +272,12 @@ class StreamDecoder(StreamState):
             events.append(ReasoningDelta(thought, index))
         content = delta.content
         if isinstance(content, list):
-            content, thought, _ = split_parts(content)
+            content, thought, references, _ = split_parts(content, len(self.partial) if index == 0 else 0)
             if thought:
                 self._said = True
                 events.append(ReasoningDelta(thought, index))
+            if references:
+                events.append(PartDelta({"references": references}, index))
         if content or (said.logprobs is not None and content is not None):
             self._say(choice, TextDelta(content, index, said.logprobs), events)
             if index == 0 and said.logprobs is None:
