@@ -33,12 +33,14 @@ class Rule:
 WORDS = ("call", "errors", "clock", "handler", "http", "fold")
 """What everyone shares; the words know only each other."""
 
-INNER = ("catalog", "credentials")
+INNER = ("catalog", "credentials", "prices")
 MIDDLE = ("wire", "transport", "policies", "race", "observers")
 
 IMPORTS: dict[str, Rule] = {
     "catalog": Rule((), "facts about providers: data and its loader, used by everyone, using no one"),
     "credentials": Rule((), "keys and signatures are handed in; they know neither wires nor limits"),
+    "prices": Rule((), "what tokens cost: data and arithmetic, used by everyone, using no one"),
+    "stores": Rule((), "bytes under keys: a store knows neither requests nor answers"),
     "wire": Rule(("catalog",), "a codec turns bytes into words: no sockets, no keys, no limits"),
     "transport": Rule((), "a transport moves bytes and nothing else"),
     "policies": Rule(INNER, "a policy sees the envelope, never the letter or the socket"),
@@ -78,6 +80,7 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "wreq": ("transport",),
     "aiohttp": ("transport",),
     "click": ("cli",),
+    "genai_prices": ("prices",),
     "rich": ("cli", "batch"),
     "jinja2": ("batch",),
     "pyarrow": ("batch",),

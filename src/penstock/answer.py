@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from penstock.call import (
+    WITHOUT_EFFECT,
     Attempt,
     Choice,
     Completion,
@@ -21,6 +22,7 @@ from penstock.call import (
     TextDelta,
     ToolDelta,
     Usage,
+    cost_of,
     status_of,
 )
 from penstock.errors import PenstockError, Unanswered
@@ -29,10 +31,6 @@ __all__ = ["Answer", "Chunk", "request_hash"]
 
 _NO_USAGE = Usage()
 _SHOWN = 60
-_WITHOUT_EFFECT = frozenset(
-    ("metadata", "safety_identifier", "service_tier", "store", "stream", "stream_options", "user")
-)
-"""Keys of a body that can't change the answer."""
 
 _sorted_json = msgspec.json.Encoder(order="deterministic").encode
 
@@ -43,7 +41,7 @@ def request_hash(body: dict[str, Any]) -> str:
     The order of keys doesn't count, nor do `user`, `metadata`, `stream` and the like. Defaults that aren't written
     are not filled in. Raises `TypeError` for what is no JSON.
     """
-    relevant = {key: value for key, value in body.items() if key not in _WITHOUT_EFFECT}
+    relevant = {key: value for key, value in body.items() if key not in WITHOUT_EFFECT}
     return hashlib.sha256(b"penstock-request-1\n" + _sorted_json(relevant)).hexdigest()
 
 
@@ -111,8 +109,10 @@ class Answer:
 
     @property
     def cost(self) -> float | None:
-        """US dollars; None when the price isn't known."""
-        return None
+        """US dollars for all its attempts, those that lost or failed included; None when a price isn't known.
+
+        0.0 for an answer from a cache."""
+        return self._completion.cost_usd if self._completion else cost_of(self.attempts)
 
     @property
     def model(self) -> str:

@@ -39,6 +39,7 @@ __all__ = [
     "UsageUpdate",
     "status_of",
 ]
+    "cost_of",
 
 Kind = Literal["chat", "completion", "embedding"]
 Finish = Literal["stop", "length", "tool_calls", "content_filter", "error", "unknown"]
@@ -157,6 +158,8 @@ class Completion(msgspec.Struct, kw_only=True, eq=True):
 
 class RateLimits(msgspec.Struct, frozen=True):
     """What a reply's headers said about limits, in one form. None: not said.
+    cost_usd: float | None = None
+    """All its attempts together, those that lost or failed included; None when the price of one isn't known."""
 
     `*_reset_s` are seconds from the reply; `*_per_s` is the limit's own window in seconds (60 unless the provider
     counts otherwise).
@@ -307,3 +310,15 @@ def status_of(completion: Completion) -> Status:
         if status != "success":
             return status
     return "success"
+    cost_usd: float | None = None
+    """What it cost, whatever came of it; None when the price isn't known. One that was cut is estimated."""
+
+
+def cost_of(attempts: Sequence[Attempt]) -> float | None:
+    """US dollars for all of them; None when the price of one isn't known. Nothing sent cost nothing."""
+    total = 0.0
+    for attempt in attempts:
+        if attempt.cost_usd is None:
+            return None
+        total += attempt.cost_usd
+    return total

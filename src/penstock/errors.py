@@ -130,6 +130,11 @@ class CallError(PenstockError):
     def verdict(self) -> Verdict:
         return VERDICTS[self.kind]
 
+    @property
+    def is_free(self) -> bool:
+        """It is certain that nothing was paid: the provider never saw the request, or refused it."""
+        return not self.sent or (self.status is not None and self.status >= 400)
+
     def __str__(self) -> str:
         head = f"{self.target}: " if self.target else ""
         tail = f" (request {self.request_id})" if self.request_id else ""

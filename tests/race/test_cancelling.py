@@ -33,6 +33,7 @@ class LimitedTarget:
         self.breaker = FakeBreaker()
         self.latency = LatencyBook()
         self.prefills = False
+        self.bill = None
         self.wait_s, self.try_admit, self.admit = limiter.wait_s, limiter.try_admit, limiter.admit
 
     async def send(self, call: Call, permit: Any) -> Any:

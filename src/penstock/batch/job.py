@@ -20,6 +20,7 @@ from penstock.batch.settings import JobSettings
 from penstock.batch.signals import SIGTERM_DRAIN_S, heeded
 from penstock.batch.sink import JournalSink, LineSink, Sink
 from penstock.batch.window import Window
+from penstock.batch.spending import SPENT, Spending
 from penstock.call import Completion
 from penstock.clock import LoopClock
 from penstock.config import load_config
@@ -51,6 +52,10 @@ def run_job(settings: JobSettings) -> Summary:
             hedge=settings.hedge,
         ),
     )
+            budget=None if settings.budget_usd is None else replace(config.budget, usd=settings.budget_usd),
+            cache=None if settings.cache else "off",
+            # Of a file equal rows are known beforehand; of a pipe they meet on the way.
+            coalesce=settings.input == "-" and settings.dedup,
     opened = open_job(settings, lambda model: engine.check(_asked(settings, model)))
     try:
         with _throughput(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -114,6 +119,7 @@ class _Job:
         self._tally = Tally()
         self._runner: Runner | None = None
         self._pipe: PipeFeed | None = None
+        self._spending = Spending(engine, opened.journal)
         self._began_s = 0.0
 
     async def run(self) -> Summary:
@@ -134,6 +140,7 @@ class _Job:
         stopped = self._runner.stopped
         summary = summarise(
             settings,
+        spent_usd, is_known = self._spending.so_far()
             opened,
             self._tally,
             self._engine,
@@ -142,8 +149,10 @@ class _Job:
             error_lines=errors,
         )
         if opened.journal is not None:
+            spent_usd=spent_usd if is_known else None,
             opened.journal.end_session(stopped=stopped, exit_code=summary.exit_code)
         return summary
+            opened.journal.remember(**{SPENT: (spent_usd, is_known)})
 
     async def _ask(self, clock: LoopClock, display: Display, growing: GrowingOutput | None) -> None:
         settings, opened = self._settings, self._opened
@@ -201,6 +210,7 @@ class _Job:
             on_error=self._cannot_write,
             lines=growing.add if growing is not None else None,
             bound=max(4096, 2 * (self._settings.concurrency or 0)),
+            spent=self._spending.so_far,
             writes_openai=writes_openai,
         )
 

@@ -102,6 +102,10 @@ class Summary(msgspec.Struct, kw_only=True):
     requests_per_s: float
     latency_p50_s: float | None
     latency_p99_s: float | None
+    """Of this session, what lost or failed included; None when the price of something isn't known."""
+    spent_usd: float | None = None
+    """Of the whole run, as a budget counts it; None when a price isn't known."""
+    budget_usd: float | None = None
     errors: dict[str, int]
     """Failed items by error code."""
     stopped: str | None

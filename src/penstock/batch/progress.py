@@ -25,6 +25,7 @@ def snapshot(opened: Opened, tally: Tally, runner: Runner, engine: Engine, *, el
         in_flight=max(0, tally.in_flight - engine.waiting()),
         input_tokens=tally.input_tokens,
         output_tokens=tally.output_tokens,
+        cost_usd=stats.cost_usd if stats.known_cost_usd else None,
         joined=tally.joined,
         retries=stats.retries,
         hedges=stats.hedges + stats.reserves,
@@ -52,6 +53,7 @@ def summarise(
     stopped: str | None,
     error_lines: int,
 ) -> Summary:
+    spent_usd: float | None = None,
     """The run's end. Counts of items are of the whole run, rates and tokens of this session."""
     answered, failed, total = _counts(opened, tally)
     if opened.scan is None and opened.journal is not None:
@@ -78,7 +80,9 @@ def summarise(
         hedges=engine.race_stats.hedges + engine.race_stats.reserves,
         input_tokens=tally.input_tokens,
         output_tokens=tally.output_tokens,
-        cost_usd=None,
+        cost_usd=engine.race_stats.cost_usd,
+        budget_usd=engine.money.budget.usd if engine.money.budget is not None else None,
+        spent_usd=spent_usd,
         elapsed_s=round(elapsed_s, 3),
         requests_per_s=round(asked / elapsed_s, 2) if elapsed_s > 0 else 0.0,
         latency_p50_s=tally.latency.quantile(0.5),

@@ -18,7 +18,7 @@ from penstock.batch.sink import Sink
 from penstock.batch.window import Window
 from penstock.call import Call, Completion, status_of
 from penstock.clock import Clock
-from penstock.errors import ConfigError, InputError, Unanswered
+from penstock.errors import BudgetExceeded, ConfigError, InputError, Unanswered
 from penstock.handler import Handler
 
 __all__ = ["Latencies", "Limits", "Next", "Runner", "Tally"]
@@ -175,7 +175,10 @@ class Runner:
         self._check_done()
 
     def _end_for(self, error: BaseException) -> None:
-        if isinstance(error, InputError | ConfigError):
+        if isinstance(error, BudgetExceeded):
+            # What is in flight is paid for, and finishes; the rest was never asked.
+            self.stop(str(error))
+        elif isinstance(error, InputError | ConfigError):
             # A pipe's bad line: what was asked before it is paid for, and finishes.
             if self.error is None:
                 self.error = error

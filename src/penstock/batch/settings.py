@@ -43,6 +43,8 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int | None = None
     hedge: Literal["off", "auto"] | float | None = None
     """A second attempt beside the first, at the next target; None: what the route says."""
+    budget_usd: float | None = None
+    """What the run may spend, all its sessions together; None: what the configuration says."""
     max_elapsed_s: float | None = None
     give_up_after_s: float | None = 900.0
     base_url: str | None = None

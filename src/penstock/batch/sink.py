@@ -14,7 +14,7 @@ from penstock.batch.journal import Journal
 from penstock.batch.record import Meta, Record, Stored, answer_line, encode, error_line
 from penstock.batch.schema import ANSWERED, BAD, FAILED
 from penstock.batch.writer import Written
-from penstock.call import Completion, Kind, Status, Usage, status_of
+from penstock.call import Completion, Kind, Status, Usage, cost_of, status_of
 from penstock.errors import Unanswered
 
 __all__ = ["Encode", "JournalSink", "LineSink", "Sink", "WritesOpenAI"]
@@ -50,9 +50,12 @@ class Sink(Protocol):
     async def close(self) -> None: ...
 
 
-_Told = tuple[int, str, bytes, Kind, int, bytes | Completion, str | None, str, int, float, bool, Status, Usage | None]
+_Told = tuple[
+    *tuple[int, str, bytes, Kind, int, bytes | Completion, str | None],
+    *tuple[str, int, float, bool, Status, Usage | None, float | None],
+]
 """An answer's index, id, digest, kind, body number, body (or what one is made of), request id, target, requests sent,
-latency, whether it was cached, status and usage."""
+latency, whether it was cached, status, usage and cost."""
 
 
 class _Recorder:
@@ -83,10 +86,12 @@ class _Recorder:
             completion.cached,
             status_of(completion),
             completion.usage,
+            completion.cost_usd,
         )
 
     def answer(self, told: _Told) -> tuple[Record, bytes]:
-        (idx, custom_id, digest, kind, body, made_of, request_id, target, sent, latency_s, cached, status, usage) = told
+        idx, custom_id, digest, kind, body, made_of, request_id = told[:7]
+        target, sent, latency_s, cached, status, usage, cost_usd = told[7:]
         raw = made_of if isinstance(made_of, bytes) else self._encode(made_of)
         if raw[:1] != b"{":
             raw = raw.strip()
@@ -94,7 +99,7 @@ class _Recorder:
             target=target,
             attempts=sent,
             latency_s=round(latency_s, 4),
-            cost_usd=None,
+            cost_usd=cost_usd,
             cached=cached,
             status=status,
             usage=usage,
@@ -116,7 +121,7 @@ class _Recorder:
             target=last.target if last is not None else "",
             attempts=error.requests_sent,
             latency_s=round(ended_s - first_s, 4),
-            cost_usd=None,
+            cost_usd=cost_of(error.attempts),
             cached=False,
             status="failed",
             usage=None,
@@ -166,6 +171,7 @@ class JournalSink:
         *,
         in_flight: Callable[[], int],
         on_error: Callable[[Exception], None],
+        spent: Callable[[], object] | None = None,
         lines: Callable[[Sequence[Written]], None] | None = None,
         bound: int = 4096,
         writes_openai: WritesOpenAI | None = None,
@@ -179,7 +185,9 @@ class JournalSink:
         self._next_body = journal.next_body()
         self._recent: dict[bytes, Shared] = {}
         self._lines = lines
-        self._writer = journal.writer(in_flight=in_flight, on_commit=self._committed, on_error=on_error, bound=bound)
+        self._writer = journal.writer(
+            in_flight=in_flight, spent=spent, on_commit=self._committed, on_error=on_error, bound=bound
+        )
 
     @property
     def is_full(self) -> bool:

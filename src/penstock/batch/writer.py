@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from penstock.batch.record import Record
+from penstock.batch.record import Record, encode
 
 __all__ = ["GroupWriter", "Written"]
 
@@ -36,16 +36,18 @@ class GroupWriter:
         name: str,
         session: int,
         in_flight: Callable[[], int],
+        spent: Callable[[], object] | None = None,
         on_commit: Callable[[Sequence[Written]], None] | None = None,
         on_error: Callable[[Exception], None] | None = None,
         bound: int = 4096,
     ) -> None:
-        """`name` is the file's, for errors. `on_commit` runs in the writer's thread after each commit, `on_error` once,
-        on the loop."""
+        """`name` is the file's, for errors; `spent` tells what the run has spent by now. `on_commit` runs in the writer's
+        thread after each commit, `on_error` once, on the loop."""
         self._connection = connection
         self._name = name
         self._session = session
         self._in_flight = in_flight
+        self._spent = spent
         self._on_commit = on_commit
         self._on_error = on_error
         self._bound = bound
@@ -139,6 +141,9 @@ class GroupWriter:
             shared = [(key, r.body, r.request_id, r.meta) for r, _, key in group if key is not None]
             _insert(connection, "shared", shared)
             connection.execute("UPDATE sessions SET in_flight = ? WHERE id = ?", (self._in_flight(), self._session))
+            if self._spent is not None:
+                told = encode(self._spent())
+                connection.execute("INSERT OR REPLACE INTO run VALUES ('spent', ?)", (told,))
             connection.execute("COMMIT")
         except sqlite3.Error:
             if connection.in_transaction:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-__all__ = ["Hedge", "Seconds", "key_value"]
+__all__ = ["Hedge", "Seconds", "Usd", "key_value"]
 
 
 class Seconds(click.ParamType[float]):
@@ -36,6 +36,26 @@ class Hedge(click.ParamType["str | float"]):
 
         try:
             return read_hedge(value, Where(str(param.opts[0]) if param else "hedge"))
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Usd(click.ParamType[float]):
+    """US dollars above 0."""
+
+    name = "USD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from penstock.config import read_usd
+        from penstock.errors import ConfigError
+
+        name = str(param.opts[0]) if param else "budget"
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = value
+        try:
+            return read_usd(number, name)
         except ConfigError as error:
             self.fail(str(error), param, ctx)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from penstock.cli.options import Hedge, Seconds, key_value
+from penstock.cli.options import Hedge, Seconds, Usd, key_value
 
 __all__ = ["command"]
 
@@ -37,6 +37,7 @@ _ONCE = frozenset(("--fresh",))
     "--give-up-after", type=Seconds(), default="15m", help="Stop when nothing answers for so long. Default: 15m."
 )
 @click.option("--concurrency", type=click.IntRange(min=1), help="Most requests in flight; by default it adapts.")
+@click.option("--budget", "budget_usd", type=Usd(), metavar="USD", help="Stop before more is spent; resumable.")
 @click.option("--rpm", type=click.IntRange(min=1), help="Requests a minute, for each key.")
 @click.option("--tpm", type=click.IntRange(min=1), help="Tokens a minute, for each key.")
 @click.option("--no-dedup", is_flag=True, help="Ask equal rows each for itself.")

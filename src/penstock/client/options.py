@@ -19,6 +19,9 @@ from penstock.config import (
     contradiction,
     load_config,
     read_duration,
+    read_budget,
+    read_cache,
+    read_cache_mode,
     read_fallback_on,
     read_hedge,
     read_limits,
@@ -146,8 +149,11 @@ class ClientOptions(TypedDict, total=False):
     """Ask for a stream although the caller wants one piece, so that a silence is seen early: "auto", "on" or "off"."""
     on_break: str | None
     """When a stream breaks after its reader has some of it: "recover", or "error"."""
-    cache: Any
-    budget: Any
+    cache: str | bool | Mapping[str, Any] | Store | None
+    """"on", "off", "read", "write"; "memory", "sqlite" or an address of a store; a table as `[cache]` in a file; or a
+    store of your own."""
+    budget: float | Mapping[str, Any] | None
+    """US dollars that the client may spend, or a table of `usd`, `per_day` and `per_tag`; over the configuration's."""
     limits: Mapping[str, int] | None
     """`rpm` and `tpm` for each key, `concurrency` for each target."""
 
@@ -273,9 +279,7 @@ def client_engine(targets: tuple[object, ...], options: ClientOptions) -> tuple[
         if name not in ClientOptions.__annotations__:
             raise TypeError(_unknown_of_client(name))
     named = tuple(map(_named, targets))
-    if options.get("budget") is not None:
-        raise ConfigError("budget: a budget is not supported yet by this version of penstock; take it out")
-    _refuse_cache(options.get("cache"))
+    config, mode, store = _with_cache(load_config(options.get("config")), options.get("cache"))
     route = _read(options, "route", read_str)
     if named and route is not None:
         raise ConfigError("targets and a route exclude each other: a route brings its own targets")
@@ -320,3 +324,4 @@ def _unknown_of_client(name: str) -> str:
     if name in ChatOptions.__annotations__:
         return f"{name}: said with each request, not with the client: client.generate(prompt, {name}=...)"
     return f'unknown option "{name}"{did_you_mean(name, ClientOptions.__annotations__)}'
+            budget=_read(options, "budget", read_budget),

@@ -4,6 +4,8 @@
 provider's keys up. Nothing here opens a connection or keeps a key in a value's repr.
 """
 
+from penstock.config.caching import CacheConfig, read_cache, read_cache_mode
+from penstock.config.costs import BudgetConfig, PriceConfig, read_budget, read_usd
 from penstock.config.keys import FoundKeys, KeyRef, find_keys, first_set, key_variable
 from penstock.config.load import ConfigWarning, find_config_file, load_config, parse_config, read_limits
 from penstock.config.resolve import Selection, TargetName, resolve, taken_for
@@ -29,6 +31,8 @@ from penstock.config.schema import (
 from penstock.config.values import read_duration, read_size
 
 __all__ = [
+    "BudgetConfig",
+    "CacheConfig",
     "Config",
     "ConfigWarning",
     "FoundKeys",
@@ -36,6 +40,7 @@ __all__ = [
     "KeyRef",
     "LimitsConfig",
     "OnBreak",
+    "PriceConfig",
     "ProviderConfig",
     "RouteConfig",
     "RouteTimeouts",
@@ -50,6 +55,9 @@ __all__ = [
     "key_variable",
     "load_config",
     "parse_config",
+    "read_budget",
+    "read_cache",
+    "read_cache_mode",
     "read_duration",
     "read_fallback_on",
     "read_hedge",
@@ -58,6 +66,7 @@ __all__ = [
     "read_size",
     "read_stream_inside",
     "read_timeouts",
+    "read_usd",
     "resolve",
     "taken_for",
 ]

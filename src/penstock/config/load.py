@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from penstock.config.caching import read_cache
+from penstock.config.costs import read_budget, read_prices
 from penstock.config.keys import read_dotenv, read_key_ref, read_key_refs
 from penstock.config.routes import read_route
 from penstock.config.schema import Config, LimitsConfig, ProviderConfig
@@ -120,6 +122,8 @@ def parse_config(
         default_provider=read.get("default_provider"),
         providers=read.get("providers", {}),
         routes=read.get("routes", {}),
+        cache=read.get("cache"),
+        **({"budget": read["budget"]} if "budget" in read else {}),
         environ=os.environ if environ is None else environ,
         dotenv=dotenv or {},
     )
@@ -198,6 +202,7 @@ _PROVIDER: dict[str, Reader] = {
     **dict.fromkeys(("project", "location", "region", "api_version", "profile", "credentials"), read_str),
     "pool": _read_pool,
     "transport": read_one_of(("aiohttp", "wreq")),
+    "prices": read_prices,
     "prefill": read_one_of(("off", "plain", "prefix", "continue_final_message")),
 }
 
@@ -228,8 +233,8 @@ _TOP: dict[str, Reader] = {
     "default_provider": read_str,
     "providers": _named(_read_provider),
     "routes": _named(read_route),
-    "cache": _not_yet("a response cache is"),
-    "budget": _not_yet("a budget is"),
+    "cache": read_cache,
+    "budget": read_budget,
     "gateway": _not_yet("the gateway is"),
 }
 

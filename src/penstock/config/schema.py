@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from penstock.config.caching import CacheConfig
+from penstock.config.costs import BudgetConfig, PriceConfig
 from penstock.config.keys import KeyRef
 from penstock.errors import ErrorKind
 from penstock.http import Pool
@@ -74,6 +76,8 @@ class ProviderConfig:
     transport: Literal["wreq", "aiohttp"] | None = None
     prefill: Literal["off", "plain", "prefix", "continue_final_message"] | None = None
     """How its server is asked to continue an answer that broke; `off`: not at all."""
+    prices: Mapping[str, PriceConfig] = field(default_factory=dict)
+    """By model, over the price library's; "*" for all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,9 @@ class Config:
     default_provider: str | None = None
     providers: Mapping[str, ProviderConfig] = field(default_factory=dict)
     routes: Mapping[str, RouteConfig] = field(default_factory=dict)
+    cache: CacheConfig | None = None
+    """None where the configuration has no such table."""
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False, compare=False)
     dotenv: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     """Keys from a `.env` file; empty unless the command asked for it."""

@@ -7,11 +7,12 @@ from penstock.race.outage import ProbeTurns
 from penstock.race.route import Route
 from penstock.race.settings import RaceSettings
 from penstock.race.stats import RaceStats, TargetStats
-from penstock.race.target import Breaker, Permit, Target
+from penstock.race.target import Bill, Breaker, Permit, Target
 from penstock.race.telling import Observer
 from penstock.race.triggers import Hedges
 
 __all__ = [
+    "Bill",
     "Breaker",
     "Hedges",
     "LatencyBook",

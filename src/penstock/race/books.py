@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from penstock.call import Attempt, Call, Usage
 from penstock.errors import CallError, Unanswered
 from penstock.race.moves import Start
@@ -19,11 +21,12 @@ __all__ = ["Books"]
 class Books:
     """One race's accounts. `first_s` is always the instant of the call's first send."""
 
-    __slots__ = ("_counts", "_route", "_targets", "stats", "tell")
+    __slots__ = ("_bills", "_counts", "_route", "_targets", "stats", "tell")
 
     def __init__(self, targets: Sequence[Target], route: Route, stats: RaceStats, tell: Teller) -> None:
         self._targets = targets
         self._counts: tuple[TargetStats, ...] = tuple(stats.target(target.name) for target in targets)
+        self._bills = tuple(target.bill for target in targets)
         self._route = route
         self.stats = stats
         self.tell = tell
@@ -45,9 +48,34 @@ class Books:
         elif move.reason in ("silent", "late"):
             stats.reserves += 1
 
-    def used(self, place: int, usage: Usage | None) -> None:
-        """What an attempt's answer came to."""
+    def used(self, call: Call, attempt: Attempt, place: int, usage: Usage | None, model: str = "") -> None:
+        """What an attempt's answer came to. `model` is the one that answered, in the provider's words."""
+        counts = self._counts[place]
+        attempt.usage = usage
+        counts.tokens.add(usage)
+        bill = self._bills[place]
+        if bill is not None:
+            cost = bill.estimate(call, 0) if usage is None else bill.cost(call, usage, model)
+            attempt.cost_usd = cost
+            counts.spent(cost)
+
+    def told(self, attempt: Attempt, place: int, usage: Usage | None) -> None:
+        """What a stream said of its tokens before it was cut."""
+        attempt.usage = usage
         self._counts[place].tokens.add(usage)
+
+    def _cut(self, call: Call, run: Try) -> None:
+        """An attempt ended before its end and cost something all the same: estimated, where its usage wasn't told."""
+        attempt, bill = run.attempt, self._bills[run.place]
+        if bill is None:
+            return
+        usage = attempt.usage
+        if usage is None:
+            attempt.cost_usd = bill.estimate(call, run.tokens)
+        else:
+            some = msgspec.structs.replace(usage, output_tokens=max(usage.output_tokens, run.tokens))
+            attempt.cost_usd = bill.cost(call, some, "")
+        self._counts[run.place].spent(attempt.cost_usd)
 
     def answered(self, call: Call, attempt: Attempt, place: int) -> None:
         """The whole answer is here, and it is the call's."""
@@ -74,6 +102,10 @@ class Books:
         attempt.error_kind = error.kind
         attempt.error = str(error)
         attempt.request_id = error.request_id
+        if error.is_free:
+            attempt.cost_usd = 0.0
+        else:
+            self._cut(call, run)
         self._counts[run.place].failed(error)
         if error.kind == "rate_limited":
             self.stats.refusals += 1
@@ -89,6 +121,7 @@ class Books:
         attempt.outcome = "cancelled"
         attempt.ended_s = now_s - first_s
         attempt.error = why
+        self._cut(call, run)
         if run.first_token_s is not None:
             attempt.first_token_s = run.first_token_s - first_s
         breaker = self._targets[run.place].breaker

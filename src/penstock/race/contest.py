@@ -332,10 +332,11 @@ class Contest(Alarm):
 
     def _answered(self, run: Try, reply: Reply, permit: Permit) -> None:
         if isinstance(reply, Completion):
+            run.attempt.usage = reply.usage
             permit.settle(reply.usage)
         else:
             assert isinstance(reply, OpenStream)
-            reply.on_close(lambda: permit.settle(reply.usage))
+            reply.on_close(lambda: permit.settle(reply.usage if reply.complete else None))
         if self._won is not None or run in self._detached or (self._plan is not None and self._plan.is_over):
             self._beside().lose(reply)
             self._lost(run)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from penstock.call import Attempt, Call, Completion, Reply
+from penstock.call import Attempt, Call, Completion, Reply, cost_of
 from penstock.clock import Clock
 from penstock.errors import CallError
 from penstock.handler import Handler, OpenStream
@@ -262,7 +262,7 @@ class Racing:
         reply.latency_s = attempt.ended_s = latency_s
         attempt.status = 200
         attempt.request_id = reply.request_id
-        attempt.usage = reply.usage
-        self.books.used(place, reply.usage)
+        self.books.used(call, attempt, place, reply.usage, reply.model)
+        reply.cost_usd = attempt.cost_usd if len(attempts) == 1 else cost_of(attempts)
         self.books.answered(call, attempt, place)
         return reply

@@ -247,14 +247,15 @@ class Onward:
         attempt.ended_s = now_s - self._first_s
         if run.first_token_s is not None:
             attempt.first_token_s = run.first_token_s - self._first_s
-        attempt.usage = stream.usage
-        racing.books.used(run.place, stream.usage)
         if stream.complete:
+            racing.books.used(self._call, attempt, run.place, stream.usage)
             attempt.outcome = "answered"
             attempt.status = 200
             racing.books.was_good(run.place, run.ticket, run.started_s, now_s, was_silent=run.said_silent)
             run.came(now_s)
-        elif attempt.outcome == "running":
+            return
+        racing.books.told(attempt, run.place, stream.usage)
+        if attempt.outcome == "running":
             racing.books.lost(self._call, run, now_s, self._first_s, why="closed by the caller")
 
     def _over(self) -> None:

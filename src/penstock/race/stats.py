@@ -41,9 +41,20 @@ class TargetStats:
     errors: dict[str, int] = field(default_factory=dict)
     """Failed attempts by `CallError.kind`, refusals at a limit included."""
     tokens: TokenCount = field(default_factory=TokenCount)
+    cost_usd: float = 0.0
+    """Of everything sent, as far as its price is known."""
+    unpriced: int = 0
+    """Attempts that cost something nobody knows."""
     last_error: str | None = None
     last_answer_s: float | None = None
     """The clock's instant of the last answer."""
+
+    def spent(self, cost_usd: float | None) -> None:
+        """An attempt cost so much."""
+        if cost_usd is None:
+            self.unpriced += 1
+        else:
+            self.cost_usd += cost_usd
 
     def failed(self, error: CallError) -> None:
         self.errors[error.kind] = self.errors.get(error.kind, 0) + 1
@@ -74,3 +85,15 @@ class RaceStats:
 
     def target(self, name: str) -> TargetStats:
         return self.targets.setdefault(name, TargetStats())
+
+    @property
+    def cost_usd(self) -> float | None:
+        """US dollars for everything sent; None when the price of something isn't known."""
+        if any(target.unpriced for target in self.targets.values()):
+            return None
+        return self.known_cost_usd
+
+    @property
+    def known_cost_usd(self) -> float:
+        """The same, of what has a known price."""
+        return sum(target.cost_usd for target in self.targets.values())

@@ -9,7 +9,7 @@ from penstock.call import Call, RateLimits, Reply, Usage
 from penstock.errors import CallError
 from penstock.race.latency import LatencyBook
 
-__all__ = ["Breaker", "Ending", "Permit", "Target"]
+__all__ = ["Bill", "Breaker", "Ending", "Permit", "Target"]
 
 Ending = Literal["good", "bad", "neutral"]
 """How an attempt ended, as far as its target's health goes; `neutral` says nothing about it (cancelled, refused at a
@@ -66,6 +66,18 @@ class Breaker(Protocol):
         ...
 
 
+class Bill(Protocol):
+    """What attempts at a target cost, in US dollars; None where the price isn't known."""
+
+    def cost(self, call: Call, usage: Usage, model: str) -> float | None:
+        """What an answer cost. `model` is the one that answered, in the provider's words."""
+        ...
+
+    def estimate(self, call: Call, output_tokens: int) -> float | None:
+        """What an attempt cost of which nobody told the usage, when so many tokens had come."""
+        ...
+
+
 class Target(Protocol):
     """One model of one provider behind its own limits.
 
@@ -79,6 +91,8 @@ class Target(Protocol):
     """Shared likewise."""
     prefills: bool
     """It continues an assistant message at the end of `messages`."""
+    bill: Bill | None
+    """None: nobody wants to know what it costs."""
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ from penstock.errors import CallError
 from penstock.handler import OpenStream
 from penstock.http import Timeouts, WireReply, WireRequest, WireStream
 from penstock.race.latency import LatencyBook
-from penstock.race.target import Ending
+from penstock.race.target import Bill, Ending
 
 __all__ = ["Chunks", "Delayed", "FakeBreaker", "FakePermit", "FakeTransport", "ScriptedHandler", "ScriptedTarget"]
 
@@ -267,6 +267,7 @@ class ScriptedTarget:
         self.breaker = FakeBreaker()
         self.latency = LatencyBook()
         self.prefills = False
+        self.bill: Bill | None = None
         self.handler = ScriptedHandler(script)
         self.room = room
         self.keys = keys

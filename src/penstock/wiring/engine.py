@@ -24,6 +24,7 @@ from penstock.transport import open_transport
 from penstock.wiring.ambient import ambient_credential, check_ambient
 from penstock.wiring.estimate import Asked, estimate
 from penstock.wiring.providers import ProviderPlan, known_providers, plan_provider
+from penstock.wiring.money import Money
 from penstock.wiring.reports import EngineStats, engine_stats
 from penstock.wiring.rotation import Rotation, rotate
 from penstock.wiring.routes import check_overrides, check_policy, phases, race_settings, timeouts_of
@@ -93,12 +94,16 @@ class Engine:
             resolve(config, name, self._known)
         self._plans: dict[str, ProviderPlan] = {}
         self._pools: dict[str, KeyPool] = {}
+        self.caching = Caching(config.cache, overrides, self.plan, by_call=patience == "interactive")
+        self.money = Money(config, overrides.budget, self.plan)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._forget()
 
     def _forget(self) -> None:
         """Everything that belongs to a loop."""
         self._clock: Clock | None = None
+        self.money.forget()
+        self.caching.forget()
         self._transports: dict[str, Transport] = {}
         self._speakers: dict[tuple[str, str], Speaker] = {}
         self._credentials: dict[str, Credential | None] = {}
@@ -118,6 +123,7 @@ class Engine:
         selection = self._usable(models)
         check_policy(selection, self._manner, self._overrides)
         return selection
+        self.money.check(selection.targets)
 
     def _usable(self, models: Models) -> Selection:
         selection = resolve(self.config, models, self._known)
@@ -230,6 +236,7 @@ class Engine:
             target.close()
         transports = list(self._transports.values())
         self._forget()
+        self.money.close()
         self._loop = None
         for transport in transports:
             await transport.aclose()
@@ -322,7 +329,8 @@ class Engine:
                 limits=self._limits(self.plan(name.provider)),
                 rng=self._rng,
             )
-            standing = self._standings[str(name)] = Standing.begin(limiter, self._rng)
+            door, bill = self.money.door(limiter, name), self.money.bill(name)
+            standing = self._standings[str(name)] = Standing.begin(limiter, self._rng, door=door, bill=bill)
         return standing
 
     def _limits(self, plan: ProviderPlan) -> Limits:

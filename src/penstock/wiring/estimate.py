@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from penstock.call import Kind
 
-__all__ = ["Asked", "estimate", "estimate_tokens"]
+__all__ = ["Asked", "estimate", "estimate_tokens", "most_input", "most_output"]
 
 _BYTES_PER_TOKEN = 4
 _PER_MESSAGE = 4
@@ -37,11 +37,7 @@ def estimate_tokens(kind: Kind, body: dict[str, Any]) -> int:
     """
     if kind == "embedding":
         return _length(body.get("input")) // _BYTES_PER_TOKEN + 1
-    most = body.get("max_completion_tokens") or body.get("max_tokens")
-    output = most if type(most) is int and most > 0 else 0
-    choices = body.get("n")
-    if type(choices) is int and choices > 1:
-        output *= choices
+    output = most_output(kind, body, 0)
     if kind == "completion":
         return _length(body.get("prompt")) // _BYTES_PER_TOKEN + 1 + output
     messages = body.get("messages")
@@ -54,6 +50,44 @@ def estimate_tokens(kind: Kind, body: dict[str, Any]) -> int:
     if "tools" in body:
         letters += _length(body["tools"])
     return letters // _BYTES_PER_TOKEN + _PER_MESSAGE * len(messages) + output
+
+
+def most_output(kind: Kind, body: dict[str, Any], by_default: int) -> int:
+    """The most tokens that may be written, `by_default` where the body doesn't bound it."""
+    if kind == "embedding":
+        return 0
+    most = body.get("max_completion_tokens") or body.get("max_tokens")
+    output = most if type(most) is int and most > 0 else by_default
+    choices = max(_whole(body.get("n")), _whole(body.get("best_of")))
+    return output * choices if choices > 1 else output
+
+
+def _whole(value: Any) -> int:
+    return value if type(value) is int else 0
+
+
+def most_input(kind: Kind, body: dict[str, Any]) -> int:
+    """More tokens than the input can have: a token is at least a byte of text."""
+    del kind
+    return _bytes(body) + 200
+
+
+_OF_A_PART = 20_000
+"""More than an image, a sound or a page is ever counted as."""
+
+
+def _bytes(value: Any, depth: int = 0) -> int:
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+    if depth > 12:
+        return 0
+    if isinstance(value, dict):
+        return sum(
+            _OF_A_PART if key in _MEDIA else len(str(key)) + 8 + _bytes(item, depth + 1) for key, item in value.items()
+        )
+    if isinstance(value, list | tuple):
+        return sum(8 + _bytes(item, depth + 1) for item in value)
+    return 8
 
 
 def _length(value: Any, depth: int = 0) -> int:

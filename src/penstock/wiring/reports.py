@@ -23,6 +23,8 @@ class TargetReport(msgspec.Struct, kw_only=True):
     answered: int
     errors: dict[str, int]
     usage: Usage
+    cost_usd: float | None
+    """Of everything sent, what lost or failed included; None while the price of something isn't known."""
     last_error: str | None
     breaker: State
     """`closed`: it is asked. `open`: it is left alone, for it is down. `half_open`: one request at a time tries whether
@@ -76,7 +78,7 @@ def engine_stats(counts: RaceStats, standings: Mapping[str, Standing], now_s: fl
         refusals=counts.refusals,
         waiting=counts.waiting,
         usage=sum((target.usage for target in targets.values()), Usage()),
-        cost_usd=None,
+        cost_usd=counts.cost_usd,
         targets=targets,
     )
 
@@ -88,6 +90,7 @@ def _report(counts: RaceStats, name: str, standing: Standing, now_s: float) -> T
         answered=target.answered,
         errors=dict(target.errors),
         usage=target.tokens.usage,
+        cost_usd=None if target.unpriced else target.cost_usd,
         last_error=target.last_error,
         breaker=standing.breaker.state(now_s),
         saturation=standing.limiter.saturation(),

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from penstock.clock import Clock
-from penstock.config import Hedge, OnBreak, RouteTimeouts, StreamInside
+from penstock.config import BudgetConfig, Hedge, OnBreak, RouteTimeouts, StreamInside
 from penstock.errors import ErrorKind
 from penstock.http import Transport
 
@@ -41,6 +41,14 @@ class Overrides(msgspec.Struct, frozen=True, kw_only=True):
     on_break: OnBreak | None = None
 
 
+    budget: BudgetConfig | None = None
+    """In place of the configuration's."""
+    cache: CacheMode | None = None
+    """Of calls that say none of their own; None: "on" where the configuration has a cache."""
+    store: Store | None = None
+    """Where answers are kept, in place of what the configuration says; whoever gives it closes it."""
+    coalesce: bool = True
+    """Equal calls at the same time that may use the cache are one."""
 class Manner(msgspec.Struct, frozen=True, kw_only=True):
     """How one group of calls is answered, where it differs from the engine's own way."""
 

@@ -11,9 +11,10 @@ from penstock.call import Call, Reply
 from penstock.endpoint import Endpoint
 from penstock.errors import PenstockError
 from penstock.policies.breaker import Breaker
+from penstock.policies.budget import BudgetGate
 from penstock.policies.limit import Limiter, Permit
+from penstock.race import Bill, LatencyBook
 from penstock.race import Breaker as Health
-from penstock.race import LatencyBook
 
 __all__ = ["LimitedTarget", "Standing"]
 
@@ -25,29 +26,45 @@ class Standing:
     limiter: Limiter
     breaker: Breaker
     latency: LatencyBook
+    door: Limiter | BudgetGate
+    """The way in: the limits, behind the budget where there is one."""
+    bill: Bill
 
     @classmethod
-    def begin(cls, limiter: Limiter, rng: random.Random) -> Standing:
+    def begin(cls, limiter: Limiter, rng: random.Random, *, door: Limiter | BudgetGate, bill: Bill) -> Standing:
         """Nothing is known yet."""
-        return cls(limiter, Breaker(rng=rng), LatencyBook())
+        return cls(limiter, Breaker(rng=rng), LatencyBook(), door, bill)
 
 
 class LimitedTarget:
     """One model of one provider behind its limits: a `penstock.race.Target`."""
 
-    __slots__ = ("_endpoint", "admit", "breaker", "latency", "limiter", "name", "prefills", "try_admit", "wait_s")
+    __slots__ = (
+        "_endpoint",
+        "admit",
+        "bill",
+        "breaker",
+        "latency",
+        "limiter",
+        "name",
+        "prefills",
+        "try_admit",
+        "wait_s",
+    )
 
     def __init__(self, standing: Standing, endpoint: Endpoint, *, prefills: bool) -> None:
         self.name = endpoint.name
-        self.limiter = limiter = standing.limiter
+        self.limiter = standing.limiter
+        self.bill: Bill | None = standing.bill
         self.breaker: Health = standing.breaker
         self.latency = standing.latency
         self.prefills = prefills
         self._endpoint: Endpoint | _Closed = endpoint
         # Bound once: the race asks for each of them on every call.
-        self.wait_s = limiter.wait_s
-        self.try_admit = limiter.try_admit
-        self.admit = limiter.admit
+        door = standing.door
+        self.wait_s = door.wait_s
+        self.try_admit = door.try_admit
+        self.admit = door.admit
 
     def send(self, call: Call, permit: Any) -> Awaitable[Reply]:
         """One attempt, signed with the permit's key. Raises `CallError`."""

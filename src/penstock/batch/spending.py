@@ -1,0 +1,35 @@
+"""What a run has spent over all its sessions: kept in its journal, counted against its budget."""
+
+from __future__ import annotations
+
+from penstock.batch.journal import Journal
+from penstock.wiring import Engine
+
+__all__ = ["SPENT", "Spending"]
+
+SPENT = "spent"
+"""Under this name the journal keeps the dollars and whether every price was known."""
+
+
+class Spending:
+    """One session's spending, and what went before it."""
+
+    def __init__(self, engine: Engine, journal: Journal | None) -> None:
+        self._engine = engine
+        before = journal.info().get(SPENT) if journal is not None else None
+        self._before_usd: float
+        self._was_known: bool
+        self._before_usd, self._was_known = before or (0.0, True)
+        if engine.money.budget is not None:
+            engine.money.budget.count_before(self._before_usd)
+
+    def so_far(self) -> tuple[float, bool]:
+        """US dollars of the whole run, as a budget counts them, and whether every price was known.
+
+        With a budget what is in flight counts with the most that it can cost: after a crash nobody can tell less.
+        """
+        budget, stats = self._engine.money.budget, self._engine.race_stats
+        is_known = self._was_known and stats.cost_usd is not None
+        if budget is not None:
+            return budget.spent_usd + budget.held_usd, is_known
+        return self._before_usd + stats.known_cost_usd, is_known
