@@ -135,6 +135,7 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         # Unknown parameters are refused with 422; usage comes unasked in the last chunk.
         stream_usage=False,
         renames=(*_OLD_NAME, ("seed", "random_seed")),
+        contents="chunks",
         limits="mistral",
         # docs.mistral.ai: 16,384 tokens in all.
         embedding_tokens=16_000,

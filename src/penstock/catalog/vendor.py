@@ -69,6 +69,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     """Body parameters that go under another name here: (OpenAI's, the vendor's)."""
     reasoning_renames: tuple[tuple[str, str], ...] = ()
     """The same, only for reasoning models."""
+    contents: Literal["text", "chunks"] = "text"
+    """`chunks`: an assistant's thoughts and references are parts of its content, and no message has further fields."""
     reasoning_outside: bool = False
     """`completion_tokens` leaves reasoning out; they are added when the total doesn't already tell."""
     limits: LimitDialect = "any"

@@ -14,6 +14,7 @@ from penstock.call import Call, Kind
 from penstock.catalog import Vendor, is_reasoning
 from penstock.errors import CallError
 from penstock.http import WireRequest
+from penstock.wire.openai.chunks import with_chunks
 
 __all__ = ["PATHS", "RequestEncoder"]
 
@@ -34,7 +35,17 @@ _Renames = tuple[tuple[str, str], ...]
 class RequestEncoder:
     """One provider's requests: the same headers and URLs for all of them, built once."""
 
-    __slots__ = ("_base", "_deployed", "_encode", "_headers", "_prefill_url", "_renames", "_urls", "_vendor")
+    __slots__ = (
+        "_base",
+        "_deployed",
+        "_encode",
+        "_has_chunks",
+        "_headers",
+        "_prefill_url",
+        "_renames",
+        "_urls",
+        "_vendor",
+    )
 
     def __init__(self, vendor: Vendor, base_url: str | None, headers: Mapping[str, str]) -> None:
         self._vendor = vendor
@@ -55,6 +66,7 @@ class RequestEncoder:
             **{name.lower(): value for name, value in headers.items()},
         }
         self._renames: dict[str, _Renames] = {}
+        self._has_chunks = vendor.contents == "chunks"
 
     def encode(self, call: Call, model: str, *, stream: bool) -> WireRequest:
         """The request for `model`, unsigned.
@@ -63,6 +75,8 @@ class RequestEncoder:
         """
         body = {**call.body, "model": model}
         url = self._urls[call.kind] if self._deployed is None else self._address(self._deployed, call.kind, model)
+        if self._has_chunks and call.kind == "chat":
+            body["messages"] = with_chunks(body.get("messages"))
         if call.prefill and call.kind == "chat":
             url = self._prefill_url
             self._ask_to_continue(body)

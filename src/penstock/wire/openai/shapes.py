@@ -48,6 +48,7 @@ class UsageShape(msgspec.Struct):
     completion_tokens_details: TokenDetails | None = None
     prompt_cache_hit_tokens: int | None = None  # DeepSeek
     cached_tokens: int | None = None  # Moonshot
+    num_cached_tokens: int | None = None  # Mistral
     reasoning_tokens: int | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None

@@ -26,7 +26,7 @@ from penstock.call import (
 from penstock.catalog import Vendor
 from penstock.errors import CallError
 from penstock.wire.fault import fault_in
-from penstock.wire.openai.chunks import split_parts
+from penstock.wire.openai.chunks import further, split_parts
 from penstock.wire.openai.shapes import Chunk, ChunkChoice, Delta, ToolFragment, decode_chunk, repair
 from penstock.wire.openai.words import finish_of, usage_of
 from penstock.wire.refusals import in_band
@@ -272,12 +272,13 @@ class StreamDecoder(StreamState):
             events.append(ReasoningDelta(thought, index))
         content = delta.content
         if isinstance(content, list):
-            content, thought, references, _ = split_parts(content, len(self.partial) if index == 0 else 0)
+            content, thought, references, _ = split_parts(content)
             if thought:
                 self._said = True
                 events.append(ReasoningDelta(thought, index))
             if references:
-                events.append(PartDelta({"references": references}, index))
+                before = len(self.partial) if index == 0 else 0
+                events.append(PartDelta({"references": further(references, before)}, index))
         if content or (said.logprobs is not None and content is not None):
             self._say(choice, TextDelta(content, index, said.logprobs), events)
             if index == 0 and said.logprobs is None:

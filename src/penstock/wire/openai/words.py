@@ -7,9 +7,10 @@ from typing import Any, Final
 import msgspec
 
 from penstock.call import Finish, Message, Usage
+from penstock.wire.openai.chunks import split_parts
 from penstock.wire.openai.shapes import UsageShape
 
-__all__ = ["FINISH", "FINISH_WORD", "finish_of", "mend_message", "says_something", "split_parts", "usage_of"]
+__all__ = ["FINISH", "FINISH_WORD", "finish_of", "mend_message", "says_something", "usage_of"]
 
 FINISH: Final[dict[str, Finish]] = {
     **dict.fromkeys(("stop", "end_turn", "STOP", "stop_sequence", "COMPLETE", "eos", "eos_token", "1"), "stop"),
@@ -66,45 +67,29 @@ def usage_of(said: UsageShape | None, *, reasoning_outside: bool) -> Usage | Non
     inputs, outputs = said.prompt_tokens_details, said.completion_tokens_details
     cached = inputs.cached_tokens if inputs is not None else None
     if cached is None:
-        cached = said.prompt_cache_hit_tokens or said.cached_tokens or 0
+        cached = said.prompt_cache_hit_tokens or said.cached_tokens or said.num_cached_tokens or 0
     reasoning = (outputs.reasoning_tokens if outputs is not None else None) or said.reasoning_tokens or 0
     if reasoning and (total == given + written + reasoning if total else reasoning_outside):
         written += reasoning
     return Usage(given, written, cached, reasoning, (inputs.cache_write_tokens or 0) if inputs is not None else 0)
 
 
-def split_parts(content: list[Any]) -> tuple[str, str, bool]:
-    """Text and thinking of a content list, and whether that was all of it (Mistral's form)."""
-    text: list[str] = []
-    thinking: list[str] = []
-    whole = True
-    for part in content:
-        kind = part.get("type") if isinstance(part, dict) else None
-        if kind == "text" and isinstance(part.get("text"), str):
-            text.append(part["text"])
-        elif kind == "thinking":
-            inner = part.get("thinking")
-            thinking.append(split_parts(inner)[0] if isinstance(inner, list) else str(inner or ""))
-        elif isinstance(part, str):
-            text.append(part)
-        else:
-            whole = False
-    return "".join(text), "".join(thinking), whole
-
-
 def mend_message(message: Message) -> None:
     """Make a vendor's assistant message one that can be sent back to any vendor.
 
-    A content list of text and thinking becomes text and `reasoning_content`; tool calls get what some vendors leave
-    out (an id, the type) and their arguments as a string; empty placeholders go. A missing `content` becomes None.
+    A content list of text, thoughts and references becomes text, `reasoning_content` and `references`; tool calls get
+    what some vendors leave out (an id, the type) and their arguments as a string; empty placeholders go. A missing
+    `content` becomes None.
     """
     content = message.get("content")
     if content.__class__ is list:
-        text, thinking, whole = split_parts(content)
-        if whole:
-            message["content"] = text
-            if thinking:
-                message["reasoning_content"] = thinking
+        parts = split_parts(content)
+        if not parts.rest:
+            message["content"] = parts.text
+            if parts.thinking:
+                message["reasoning_content"] = parts.thinking
+            if parts.references:
+                message["references"] = parts.references
     elif content is None:
         message["content"] = None
     elif not isinstance(content, str):
