@@ -50,13 +50,13 @@ def test_the_hedge_of_a_refused_request_may_still_answer() -> None:
     assert answer.target == "b/x"
 
 
-def test_a_refusal_for_good_starts_nothing_more_and_is_told_in_the_end() -> None:
-    first = ScriptedTarget("a/x", [Delayed(5, an_error("server_error"))])
+def test_a_refusal_for_good_starts_nothing_at_another_target_and_is_told_in_the_end() -> None:
+    first = ScriptedTarget("a/x", [Delayed(5, an_error("server_error")), an_error("too_big_for_limit")])
     third = ScriptedTarget("c/x", [])
     end = outcome(first, ScriptedTarget("b/x", [an_error("bad_request")]), third, settings=HEDGED)
     assert isinstance(end, Unanswered)
     assert end.last is not None
-    assert (end.last.kind, end.requests_sent) == ("bad_request", 2)
+    assert (end.last.kind, end.requests_sent) == ("bad_request", 3)
 
 
 def test_a_request_refused_for_good_everywhere_is_a_bad_request() -> None:

@@ -36,7 +36,7 @@ async def read_inside(stream: OpenStream, run: Try, kind: Kind, now: Callable[[]
     Raises `CallError` as the stream does (cut, empty, stalled), and when an event of it was unreadable: nobody has
     any of it yet, so a text with a hole is a failed attempt. `Completion.raw` is empty.
     """
-    folded = Fold(kind)
+    folded = run.folded = Fold(kind)
     async with stream:
         while events := await stream.batch():
             for event in events:

@@ -173,7 +173,7 @@ class Onward:
         inner = OpenStream(watched)
         inner.target = run.attempt.target
         inner.request_id = run.attempt.request_id = stream.request_id
-        inner.attempts = self._attempts()
+        inner.attempts = (run.attempt,)
         inner.explain = partial(self._failed, run)
         inner.on_close(partial(self._inner_over, stream, inner, run))
         return inner

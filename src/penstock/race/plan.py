@@ -19,7 +19,7 @@ from penstock.race.moves import Cancel, Finish, GiveUp, Move, Start, WaitUntil, 
 from penstock.race.route import Route
 from penstock.race.settings import RaceSettings
 from penstock.race.standing import EPSILON_S, Readiness, Standings
-from penstock.race.triggers import COLD_LOOK_S, Triggers, Try
+from penstock.race.triggers import COLD_LOOK_S, Triggers, Try, unfinished_error
 
 __all__ = ["ATTEMPTS_KEPT", "Plan"]
 
@@ -73,7 +73,7 @@ class Plan:
         self._triggers = Triggers(settings, [target.latency.of(kind) for target in targets], route.hedges)
         self._last: CallError | None = None
         self._refused: CallError | None = None
-        """The error that stops the call when nothing runs any more."""
+        """The error that stops the call when nothing runs any more, and no target that failed for now is left."""
         self._answer: Attempt | None = None
         self._over: GiveUp | None = None
         self._exemption = Exemption(rng)
@@ -214,7 +214,7 @@ class Plan:
             return self._late()
         if self.running:
             return self._beside(now_s)
-        if self._refused is not None:
+        if self._refused is not None and self._standings.is_over():
             return self._stop(self._refused)
         most = self._settings.max_attempts
         if most is not None and self.counted >= most and self._last is not None:
@@ -258,7 +258,7 @@ class Plan:
         for run in self.running:
             at_s, why = self._triggers.fails_at(run, now_s)
             if now_s >= at_s:
-                return Cancel(run, CallError("timeout", why, target=run.attempt.target))
+                return Cancel(run, CallError("timeout", why, target=run.attempt.target, partial=run.partial))
             if run.streams and run.first_token_s is None:
                 # Nobody tells of the first token, and another bound counts from it.
                 at_s = min(at_s, now_s + 4 * COLD_LOOK_S)
@@ -367,7 +367,8 @@ class Plan:
 
     def _stop(self, last: CallError) -> GiveUp:
         if self._over is None:
-            self._over = GiveUp(unanswered(self.attempts, last, requests_sent=self.requests_sent))
+            message = str(last) + self._refusal(last)
+            self._over = GiveUp(unanswered(self.attempts, last, message=message, requests_sent=self.requests_sent))
         return self._over
 
     def _late(self) -> GiveUp:
@@ -381,10 +382,16 @@ class Plan:
             return self._over
         tries = f"{self.requests_sent} attempt" + ("" if self.requests_sent == 1 else "s")
         where = f", the last one at {sent[-1].target}" if sent else ""
-        after = f"; the last error was {last}" if last else ""
+        after = f"; the last error was {last}{self._refusal(last)}" if last else ""
+        unfinished = unfinished_error(self.running) if self.running else last
         message = f"the deadline passed after {tries}{where}{after}"
-        self._over = GiveUp(DeadlineExceeded(message, sent, last, self.requests_sent))
+        self._over = GiveUp(DeadlineExceeded(message, sent, unfinished, self.requests_sent))
         return self._over
+
+    def _refusal(self, last: CallError) -> str:
+        """What to say besides the last error: a refusal for good, when another error came after it."""
+        refused = self._refused
+        return "" if refused is None or refused is last else f"; before that {refused}"
 
 
 def _counts(verdict: Verdict) -> bool:

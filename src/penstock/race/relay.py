@@ -28,7 +28,7 @@ from penstock.call import (
 )
 from penstock.errors import CallError, ErrorKind, Unanswered
 from penstock.handler import OpenStream
-from penstock.race.seam import Continuation, Joint, Repetition, Unfit, prefilled
+from penstock.race.seam import Continuation, Joint, Repetition, Unfit, given_up, none_left, prefilled
 
 __all__ = ["Again", "PrefillRefusals", "Relay"]
 
@@ -322,6 +322,7 @@ class Relay:
         stream, error = self._stream, self._error
         assert error is not None
         await stream.aclose()
+        given_up(stream.attempts, unfit)
         self._book()
         if self._rung == "anew":
             raise self._broken(error, str(unfit)) from error
@@ -350,8 +351,8 @@ class Relay:
                         self._refusals.refuse(call, failure.target)
                     why = str(failure)
                     failures += 1
-                except Unanswered as none_left:
-                    why = none_left.message
+                except Unanswered as ending:
+                    why = none_left(ending, error)
                     break
                 else:
                     await self._read(stream, rung)

@@ -6,9 +6,10 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from penstock.call import Call
+from penstock.call import Attempt, Call
+from penstock.errors import CallError, DeadlineExceeded, Unanswered
 
-__all__ = ["Continuation", "Joint", "Repetition", "Unfit", "prefilled", "telling"]
+__all__ = ["Continuation", "Joint", "Repetition", "Unfit", "given_up", "none_left", "prefilled", "telling"]
 
 _LEAST_TELLING: Final = 24
 """A continuation that begins with fewer characters of the answer's own beginning does so by chance."""
@@ -205,6 +206,21 @@ def prefilled(call: Call, partial: str, *, pieces: int) -> Call | None:
             return None
         changed["messages"] = [*messages, {"role": "assistant", "content": known}]
     return msgspec.structs.replace(call, body={**body, **changed}, prefill=True)
+
+
+def given_up(attempts: tuple[Attempt, ...], why: Unfit) -> None:
+    """Tell of attempts whose stream was closed that it was the race, for what the stream said."""
+    for attempt in attempts:
+        if attempt.outcome == "cancelled":
+            attempt.error = str(why)
+
+
+def none_left(ending: Unanswered, broken: CallError) -> str:
+    """Why no other stream could go on after `broken`, without saying that error once more."""
+    last = ending.last
+    if last is not None and last is not broken:
+        return str(last)
+    return "the deadline passed" if isinstance(ending, DeadlineExceeded) else "nothing was left to try"
 
 
 def _alike(known: str, at: int, text: str) -> int:

@@ -95,6 +95,11 @@ class Standings:
         """It isn't asked again."""
         return self.of[place].ended is not None or place in self._barred
 
+    def is_over(self) -> bool:
+        """After a refusal for good: nobody is left who failed only for now. Of a way to go on it is the end at once,
+        for there are others."""
+        return self._continues or all(map(self.has_ended, range(len(self.of))))
+
     # What a failure means for its target.
 
     def failed(self, place: int, error: CallError, now_s: float) -> bool:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 
 from penstock.call import Attempt
+from penstock.errors import CallError
+from penstock.fold import Fold
 from penstock.race.hedging import HedgeBudget, HedgePlanner
 from penstock.race.latency import Distribution, Latency
 from penstock.race.settings import RaceSettings
 from penstock.race.target import Breaker
 
-__all__ = ["COLD_LOOK_S", "Hedges", "Triggers", "Try"]
+__all__ = ["COLD_LOOK_S", "Hedges", "Triggers", "Try", "unfinished_error"]
 
 COLD_LOOK_S = 0.25
 """How soon to ask again for a delay that isn't known yet."""
@@ -56,6 +58,7 @@ class Try:
         "_total_ticket",
         "attempt",
         "first_token_s",
+        "folded",
         "last_token_s",
         "place",
         "rate_from",
@@ -85,6 +88,8 @@ class Try:
         self.first_token_s: float | None = None
         self.last_token_s = started_s
         self.tokens = 0
+        self.folded: Fold | None = None
+        """What the race itself has read of it."""
         self.said_silent = False
         """The breaker was told that it is silent."""
         self.rate_from = (math.inf, 0)
@@ -97,6 +102,11 @@ class Try:
             self._total_ticket = latency.total.started(started_s)
             if streams:
                 self._first_ticket = latency.first_token.started(started_s)
+
+    @property
+    def partial(self) -> str:
+        """The text so far of an answer that the race reads itself, and nobody has yet."""
+        return "" if self.folded is None else self.folded.text
 
     def token(self, now_s: float, tokens: int = 1) -> None:
         """Something that says something has come, so many events of it at once."""
@@ -132,6 +142,17 @@ class Try:
             if self.streams and self.first_token_s is None:
                 self._latency.first_token.censored(age_s, now_s, ticket=self._first_ticket)
             self._latency = None
+
+
+def unfinished_error(runs: list[Try]) -> CallError:
+    """What attempts that still run at the deadline came to: the error of the one with the most text, else the last."""
+    run = max(runs, key=lambda run: (len(run.partial), run.started_s))
+    text, target = run.partial, run.attempt.target
+    if text:
+        why = f"unfinished at the deadline, after {len(text)} characters"
+        return CallError("timeout", why, target=target, partial=text)
+    why = "silent until the deadline" if run.first_token_s is None else "unfinished at the deadline"
+    return CallError("timeout", why, target=target)
 
 
 class Hedges:
