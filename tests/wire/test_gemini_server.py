@@ -275,3 +275,15 @@ def test_pictures_and_signatures_survive_a_stream():
     heard_, error, _ = read_stream(GEMINI, call, [encoder.feed(events) + encoder.end()])
     assert error is None
     assert fold(heard_).message == {"role": "assistant", "content": "a", **picture, **signed}
+
+
+def test_a_schema_in_googles_own_words_is_a_schema_all_the_same():
+    own = {
+        "type": "OBJECT",
+        "properties": {"city": {"type": "STRING", "nullable": True}, "nullable": {"type": "BOOLEAN"}},
+        "property_ordering": ["city", "nullable"],
+    }
+    config = {"responseMimeType": "application/json", "responseSchema": own}
+    wanted = heard(hello(generationConfig=config)).body["response_format"]
+    properties = {"city": {"type": ["string", "null"]}, "nullable": {"type": "boolean"}}
+    assert wanted["json_schema"]["schema"] == {"type": "object", "properties": properties}

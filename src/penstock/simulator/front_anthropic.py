@@ -153,7 +153,10 @@ class AnthropicFront:
 
     def models(self, names: Sequence[str], created: int) -> bytes:
         at = datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        data = [{"type": "model", "id": name, "display_name": name, "created_at": at} for name in names]
+        data = [
+            {"type": "model", "id": name, "display_name": name, "created_at": at, "lifecycle": "active"}
+            for name in names
+        ]
         ends = {"first_id": names[0] if names else None, "last_id": names[-1] if names else None}
         return msgspec.json.encode({"data": data, "has_more": False, **ends})
 

@@ -17,7 +17,7 @@ from penstock.wire.gemini.errors import WORDS
 from penstock.wire.gemini.messages import messages_of
 from penstock.wire.gemini.parts import camel
 from penstock.wire.gemini.settings import BUDGETS, LEVELS, RENAMED
-from penstock.wire.gemini.tools import choice_said, tools_said
+from penstock.wire.gemini.tools import choice_said, json_schema, tools_said
 
 __all__ = ["decode_request", "encode_error", "error_object", "path_of"]
 
@@ -142,7 +142,9 @@ def _format(config: _Said) -> _Said | None:
     if mime != "application/json":
         return None
     del config["responseMimeType"]
-    schema = config.pop("responseJsonSchema", None)
+    schema, own = config.pop("responseJsonSchema", None), config.pop("responseSchema", None)
+    if schema is None:
+        schema = json_schema(own)
     if isinstance(schema, dict):
         name = schema.get("title")
         return {

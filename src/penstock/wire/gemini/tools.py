@@ -7,7 +7,7 @@ from typing import Any, Final
 from penstock.wire.dropping import dropped
 from penstock.wire.gemini.parts import WIRE, camel, refuse
 
-__all__ = ["choice_of", "choice_said", "legacy_choice", "tools_of", "tools_said"]
+__all__ = ["choice_of", "choice_said", "json_schema", "legacy_choice", "tools_of", "tools_said"]
 
 _MODES: Final = {"auto": "AUTO", "none": "NONE", "required": "ANY", "any": "ANY"}
 _CHOICES: Final = {"AUTO": "auto", "NONE": "none", "ANY": "required"}
@@ -20,6 +20,7 @@ _OWN: Final = {
     "url_context": "urlContext",
 }
 _UPPER: Final = frozenset(("STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL"))
+_ORDERINGS: Final = frozenset(("propertyOrdering", "property_ordering"))
 
 
 def tools_of(tools: Any) -> list[dict[str, Any]]:
@@ -109,20 +110,25 @@ def _function(declared: dict[str, Any]) -> dict[str, Any]:
     if declared.get("parametersJsonSchema") is not None:
         function["parameters"] = declared["parametersJsonSchema"]
     elif declared.get("parameters") is not None:
-        function["parameters"] = _lowered(declared["parameters"])
+        function["parameters"] = json_schema(declared["parameters"])
     return function
 
 
-def _lowered(schema: Any) -> Any:
-    """A schema in Google's way, with types in capitals, as JSON Schema."""
+def json_schema(schema: Any) -> Any:
+    """A schema in Google's way, with types in capitals and `nullable`, as JSON Schema."""
     if isinstance(schema, list):
-        return [_lowered(one) for one in schema]
+        return [json_schema(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    return {
-        name: value.lower() if name == "type" and isinstance(value, str) and value in _UPPER else _lowered(value)
+    said = {
+        name: value.lower() if name == "type" and isinstance(value, str) and value in _UPPER else json_schema(value)
         for name, value in schema.items()
+        if not (name in _ORDERINGS and isinstance(value, list))
     }
+    if said.get("nullable") is True and isinstance(said.get("type"), str):
+        del said["nullable"]
+        said["type"] = [said["type"], "null"]
+    return said
 
 
 def choice_said(config: Any) -> Any:
