@@ -16,6 +16,10 @@ def _openai() -> Front:
     return OpenAIFront(OpenAICodec(vendor("openai")))
 
 
+def _mistral() -> Front:
+    return OpenAIFront(OpenAICodec(vendor("mistral")))
+
+
 def _azure() -> Front:
     from penstock.simulator.front_azure import AzureFront
 
@@ -73,6 +77,7 @@ FRONTS: Final[dict[str, Callable[[], Front]]] = {
     "cohere": _cohere,
     "gemini": lambda: _gemini("gemini"),
     "gemini-vertex": lambda: _gemini("vertex"),
+    "mistral": _mistral,
     "ollama": _ollama,
     "openai": _openai,
     "responses": _responses,

@@ -33,6 +33,7 @@ WIRES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     ("gemini-vertex", re.compile(r"/vertex/")),
     ("gemini", re.compile(r"/gemini/")),
     ("cohere", re.compile(r"/cohere/")),
+    ("mistral", re.compile(r"/mistral/(?:v1/)?chat/completions$")),
     ("ollama", re.compile(r"/ollama/api/")),
 )
 """Who is spoken to at a path that isn't OpenAI's."""

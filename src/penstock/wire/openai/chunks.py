@@ -10,10 +10,21 @@ import re
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
-from penstock.call import Message
+import msgspec
+
+from penstock.call import Completion, Message
 from penstock.wire.dropping import dropped
 
-__all__ = ["Parts", "chunks_of", "further", "split_parts", "with_chunks"]
+__all__ = [
+    "Parts",
+    "chunks_of",
+    "further",
+    "in_chunks",
+    "reference_chunk",
+    "split_parts",
+    "thinking_chunk",
+    "with_chunks",
+]
 
 _Chunk = dict[str, Any]
 
@@ -55,6 +66,17 @@ def further(references: list[_Chunk], by: int) -> list[_Chunk]:
     return [{**one, "at": one["at"] + by} for one in references]
 
 
+def in_chunks(completion: Completion) -> Completion:
+    """The same answer with its messages as Mistral sends them."""
+    choices = tuple([msgspec.structs.replace(one, message=_in_chunks(one.message)) for one in completion.choices])
+    return msgspec.structs.replace(completion, choices=choices)
+
+
+def _in_chunks(message: Message) -> Message:
+    said = {name: value for name, value in message.items() if name not in ("reasoning_content", "references")}
+    return {**said, "content": chunks_of(message)}
+
+
 def chunks_of(message: Message) -> Any:
     """The content of an assistant's message: a text, or chunks where it holds thoughts or references."""
     content = message.get("content")
@@ -72,7 +94,7 @@ def chunks_of(message: Message) -> Any:
             continue
         if at > begun:
             chunks.append({"type": "text", "text": text[begun:at]})
-        chunks.append({name: value for name, value in one.items() if name != "at"})
+        chunks.append(reference_chunk(one))
         begun = at
     return [*chunks, {"type": "text", "text": text[begun:]}] if text[begun:] else chunks
 
@@ -80,6 +102,11 @@ def chunks_of(message: Message) -> Any:
 def thinking_chunk(text: str) -> _Chunk:
     """A thought as a chunk."""
     return {"type": "thinking", "thinking": [{"type": "text", "text": text}]}
+
+
+def reference_chunk(reference: _Chunk) -> _Chunk:
+    """A reference as a chunk: its place is where it stands."""
+    return {name: value for name, value in reference.items() if name != "at"}
 
 
 _KEPT: Final[dict[str, frozenset[str]]] = {

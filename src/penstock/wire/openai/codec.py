@@ -12,6 +12,7 @@ from penstock.wire import refusals
 from penstock.wire.fault import request_id_of
 from penstock.wire.limits import limits_reader
 from penstock.wire.openai import server
+from penstock.wire.openai.chunks import in_chunks
 from penstock.wire.openai.encoder import StreamEncoder
 from penstock.wire.openai.reply import completion_in, embeddings_in
 from penstock.wire.openai.request import RequestEncoder
@@ -67,11 +68,12 @@ class OpenAICodec:
 
     def encode_reply(self, completion: Completion, call: Call | None = None) -> WireReply:
         """A completion as OpenAI sends it; with `call`, in the embedding format that it asks for."""
-        return server.encode_reply(completion, call)
+        said = in_chunks(completion) if self.vendor.contents == "chunks" else completion
+        return server.encode_reply(said, call)
 
     def encoder(self, call: Call, *, model: str, id: str) -> StreamEncoder:  # noqa: A002
         """A new stream's state, on the server's side."""
-        return StreamEncoder(call, model=model, id=id)
+        return StreamEncoder(call, model=model, id=id, in_chunks=self.vendor.contents == "chunks")
 
     def encode_error(self, error: CallError) -> WireReply:
         """An error in OpenAI's shape, with the status that belongs to its class."""

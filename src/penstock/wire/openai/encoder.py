@@ -21,6 +21,7 @@ from penstock.call import (
     UsageUpdate,
 )
 from penstock.errors import CallError
+from penstock.wire.openai.chunks import reference_chunk, thinking_chunk
 from penstock.wire.openai.server import finish_word, usage_object
 from penstock.wire.refusals import error_object
 
@@ -35,12 +36,13 @@ class StreamEncoder:
     The usage goes out once, before `[DONE]`, when the client asked with `stream_options.include_usage`.
     """
 
-    __slots__ = ("_begun", "_created", "_id", "_include_usage", "_is_chat", "_model", "_usage")
+    __slots__ = ("_begun", "_created", "_id", "_in_chunks", "_include_usage", "_is_chat", "_model", "_usage")
 
-    def __init__(self, call: Call, *, model: str, id: str) -> None:  # noqa: A002
+    def __init__(self, call: Call, *, model: str, id: str, in_chunks: bool = False) -> None:  # noqa: A002
         options = call.body.get("stream_options")
         self._include_usage = isinstance(options, dict) and options.get("include_usage") is True
         self._is_chat = call.kind == "chat"
+        self._in_chunks = in_chunks
         self._model = model
         self._id = id
         self._created = 0
@@ -79,7 +81,8 @@ class StreamEncoder:
             return role + self._choice(event.choice, {} if self._is_chat else "", word)
         if not self._is_chat:
             return b""
-        return self._delta(event.choice, _fragment(event), None)
+        fragment = _chunk(event) if self._in_chunks else None
+        return self._delta(event.choice, _fragment(event) if fragment is None else fragment, None)
 
     def _role(self, choice: int) -> bytes:
         """Each choice begins with its role; b"" when it has begun."""
@@ -109,6 +112,15 @@ class StreamEncoder:
         if self._include_usage:
             chunk["usage"] = usage
         return b"data: " + _encode(chunk) + b"\n\n"
+
+
+def _chunk(event: ReasoningDelta | RefusalDelta | ToolDelta | PartDelta) -> dict[str, Any] | None:
+    """Thoughts and references as Mistral streams them; None for what it sends as everyone."""
+    if isinstance(event, ReasoningDelta):
+        return {"content": [thinking_chunk(event.text)]}
+    if isinstance(event, PartDelta) and isinstance(references := event.fields.get("references"), list):
+        return {"content": [reference_chunk(one) for one in references]}
+    return None
 
 
 def _fragment(event: ReasoningDelta | RefusalDelta | ToolDelta | PartDelta) -> dict[str, Any]:
