@@ -44,6 +44,16 @@ CODES: Final[dict[str, ErrorKind]] = {
     "content_policy_violation": "content_filtered",
     "responsibleaipolicyviolation": "content_filtered",
     "data_inspection_failed": "content_filtered",
+    # A response that failed after its 200 (Responses API)
+    **dict.fromkeys(("invalid_prompt", "image_content_policy_violation"), "content_filtered"),
+    **dict.fromkeys(("bio_policy", "misalignment_policy_violation"), "content_filtered"),
+    **dict.fromkeys(
+        ("invalid_image", "invalid_image_format", "invalid_base64_image", "invalid_image_url"), "bad_request"
+    ),
+    **dict.fromkeys(("image_too_large", "image_too_small", "image_parse_error", "invalid_image_mode"), "bad_request"),
+    **dict.fromkeys(("image_file_too_large", "unsupported_image_media_type", "empty_image_file"), "bad_request"),
+    **dict.fromkeys(("failed_to_download_image", "image_file_not_found", "data_residency_mismatch"), "bad_request"),
+    "vector_store_timeout": "timeout",
     "invalid_api_key": "auth",
     "authentication_error": "auth",
     "invalid_authentication": "auth",

@@ -208,8 +208,9 @@ class StreamDecoder(StreamState):
         output = response.get("output")
         output = output if isinstance(output, list) else []
         if not self._answered:
+            told = ("reasoning",) if self._thoughts else ()
             for place, item in enumerate(output):
-                if isinstance(item, dict) and (item.get("type") != "reasoning" or not self._thoughts):
+                if isinstance(item, dict) and item.get("type") not in told:
                     self._hear(place, item, events)
         if self.malformed_events:
             self._mend(output, events)

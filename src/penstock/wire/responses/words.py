@@ -136,6 +136,8 @@ def reasoning_items(details: Any, *, stored: bool) -> list[tuple[int, _Object]]:
         if not isinstance(detail, dict) or detail.get("format") != THOUGHT_FORMAT:
             continue
         which = detail.get("index", detail.get("id"))
+        if not isinstance(which, int | str):
+            continue
         item = found.setdefault(which, {"type": "reasoning", "summary": []})
         position = detail.get("position")
         positions[which] = position if isinstance(position, int) else 0
