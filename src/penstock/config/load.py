@@ -35,7 +35,7 @@ from penstock.http import Pool
 __all__ = ["ConfigWarning", "find_config_file", "load_config", "parse_config", "read_limits"]
 
 FILE_NAME = "penstock.toml"
-WIRES = ("anthropic", "azure", "bedrock", "cohere", "gemini", "ollama", "openai", "vertex")
+WIRES = ("anthropic", "azure", "bedrock", "cohere", "gemini", "ollama", "openai", "responses", "vertex")
 _MOST_BYTES = 4 * 1024 * 1024
 
 
