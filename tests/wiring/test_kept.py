@@ -11,6 +11,7 @@ from tests.wiring.given import TOOL, Spoken, served
 WIRES = [
     Spoken("anthropic/claude-sonnet-4-5", "/anthropic"),
     Spoken("gemini/gemini-2.5-flash", "/gemini"),
+    Spoken("openai/gpt-4.1", "/openai/v1", {"wire": "responses"}),
     Spoken("bedrock/amazon.nova-pro-v1:0", "/bedrock", {"region": "us-east-1"}),
     Spoken("vertex/meta/llama-3.3-70b-instruct-maas", "/vertex", {"project": "p1"}),
 ]

@@ -17,6 +17,8 @@ WIRES = [
     Spoken("vertex/claude-sonnet-4-5@20250929", "/vertex", {"project": "p1"}),
     Spoken("azure/my-deployment", "/azure", embeds="my-embedder"),
     Spoken("azure/gpt-4o", "/azure/openai/v1"),
+    Spoken("openai/gpt-4.1", "/openai/v1", {"wire": "responses"}),
+    Spoken("azure/my-reasoner", "/azure", {"wire": "responses"}),
     Spoken("bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0", "/bedrock", {"region": "us-east-1"}),
     Spoken("bedrock/amazon.nova-pro-v1:0", "/bedrock", {"region": "us-east-1"}, embeds="cohere.embed-english-v3"),
     Spoken("gemini/gemini-2.5-flash", "/gemini", embeds="gemini-embedding-001"),
