@@ -33,7 +33,7 @@ class Rule:
 WORDS = ("call", "errors", "clock", "handler", "http", "fold")
 """What everyone shares; the words know only each other."""
 
-INNER = ("catalog", "credentials", "prices")
+INNER = ("catalog", "credentials", "prices", "stores")
 MIDDLE = ("wire", "transport", "policies", "race", "observers")
 
 IMPORTS: dict[str, Rule] = {
@@ -57,7 +57,7 @@ IMPORTS: dict[str, Rule] = {
     "answer": Rule((), "a value made of words"),
     "portal": Rule((), "one thin way onto a loop in a thread"),
     "client": Rule(
-        ("answer", "portal", "config", "wiring", "batch"),
+        ("answer", "portal", "config", "wiring", "batch", "stores"),
         "builds a call, awaits the handler, returns an answer; it may not mention a policy or a wire",
     ),
     "testing": Rule((*INNER, *MIDDLE, "simulator"), "fakes and exams for those who write a part; never used by one"),
@@ -84,7 +84,8 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "rich": ("cli", "batch"),
     "jinja2": ("batch",),
     "pyarrow": ("batch",),
-    "sqlite3": ("batch",),
+    "sqlite3": ("batch", "stores"),
+    "redis": ("stores",),
     "pydantic": (),
     "httpx": (),
     "requests": (),

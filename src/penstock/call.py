@@ -14,7 +14,9 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 __all__ = [
+    "WITHOUT_EFFECT",
     "Attempt",
+    "CacheMode",
     "Call",
     "Choice",
     "Completion",
@@ -37,15 +39,32 @@ __all__ = [
     "ToolDelta",
     "Usage",
     "UsageUpdate",
+    "cost_of",
     "status_of",
 ]
-    "cost_of",
 
 Kind = Literal["chat", "completion", "embedding"]
 Finish = Literal["stop", "length", "tool_calls", "content_filter", "error", "unknown"]
 Status = Literal["success", "truncated", "filtered", "failed"]
 Rung = Literal["prefill", "anew"]
+CacheMode = Literal["off", "read", "write", "on"]
+"""`read`: answers are looked up and not kept; `write`: kept and not looked up."""
 Message = dict[str, Any]
+
+WITHOUT_EFFECT = frozenset(
+    (
+        "metadata",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "stream",
+        "stream_options",
+        "user",
+    )
+)
+"""Keys of a body that can't change the answer."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -66,6 +85,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     estimate: int = 0
     """Tokens this may cost at the limiter: input and the most it may write."""
     tags: dict[str, str] = {}
+    cache: CacheMode | None = None
+    """None: as the engine is set."""
+    sample: str = ""
+    """Which of several answers to the same question this is to be: only calls of the same one share an answer."""
     prefill: bool = False
     """The last message is the beginning of the answer: the wire asks for its continuation, in its own words."""
 
@@ -135,6 +158,8 @@ class Completion(msgspec.Struct, kw_only=True, eq=True):
     latency_s: float = 0.0
     """From the call's first send."""
     cached: bool = False
+    cost_usd: float | None = None
+    """All its attempts together, those that lost or failed included; None when the price of one isn't known."""
 
     @property
     def message(self) -> Message:
@@ -158,8 +183,6 @@ class Completion(msgspec.Struct, kw_only=True, eq=True):
 
 class RateLimits(msgspec.Struct, frozen=True):
     """What a reply's headers said about limits, in one form. None: not said.
-    cost_usd: float | None = None
-    """All its attempts together, those that lost or failed included; None when the price of one isn't known."""
 
     `*_reset_s` are seconds from the reply; `*_per_s` is the limit's own window in seconds (60 unless the provider
     counts otherwise).
@@ -289,6 +312,8 @@ class Attempt(msgspec.Struct, kw_only=True):
     reason: Literal["first", "retry", "fallback", "hedge", "silent", "late", "resume"] = "first"
     """Why it was made. `hedge`, `silent` and `late` ran beside an earlier one; `resume` continued a broken stream."""
     usage: Usage | None = None
+    cost_usd: float | None = None
+    """What it cost, whatever came of it; None when the price isn't known. One that was cut is estimated."""
     seam: Seam | None = None
     """Set when the attempt goes on with what another one had begun."""
 
@@ -310,8 +335,6 @@ def status_of(completion: Completion) -> Status:
         if status != "success":
             return status
     return "success"
-    cost_usd: float | None = None
-    """What it cost, whatever came of it; None when the price isn't known. One that was cut is estimated."""
 
 
 def cost_of(attempts: Sequence[Attempt]) -> float | None:

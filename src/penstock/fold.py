@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 from penstock.call import (
@@ -25,7 +25,7 @@ from penstock.call import (
     UsageUpdate,
 )
 
-__all__ = ["Fold", "fold"]
+__all__ = ["Fold", "events_of", "fold", "unfold"]
 
 
 class _Open:
@@ -214,3 +214,48 @@ def _joined(so_far: dict[str, Any] | None, more: Any) -> dict[str, Any] | None:
         elif known is None:
             so_far[key] = list(value) if isinstance(value, list) else value
     return so_far
+
+
+def events_of(completion: Completion) -> Iterator[Event]:
+    """Events whose fold is the completion: each part in one piece, choice after choice."""
+    yield Started(model=completion.model, id=completion.id, created=completion.created)
+    for choice in completion.choices:
+        yield from _choice_events(choice)
+        yield Finished(choice.finish, choice.finish_raw, choice.index)
+    if completion.usage is not None:
+        yield UsageUpdate(completion.usage)
+
+
+async def unfold(completion: Completion) -> AsyncIterator[Event]:
+    """`events_of` as a stream would bring them."""
+    for event in events_of(completion):
+        yield event
+
+
+def _choice_events(choice: Choice) -> Iterator[Event]:
+    message, index = choice.message, choice.index
+    rest = {name: value for name, value in message.items() if name not in _TOLD and value is not None}
+    if reasoning := message.get("reasoning_content"):
+        yield ReasoningDelta(reasoning, index)
+    content = message.get("content")
+    if isinstance(content, str) and content:
+        yield TextDelta(content, index, choice.logprobs)
+    elif content:
+        rest["content"] = content
+    if refusal := message.get("refusal"):
+        yield RefusalDelta(refusal, index)
+    if rest:
+        yield PartDelta(rest, index)
+    for place, call in enumerate(message.get("tool_calls") or ()):
+        function = call.get("function") or {}
+        yield ToolDelta(
+            place,
+            call.get("id") or "",
+            function.get("name") or "",
+            function.get("arguments") or "",
+            index,
+            call.get("extra_content"),
+        )
+
+
+_TOLD = frozenset(("role", "content", "reasoning_content", "refusal", "tool_calls"))

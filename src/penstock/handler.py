@@ -51,7 +51,9 @@ class OpenStream:
         "_events",
         "_ready",
         "_releases",
+        "_show",
         "attempts",
+        "cached",
         "closed",
         "complete",
         "explain",
@@ -69,6 +71,7 @@ class OpenStream:
         self._events = events
         self._batches: Callable[[], Awaitable[list[Event]]] | None = getattr(events, "batch", None)
         self._releases = list(releases)
+        self._show: Callable[[Event], None] | None = None
         # The newest first.
         self._ready: list[Event] = []
         self.closed = False
@@ -76,6 +79,8 @@ class OpenStream:
         self.target = ""
         self.attempts: tuple[Attempt, ...] = ()
         self.usage: Usage | None = None
+        self.cached = False
+        """No request was sent for it."""
         self.malformed_events = 0
         """Events that nobody could read and that were skipped; final when `complete`."""
         self.request_id: str | None = None
@@ -85,6 +90,12 @@ class OpenStream:
     def push_back(self, events: Iterable[Event]) -> None:
         """Yield `events` again before what comes next, even when nothing comes any more."""
         self._ready += reversed([*events])
+
+    def watch(self, show: Callable[[Event], None]) -> None:
+        """Show every event from now on, before its reader gets it; those that wait to be read at once."""
+        self._show = show
+        for event in reversed(self._ready):
+            show(event)
 
     def on_close(self, release: Callable[[], Awaitable[None] | None]) -> None:
         """Call `release` once, at close, before whatever was added earlier."""
@@ -138,6 +149,9 @@ class OpenStream:
         for event in events:
             if type(event) is UsageUpdate:
                 self.usage = event.usage
+        if self._show is not None:
+            for event in events:
+                self._show(event)
         return events
 
     async def _one(self) -> list[Event]:

@@ -89,6 +89,7 @@ class Split:
                 id=f"{call.id}.{number}",
                 body={**call.body, "input": list(part)},
                 estimate=-(-call.estimate // len(parts)),
+                cache="off",  # the whole is cached, not its parts
             )
             for number, part in enumerate(parts, 1)
         ]

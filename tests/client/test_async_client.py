@@ -295,7 +295,7 @@ def test_the_route_default_serves_a_client_without_targets():
         ),
         (("sim/fast",), {"stream_inside": "off", "timeouts": {"first_token": 9}}, ConfigError, "stream_inside: "),
         (("sim/fast",), {"on_break": "ignore"}, ConfigError, 'on_break: unknown value "ignore"'),
-        (("sim/fast",), {"cache": "sqlite"}, ConfigError, "cache is not supported yet"),
+        (("sim/fast",), {"cache": "sometimes"}, ConfigError, "cache: unknown value"),
         (("sim/fast",), {"deadline": "soon"}, ConfigError, "deadline: expected a duration"),
         (("sim/fast",), {"limits": {"rmp": 1}}, ConfigError, 'did you mean "rpm"'),
         (("sim/fast",), {"timeouts": {"connect": -1}}, ConfigError, "connect: expected a duration"),

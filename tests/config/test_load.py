@@ -127,7 +127,7 @@ def test_a_named_file_that_is_missing_is_an_error(tmp_path, home):
         ("[routes.r]\ntargets = ['x/y']\ntimeouts = {conect = 1}", 'unknown key "conect"; did you mean "connect"'),
         ("[routes.r]\ntargets = ['x/y']\nfallback_on = ['rate_limited']", 'unknown value "rate_limited"'),
         ("[providers.openai]\nlimits = {rpd = 10}", "rpd: a limit per day is not supported yet"),
-        ("[cache]\nstore = 'sqlite'", "cache: a response cache is not supported yet"),
+        ("[cache]\nstore = 'sqlit'", 'expected "off", "memory", "sqlite"'),
         ("[gateway]\nport = 1", "gateway: the gateway is not supported yet"),
         ("a = [", "not valid TOML: "),
     ],

@@ -20,6 +20,7 @@ def render_summary(summary: Summary, *, command: str | None = None) -> str:
         ("not asked", count(summary.remaining) if summary.remaining else ""),
         ("before", f"{count(summary.resumed)} done by earlier runs" if 0 < summary.resumed < summary.total else ""),
         ("equal rows", f"{count(summary.joined)} answered by another's answer" if summary.joined else ""),
+        ("cache", _cached(summary)),
         ("answers", _endings(summary)),
         ("requests", _requests(summary)),
         ("tokens", _tokens(summary)),
@@ -46,6 +47,12 @@ def _headline(summary: Summary) -> str:
     whole = "all" if summary.answered == summary.total else f"{count(summary.answered)} of"
     rate = f", {number(summary.requests_per_s)} a second" if summary.requests_per_s else ""
     return f"Answered {whole} {count(summary.total)} in {span(summary.elapsed_s)}{rate}"
+
+
+def _cached(summary: Summary) -> str:
+    hits = f"{count(summary.cached)} answered from it" if summary.cached else ""
+    trouble = f"in trouble: {legible(summary.cache_trouble, 300)}" if summary.cache_trouble else ""
+    return "; ".join(filter(None, (hits, trouble)))
 
 
 def _failures(summary: Summary) -> str:

@@ -30,6 +30,8 @@ class Item(msgspec.Struct):
     key: bytes | None
     estimate: int = 0
     """Tokens that it may cost at a limiter."""
+    sample: str = ""
+    """What keeps it apart from its equals; "" for the first of them."""
 
 
 Estimate = Callable[[Item], int]
@@ -51,6 +53,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     system: str | None = None
     params: dict[str, Any] = {}
     """Laid over each body, whatever it says itself."""
+    apart: bool = False
+    """Equal rows are asked each for itself, also of a cache."""
     one_model: bool = False
     """`-m` was given: the bodies' own models don't count."""
 
@@ -128,7 +132,9 @@ def _one_by_one(
             if samples > 1 and not wanted(idx):
                 continue
             key = share_key(digest, model, number) if is_shared else None
-            yield Item(idx, _id(row, samples, number), digest, row.kind, model, body, key)
+            custom_id = _id(row, samples, number)
+            sample = custom_id if shape.apart else str(number or "")
+            yield Item(idx, custom_id, digest, row.kind, model, body, key, 0, sample)
 
 
 def identities(source: Source, samples: int, scan: Scan) -> Iterator[tuple[int, str, bytes]]:

@@ -8,6 +8,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from penstock.batch.display import Display, open_display
 from penstock.batch.export import GrowingOutput, write_errors, write_outputs
@@ -19,8 +20,8 @@ from penstock.batch.runner import Limits, Runner, Tally
 from penstock.batch.settings import JobSettings
 from penstock.batch.signals import SIGTERM_DRAIN_S, heeded
 from penstock.batch.sink import JournalSink, LineSink, Sink
-from penstock.batch.window import Window
 from penstock.batch.spending import SPENT, Spending
+from penstock.batch.window import Window
 from penstock.call import Completion
 from penstock.clock import LoopClock
 from penstock.config import load_config
@@ -39,8 +40,9 @@ def run_job(settings: JobSettings) -> Summary:
     Raises `InputError`, `ConfigError`, `JournalError` before anything was sent, `OSError` when something can't be
     written: what was answered is then in the journal.
     """
+    config = load_config(settings.config, for_command=True)
     engine = build(
-        load_config(settings.config, for_command=True),
+        config,
         patience="batch",
         overrides=Overrides(
             base_url=settings.base_url,
@@ -50,12 +52,12 @@ def run_job(settings: JobSettings) -> Summary:
             deadline_s=settings.deadline_s,
             max_attempts=settings.max_attempts,
             hedge=settings.hedge,
-        ),
-    )
             budget=None if settings.budget_usd is None else replace(config.budget, usd=settings.budget_usd),
             cache=None if settings.cache else "off",
             # Of a file equal rows are known beforehand; of a pipe they meet on the way.
             coalesce=settings.input == "-" and settings.dedup,
+        ),
+    )
     opened = open_job(settings, lambda model: engine.check(_asked(settings, model)))
     try:
         with _throughput(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -117,9 +119,9 @@ class _Job:
         self._opened = opened
         self._engine = engine
         self._tally = Tally()
+        self._spending = Spending(engine, opened.journal)
         self._runner: Runner | None = None
         self._pipe: PipeFeed | None = None
-        self._spending = Spending(engine, opened.journal)
         self._began_s = 0.0
 
     async def run(self) -> Summary:
@@ -138,21 +140,21 @@ class _Job:
             errors = self._write()
         assert self._runner is not None
         stopped = self._runner.stopped
+        spent_usd, is_known = self._spending.so_far()
         summary = summarise(
             settings,
-        spent_usd, is_known = self._spending.so_far()
             opened,
             self._tally,
             self._engine,
             elapsed_s=clock.now() - self._began_s,
             stopped=stopped,
             error_lines=errors,
+            spent_usd=spent_usd if is_known else None,
         )
         if opened.journal is not None:
-            spent_usd=spent_usd if is_known else None,
+            opened.journal.remember(**{SPENT: (spent_usd, is_known)})
             opened.journal.end_session(stopped=stopped, exit_code=summary.exit_code)
         return summary
-            opened.journal.remember(**{SPENT: (spent_usd, is_known)})
 
     async def _ask(self, clock: LoopClock, display: Display, growing: GrowingOutput | None) -> None:
         settings, opened = self._settings, self._opened
@@ -208,9 +210,9 @@ class _Job:
             encode,
             in_flight=lambda: self._tally.in_flight,
             on_error=self._cannot_write,
+            spent=self._spending.so_far,
             lines=growing.add if growing is not None else None,
             bound=max(4096, 2 * (self._settings.concurrency or 0)),
-            spent=self._spending.so_far,
             writes_openai=writes_openai,
         )
 

@@ -70,6 +70,8 @@ class Snapshot(msgspec.Struct, kw_only=True):
     cost_usd: float | None = None
     joined: int = 0
     """Equal rows answered by another row's answer."""
+    cached: int = 0
+    """Answered from the cache."""
     retries: int = 0
     hedges: int = 0
     targets: dict[str, TargetHealth] = {}
@@ -98,16 +100,20 @@ class Summary(msgspec.Struct, kw_only=True):
     input_tokens: int
     output_tokens: int
     cost_usd: float | None
-    elapsed_s: float
-    requests_per_s: float
-    latency_p50_s: float | None
-    latency_p99_s: float | None
     """Of this session, what lost or failed included; None when the price of something isn't known."""
     spent_usd: float | None = None
     """Of the whole run, as a budget counts it; None when a price isn't known."""
     budget_usd: float | None = None
+    elapsed_s: float
+    requests_per_s: float
+    latency_p50_s: float | None
+    latency_p99_s: float | None
     errors: dict[str, int]
     """Failed items by error code."""
     stopped: str | None
     """Why the run stopped early; None when it came to its end."""
     exit_code: int
+    cached: int = 0
+    """Answered from the cache, or by another call's answer: nothing was sent for them."""
+    cache_trouble: str | None = None
+    """Why the cache wasn't read or written, at least for a time."""

@@ -27,6 +27,7 @@ def snapshot(opened: Opened, tally: Tally, runner: Runner, engine: Engine, *, el
         output_tokens=tally.output_tokens,
         cost_usd=stats.cost_usd if stats.known_cost_usd else None,
         joined=tally.joined,
+        cached=tally.cached,
         retries=stats.retries,
         hedges=stats.hedges + stats.reserves,
         targets={
@@ -52,8 +53,8 @@ def summarise(
     elapsed_s: float,
     stopped: str | None,
     error_lines: int,
-) -> Summary:
     spent_usd: float | None = None,
+) -> Summary:
     """The run's end. Counts of items are of the whole run, rates and tokens of this session."""
     answered, failed, total = _counts(opened, tally)
     if opened.scan is None and opened.journal is not None:
@@ -72,6 +73,7 @@ def summarise(
         remaining=remaining,
         resumed=opened.resumed,
         joined=tally.joined,
+        cached=tally.cached,
         skipped_bad=tally.bad,
         truncated=tally.endings["truncated"],
         filtered=tally.endings["filtered"],
@@ -90,6 +92,7 @@ def summarise(
         errors=dict(tally.errors),
         stopped=stopped,
         exit_code=exit_code,
+        cache_trouble=engine.caching.trouble,
     )
 
 

@@ -67,6 +67,7 @@ class Tally(msgspec.Struct):
     failed: int = 0
     bad: int = 0
     joined: int = 0
+    cached: int = 0
     endings: Counter[str] = msgspec.field(default_factory=Counter)
     """Answers by how they ended, where that isn't success."""
     in_flight: int = 0
@@ -238,6 +239,7 @@ class Runner:
             kind=item.kind,
             priority=1,
             estimate=item.estimate,
+            sample=item.sample,
         )
         try:
             reply = await handler(call)
@@ -266,15 +268,19 @@ class Runner:
     def _count(self, reply: Completion) -> None:
         tally = self.tally
         tally.answered += 1
+        status = status_of(reply)
+        if status != "success":
+            tally.endings[status] += 1
+        if reply.cached:
+            # Nothing was sent for it: its tokens and its time are those of an earlier request.
+            tally.cached += 1
+            return
         tally.attempts += reply.requests_sent
         tally.latency.add(reply.latency_s)
         usage = reply.usage
         if usage is not None:
             tally.input_tokens += usage.input_tokens
             tally.output_tokens += usage.output_tokens
-        status = status_of(reply)
-        if status != "success":
-            tally.endings[status] += 1
 
     async def _ask_once(self, item: Item) -> None:
         """Equal rows: the first one asks, the others wait for it and share what it got."""

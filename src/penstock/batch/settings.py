@@ -35,16 +35,18 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
     fresh: bool = False
     unordered: bool = False
     dedup: bool = True
+    cache: bool = True
+    """Where the configuration has a cache."""
     concurrency: int | None = None
     rpm: int | None = None
     tpm: int | None = None
     deadline_s: float | None = None
     """From a request's first send."""
     max_attempts: int | None = None
-    hedge: Literal["off", "auto"] | float | None = None
-    """A second attempt beside the first, at the next target; None: what the route says."""
     budget_usd: float | None = None
     """What the run may spend, all its sessions together; None: what the configuration says."""
+    hedge: Literal["off", "auto"] | float | None = None
+    """A second attempt beside the first, at the next target; None: what the route says."""
     max_elapsed_s: float | None = None
     give_up_after_s: float | None = 900.0
     base_url: str | None = None
@@ -67,7 +69,13 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def shape(self) -> Shape:
-        return Shape(samples=self.samples, system=self.system, params=self.params, one_model=bool(self.models))
+        return Shape(
+            samples=self.samples,
+            system=self.system,
+            params=self.params,
+            one_model=bool(self.models),
+            apart=not self.dedup,
+        )
 
     def check(self) -> None:
         """Raises `InputError` for options that can't be meant."""

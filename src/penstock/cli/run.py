@@ -41,7 +41,7 @@ _ONCE = frozenset(("--fresh",))
 @click.option("--rpm", type=click.IntRange(min=1), help="Requests a minute, for each key.")
 @click.option("--tpm", type=click.IntRange(min=1), help="Tokens a minute, for each key.")
 @click.option("--no-dedup", is_flag=True, help="Ask equal rows each for itself.")
-@click.option("--no-cache", is_flag=True, hidden=True)
+@click.option("--no-cache", is_flag=True, help="Leave the cache of the configuration alone.")
 @click.option("--samples", type=click.IntRange(min=1), default=1, help="Answers for each row, as ID#1 ... ID#N.")
 @click.option("--unordered", is_flag=True, help="OUT grows as answers come, in their order.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first rows of INPUT.")
@@ -62,7 +62,6 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     from penstock.batch.settings import JobSettings
 
     as_json = options.pop("as_json")
-    options.pop("no_cache")
     params = dict(map(key_value, options.pop("params")))
     for name in ("temperature", "max_tokens", "top_p", "seed"):
         if (value := options.pop(name)) is not None:
@@ -73,6 +72,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         params=params,
         models=tuple(options.pop("models")),
         dedup=not options.pop("no_dedup"),
+        cache=not options.pop("no_cache"),
         deadline_s=options.pop("deadline"),
         max_elapsed_s=options.pop("max_elapsed"),
         give_up_after_s=options.pop("give_up_after"),

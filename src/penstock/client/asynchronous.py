@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Unpack
 
+import msgspec
+
 from penstock.answer import Answer, Chunk
 from penstock.call import Call, Completion, Reply
 from penstock.client.embedding import parts_of
@@ -200,6 +202,8 @@ class AsyncClient:
             priority=priority,
             estimate=estimate_tokens(row.kind, row.body),
             tags=row.tags,
+            cache=row.cache,
+            sample=row.sample,
         )
 
     def _handler(self, row: Row) -> Handler:
@@ -222,7 +226,7 @@ class AsyncClient:
         """The row with the client's models where it names none."""
         if row.models is not None:
             return row
-        return Row(row.kind, row.body, self._models, row.deadline_s, row.hedge, row.timeouts, row.tags)
+        return msgspec.structs.replace(row, models=self._models)
 
     def _bulk(self, row: Row) -> tuple[Handler, Call]:
         """How one of many is asked: patiently, its deadline counted from its first send."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict
 
 import msgspec
 
-from penstock.call import Kind
+from penstock.call import CacheMode, Kind
 from penstock.client.parameters import check_parameter
 from penstock.config import (
     Config,
@@ -18,10 +19,10 @@ from penstock.config import (
     StreamInside,
     contradiction,
     load_config,
-    read_duration,
     read_budget,
     read_cache,
     read_cache_mode,
+    read_duration,
     read_fallback_on,
     read_hedge,
     read_limits,
@@ -32,6 +33,7 @@ from penstock.config import (
 from penstock.config.suggest import did_you_mean, nearest
 from penstock.config.values import Where, read_fraction, read_positive_int, read_rate, read_str
 from penstock.errors import ConfigError
+from penstock.stores import Store
 from penstock.wiring import Engine, Models, Overrides, build
 
 __all__ = [
@@ -58,7 +60,10 @@ class CallOptions(TypedDict, total=False):
     hedge: Seconds | None
     """In place of the client's or the route's: "off", "auto" or a delay."""
     timeouts: Timeouts | None
-    cache: Any
+    cache: str | bool | None
+    """"off", "read", "write" or "on", in place of the client's."""
+    sample: int | str | None
+    """Which of several answers to the same prompt this is: those with another number are never served for it."""
     tags: Mapping[str, str] | None
     """Words of one's own for the log."""
     extra: Mapping[str, Any] | None
@@ -158,7 +163,7 @@ class ClientOptions(TypedDict, total=False):
     """`rpm` and `tpm` for each key, `concurrency` for each target."""
 
 
-_ENVELOPE = frozenset(("cache", "deadline", "extra", "hedge", "model", "system", "tags", "timeouts"))
+_ENVELOPE = frozenset(("cache", "deadline", "extra", "hedge", "model", "sample", "system", "tags", "timeouts"))
 """Options that are no part of a body."""
 _KNOWN: dict[Kind, frozenset[str]] = {
     "chat": frozenset(ChatOptions.__annotations__),
@@ -177,6 +182,8 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
     timeouts: RouteTimeouts | None = None
     tags: dict[str, str] = {}
     params: dict[str, Any] = {}
+    cache: CacheMode | None = None
+    sample: str = ""
 
     def under(self, own: Asking) -> Asking:
         """These options where `own`, a single request's, say nothing."""
@@ -188,6 +195,8 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
             timeouts=self.timeouts if own.timeouts is None else own.timeouts,
             tags={**self.tags, **own.tags},
             params={**self.params, **own.params},
+            cache=self.cache if own.cache is None else own.cache,
+            sample=own.sample or self.sample,
         )
 
 
@@ -201,7 +210,6 @@ def read_options(kind: Kind, options: Mapping[str, Any]) -> Asking:
             check_parameter(name, value)
     params = {name: value for name, value in options.items() if value is not None and name not in _ENVELOPE}
     params.update(options.get("extra") or {})
-    _refuse_cache(options.get("cache"))
     policy = _read_policy(options)
     said = Said(**{name: value for name, value in policy.items() if value is not None})
     if (found := contradiction(said)) is not None:
@@ -212,6 +220,8 @@ def read_options(kind: Kind, options: Mapping[str, Any]) -> Asking:
         **policy,
         tags=_read_tags(options.get("tags") or {}),
         params=params,
+        cache=_read(options, "cache", read_cache_mode),
+        sample=_read_sample(options.get("sample")),
     )
 
 
@@ -265,9 +275,32 @@ def _read(options: Mapping[str, Any], name: str, form: Callable[[Any, Where], An
     return None if value is None else form(value, Where(name))
 
 
-def _refuse_cache(cache: object) -> None:
-    if cache not in (None, False, "off"):
-        raise ConfigError("cache: a response cache is not supported yet by this version of penstock; take it out")
+def _read_sample(sample: object) -> str:
+    if sample is None or sample == 0:
+        return ""
+    if isinstance(sample, str) or (isinstance(sample, int) and not isinstance(sample, bool)):
+        return str(sample)
+    raise ConfigError(f"sample: expected a number or text, got {sample!r:.80}")
+
+
+def _with_cache(config: Config, cache: Any) -> tuple[Config, CacheMode | None, Store | None]:
+    """What a client says about its cache: the configuration with it, the mode, and the store that was handed in."""
+    if cache is None:
+        return config, None, None
+    if isinstance(cache, Mapping):
+        return replace(config, cache=read_cache(cache, Where("cache"))), None, None
+    if isinstance(cache, str) and (":" in cache or cache in ("memory", "sqlite")):
+        return replace(config, cache=read_cache({"store": cache}, Where("cache"))), None, None
+    if isinstance(cache, str | bool):
+        mode: CacheMode = read_cache_mode(cache, Where("cache"))
+        if mode != "off" and config.cache is not None and config.cache.store == "off":
+            raise ConfigError(f'cache: "{mode}", but {config.source}: [cache] store is "off"')
+        return config, mode, None
+    lacking = [name for name in ("get", "put", "flush") if not callable(getattr(cache, name, None))]
+    if lacking:
+        form = '"on", "off", "read", "write", a table as [cache], or a store with get, put and flush'
+        raise ConfigError(f"cache: expected {form}, got {cache!r:.80}")
+    return config, None, cache
 
 
 def client_engine(targets: tuple[object, ...], options: ClientOptions) -> tuple[Models, Engine, int | None]:
@@ -285,13 +318,16 @@ def client_engine(targets: tuple[object, ...], options: ClientOptions) -> tuple[
         raise ConfigError("targets and a route exclude each other: a route brings its own targets")
     said = read_limits(options.get("limits") or {}, Where("limits"))
     engine = build(
-        load_config(options.get("config")),
+        config,
         overrides=Overrides(
+            cache=mode,
+            store=store,
             base_url=_read(options, "base_url", read_str),
             rpm=said.rpm,
             tpm=said.tpm,
             concurrency=said.concurrency,
             **_read_policy(options),
+            budget=_read(options, "budget", read_budget),
             hedge_budget=_read(options, "hedge_budget", read_fraction),
             min_tokens_per_s=_read(options, "min_tokens_per_s", read_rate),
             max_attempts=_read(options, "max_attempts", read_positive_int),
@@ -324,4 +360,3 @@ def _unknown_of_client(name: str) -> str:
     if name in ChatOptions.__annotations__:
         return f"{name}: said with each request, not with the client: client.generate(prompt, {name}=...)"
     return f'unknown option "{name}"{did_you_mean(name, ClientOptions.__annotations__)}'
-            budget=_read(options, "budget", read_budget),

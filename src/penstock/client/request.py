@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 import msgspec
 
-from penstock.call import Kind
+from penstock.call import CacheMode, Kind
 from penstock.client.options import Asking, ChatOptions, read_options
 from penstock.config import Hedge, RouteTimeouts
 from penstock.errors import InputError
@@ -28,6 +28,8 @@ class Row(msgspec.Struct, frozen=True):
     hedge: Hedge | None
     timeouts: RouteTimeouts | None
     tags: dict[str, str]
+    cache: CacheMode | None = None
+    sample: str = ""
 
 
 class Request:
@@ -78,7 +80,17 @@ def row_of(prompt: object, asking: Asking, *, kind: Kind = "chat") -> Row:
         has_own = checked[0].get("role") in ("system", "developer")
         checked = [{"role": "system", "content": asking.system}, *checked[has_own:]]
     body = {_PLACES[kind]: checked, **asking.params}
-    return Row(kind, body, asking.model, asking.deadline_s, asking.hedge, asking.timeouts, asking.tags)
+    return Row(
+        kind,
+        body,
+        asking.model,
+        asking.deadline_s,
+        asking.hedge,
+        asking.timeouts,
+        asking.tags,
+        asking.cache,
+        asking.sample,
+    )
 
 
 def _checked(kind: Kind, prompt: Any) -> Any:

@@ -143,6 +143,7 @@ class AsyncStream:
         completion = self._fold.completion(malformed_events=reply.malformed_events)
         completion.request_id = reply.request_id
         completion.target = reply.target
+        completion.cached = reply.cached
         completion.attempts = reply.attempts
         completion.requests_sent = len(reply.attempts)
         completion.latency_s = (reply.attempts[-1].ended_s or 0.0) if reply.attempts else 0.0

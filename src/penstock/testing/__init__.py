@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from penstock.testing.exam_codec import exercise_codec
+    from penstock.testing.exam_store import exercise_store
     from penstock.testing.exam_transport import exercise_transport
     from penstock.testing.fakes import (
         Chunks,
@@ -33,6 +34,7 @@ __all__ = [
     "ScriptedTarget",
     "VirtualLoop",
     "exercise_codec",
+    "exercise_store",
     "exercise_transport",
     "run",
 ]
@@ -48,6 +50,7 @@ _HOMES = {
     "ScriptedTarget": "fakes",
     "VirtualLoop": "loop",
     "exercise_codec": "exam_codec",
+    "exercise_store": "exam_store",
     "exercise_transport": "exam_transport",
     "run": "loop",
 }

@@ -22,9 +22,10 @@ from penstock.race import Hedges, ProbeTurns, RaceSettings, RaceStats, Route, ra
 from penstock.splitting import Split
 from penstock.transport import open_transport
 from penstock.wiring.ambient import ambient_credential, check_ambient
+from penstock.wiring.caching import Caching
 from penstock.wiring.estimate import Asked, estimate
-from penstock.wiring.providers import ProviderPlan, known_providers, plan_provider
 from penstock.wiring.money import Money
+from penstock.wiring.providers import ProviderPlan, known_providers, plan_provider
 from penstock.wiring.reports import EngineStats, engine_stats
 from penstock.wiring.rotation import Rotation, rotate
 from penstock.wiring.routes import check_overrides, check_policy, phases, race_settings, timeouts_of
@@ -93,17 +94,17 @@ class Engine:
         for name in config.routes:
             resolve(config, name, self._known)
         self._plans: dict[str, ProviderPlan] = {}
-        self._pools: dict[str, KeyPool] = {}
         self.caching = Caching(config.cache, overrides, self.plan, by_call=patience == "interactive")
         self.money = Money(config, overrides.budget, self.plan)
+        self._pools: dict[str, KeyPool] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._forget()
 
     def _forget(self) -> None:
         """Everything that belongs to a loop."""
-        self._clock: Clock | None = None
         self.money.forget()
         self.caching.forget()
+        self._clock: Clock | None = None
         self._transports: dict[str, Transport] = {}
         self._speakers: dict[tuple[str, str], Speaker] = {}
         self._credentials: dict[str, Credential | None] = {}
@@ -122,8 +123,8 @@ class Engine:
         """
         selection = self._usable(models)
         check_policy(selection, self._manner, self._overrides)
-        return selection
         self.money.check(selection.targets)
+        return selection
 
     def _usable(self, models: Models) -> Selection:
         selection = resolve(self.config, models, self._known)
@@ -211,7 +212,7 @@ class Engine:
             selection = self._usable(asked)
             if manner is not None and manner.hedge is not None:
                 check_policy(selection, manner, self._overrides)
-            handler = self._handlers[asked, manner] = self._race(selection, manner or self._manner)
+            handler = self._handlers[asked, manner] = self._cached(selection, manner or self._manner)
         return handler
 
     def targets(self, models: Models = None) -> tuple[LimitedTarget, ...]:
@@ -232,11 +233,12 @@ class Engine:
         """Close every connection; what still runs ends with an error. An engine that is asked again opens anew."""
         if asyncio.get_running_loop() is not self._loop:
             return
+        await self.caching.aclose()
         for target in self._targets.values():
             target.close()
+        self.money.close()
         transports = list(self._transports.values())
         self._forget()
-        self.money.close()
         self._loop = None
         for transport in transports:
             await transport.aclose()
@@ -266,6 +268,12 @@ class Engine:
         )
 
     # Making.
+
+    def _cached(self, selection: Selection, manner: Manner) -> Handler:
+        settings = race_settings(selection, manner, self._overrides)
+        names = [str(name) for name in selection.targets]
+        after_s = settings.deadline_after_s or settings.deadline_after_send_s
+        return self.caching.over(self._race(selection, manner), names, clock=self.clock, deadline_after_s=after_s)
 
     def _race(self, selection: Selection, manner: Manner) -> Handler:
         settings = race_settings(selection, manner, self._overrides)

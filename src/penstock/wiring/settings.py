@@ -7,10 +7,12 @@ from typing import Literal
 
 import msgspec
 
+from penstock.call import CacheMode
 from penstock.clock import Clock
 from penstock.config import BudgetConfig, Hedge, OnBreak, RouteTimeouts, StreamInside
 from penstock.errors import ErrorKind
 from penstock.http import Transport
+from penstock.stores import Store
 
 __all__ = ["Manner", "Models", "Overrides", "Transports"]
 
@@ -39,8 +41,6 @@ class Overrides(msgspec.Struct, frozen=True, kw_only=True):
     fallback_on: tuple[ErrorKind, ...] | None = None
     stream_inside: StreamInside | None = None
     on_break: OnBreak | None = None
-
-
     budget: BudgetConfig | None = None
     """In place of the configuration's."""
     cache: CacheMode | None = None
@@ -49,6 +49,8 @@ class Overrides(msgspec.Struct, frozen=True, kw_only=True):
     """Where answers are kept, in place of what the configuration says; whoever gives it closes it."""
     coalesce: bool = True
     """Equal calls at the same time that may use the cache are one."""
+
+
 class Manner(msgspec.Struct, frozen=True, kw_only=True):
     """How one group of calls is answered, where it differs from the engine's own way."""
 

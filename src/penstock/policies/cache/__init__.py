@@ -1,0 +1,18 @@
+"""The exact cache: what can change an answer makes its key, and an answer is served only for the model that gave it."""
+
+from penstock.policies.cache.entry import Kept, pack, unpack, worth_keeping
+from penstock.policies.cache.key import Digester, canonical_form, target_tag
+from penstock.policies.cache.layer import Answers, Cache, CacheStats
+
+__all__ = [
+    "Answers",
+    "Cache",
+    "CacheStats",
+    "Digester",
+    "Kept",
+    "canonical_form",
+    "pack",
+    "target_tag",
+    "unpack",
+    "worth_keeping",
+]

@@ -1,0 +1,200 @@
+"""The layer that asks a store before anything that costs, and gives it what came back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from penstock.call import CacheMode, Call, Completion, Reply, Status
+from penstock.fold import Fold, unfold
+from penstock.handler import Handler, OpenStream
+from penstock.policies.cache.entry import Decode, pack, unpack, worth_keeping
+from penstock.stores import Store
+
+__all__ = ["Answers", "Cache", "CacheStats"]
+
+_log = logging.getLogger("penstock.cache")
+_AWAY_S: Final = 5.0
+"""How long a store that failed isn't asked."""
+_MOST_AT_ONCE: Final = 32
+"""Hits in a row before others get their turn on the loop: a hit waits for nothing."""
+
+
+class CacheStats(msgspec.Struct):
+    """Counts since the start."""
+
+    hits: int = 0
+    misses: int = 0
+    kept: int = 0
+    """Answers that were given to the store."""
+
+
+class Answers:
+    """A store of answers whose failures never reach a call: what can't be read is a miss, what can't be written is
+    forgotten, and it is logged once."""
+
+    def __init__(
+        self,
+        open_: Callable[[], Store],
+        *,
+        decode: Decode,
+        raw_says_all: Callable[[str], bool],
+        keep: Collection[Status] = (),
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`open_` is called when the first answer is looked up. `raw_says_all` says of a target whether its raw body
+        is OpenAI's own object."""
+        self._open = open_
+        self._decode = decode
+        self._raw_says_all = raw_says_all
+        self._keep = keep
+        self._now = now
+        self._store: Store | None = None
+        self._away_until_s = 0.0
+        self._said: set[str] = set()
+        self._in_a_row = 0
+        self.stats = CacheStats()
+        self.trouble: str | None = None
+        """Why nothing is read or kept now, or was at some time; None when it always was."""
+
+    @property
+    def store(self) -> Store | None:
+        """The store, once it is open."""
+        return self._store
+
+    async def find(self, keys: Sequence[bytes]) -> Completion | None:
+        """The answer under the first key that has one; None also where it can't be read."""
+        store = self._store or self._opened()
+        if store is None or (self._away_until_s and self._now() < self._away_until_s):
+            self.stats.misses += 1
+            return None
+        try:
+            found = await store.get(keys)
+            completion = None if found is None else unpack(found.value, self._decode)
+        except Exception as error:  # noqa: BLE001 - a store may be anybody's, and never fails a call
+            self._failed("read", error)
+            completion = None
+        if completion is None:
+            self.stats.misses += 1
+            return None
+        self.stats.hits += 1
+        self._in_a_row += 1
+        if self._in_a_row >= _MOST_AT_ONCE:
+            self._in_a_row = 0
+            await asyncio.sleep(0)
+        return completion
+
+    def keep(self, key: bytes, completion: Completion) -> None:
+        """Give an answer to the store if it is worth it."""
+        if not worth_keeping(completion, self._keep):
+            return
+        store = self._store or self._opened()
+        if store is None:
+            return
+        try:
+            store.put(key, pack(completion, raw_says_all=self._raw_says_all(completion.target)))
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed("kept", error, is_away=False)
+        else:
+            self.stats.kept += 1
+
+    async def aclose(self, *, close_store: bool) -> None:
+        """Write what was kept. A store that was handed in stays open."""
+        store = self._store
+        if store is None:
+            return
+        try:
+            if close_store:
+                self._store = None
+                await store.aclose()
+            else:
+                await store.flush()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed("closed", error)
+
+    def _opened(self) -> Store | None:
+        if self._now() < self._away_until_s:
+            return None
+        try:
+            self._store = self._open()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed("opened", error)
+        return self._store
+
+    def _failed(self, what: str, error: Exception, *, is_away: bool = True) -> None:
+        if is_away and not isinstance(error, ValueError):
+            self._away_until_s = self._now() + _AWAY_S
+        self.trouble = str(error) or type(error).__name__
+        if what not in self._said:
+            self._said.add(what)
+            _log.warning("the cache can't be %s, and calls go on without it: %s", what, self.trouble)
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """Serves answers of the same question to the same targets, the first of them first; keeps what comes back.
+
+    `tags` are the targets' tags by name, in the call's order. `mode` holds for calls that say none of their own.
+    Streams are served whole from it and kept when they came to their end.
+    """
+
+    answers: Answers
+    digest: Callable[[Call], bytes | None]
+    tags: dict[str, bytes]
+    mode: CacheMode = "on"
+
+    def __call__(self, inner: Handler) -> Handler:
+        answers, digest, tags, usual = self.answers, self.digest, self.tags, self.mode
+        in_order = tuple(tags.values())
+
+        async def handle(call: Call) -> Reply:
+            mode = call.cache or usual
+            if mode == "off" or (question := digest(call)) is None:
+                return await inner(call)
+            if mode != "write":
+                found = await answers.find([question + tag for tag in in_order])
+                if found is not None:
+                    return _streamed(found) if call.stream else found
+            reply = await inner(call)
+            if mode != "read":
+                self._keep(question, call, reply)
+            return reply
+
+        return handle
+
+    def _keep(self, question: bytes, call: Call, reply: Reply) -> None:
+        if isinstance(reply, Completion):
+            tag = self.tags.get(reply.target)
+            if tag is not None:
+                self.answers.keep(question + tag, reply)
+            return
+        if not isinstance(reply, OpenStream) or reply.cached:
+            return
+        fold = Fold(call.kind)
+        reply.watch(fold.add)
+
+        def ended() -> None:
+            tag = self.tags.get(reply.target)
+            # Of an answer over several streams nobody target gave the whole.
+            if reply.complete and tag is not None and not any(attempt.seam for attempt in reply.attempts):
+                completion = fold.completion(malformed_events=reply.malformed_events)
+                completion.target = reply.target
+                completion.request_id = reply.request_id
+                self.answers.keep(question + tag, completion)
+
+        reply.on_close(ended)
+
+
+def _streamed(completion: Completion) -> OpenStream:
+    """A cached answer as the stream it might have been."""
+    stream = OpenStream(unfold(completion))
+    stream.target = completion.target
+    stream.request_id = completion.request_id
+    stream.cached = True
+    return stream

@@ -1,0 +1,139 @@
+"""What is written to a store's SQLite file, each inside one transaction of the connection that may write."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import Iterable, Mapping
+
+__all__ = ["clear_rows", "count_rows", "drop_expired", "drop_oldest", "insert", "prune_rows", "renew", "used_bytes"]
+
+_CHUNK = 128  # rows an INSERT: one step of SQLite, so one change of threads, for all of them
+_MANY = 4096
+_statements: dict[tuple[str, int], str] = {}
+
+
+def insert(connection: sqlite3.Connection, pairs: Mapping[bytes, bytes], put_s: int) -> None:
+    """The values under their keys, newest last."""
+    first = 1 + int(connection.execute("SELECT ifnull(max(id), 0) FROM bodies").fetchone()[0])
+    numbered = list(enumerate(pairs.items(), first))
+    start = 0
+    while start < len(numbered):
+        size = min(_CHUNK, 1 << ((len(numbered) - start).bit_length() - 1))
+        part = numbered[start : start + size]
+        entries = itertools.chain.from_iterable((key, number, put_s) for number, (key, _) in part)
+        connection.execute(_statement("entries", size), list(entries))
+        bodies = itertools.chain.from_iterable((number, key, value) for number, (key, value) in part)
+        connection.execute(_statement("bodies", size), list(bodies))
+        start += size
+
+
+def _statement(table: str, rows: int) -> str:
+    statement = _statements.get((table, rows))
+    if statement is None:
+        values = ",".join(["(?,?,?)"] * rows)
+        statement = _statements[table, rows] = f"INSERT OR REPLACE INTO {table} VALUES {values}"  # noqa: S608
+    return statement
+
+
+def used_bytes(connection: sqlite3.Connection) -> int:
+    """What the rows occupy; the file may be longer."""
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    return int((pages - free) * size)
+
+
+def drop_oldest(connection: sqlite3.Connection, count: int) -> int:
+    """Drop so many of the bodies that were put or used the longest ago; how many entries went with them."""
+    row = connection.execute("SELECT max(id) FROM (SELECT id FROM bodies ORDER BY id LIMIT ?)", (count,)).fetchone()
+    if row is None or row[0] is None:
+        return 0
+    # A key may have a newer body by now.
+    dropped = connection.execute(
+        "DELETE FROM entries WHERE key IN (SELECT key FROM bodies WHERE id <= ?) AND body <= ?", (row[0], row[0])
+    ).rowcount
+    connection.execute("DELETE FROM bodies WHERE id <= ?", row)
+    return int(dropped)
+
+
+def drop_expired(connection: sqlite3.Connection, before_s: float, count: int) -> int:
+    """Drop the oldest of the bodies, at most so many, as long as they are older than that; how many those were."""
+    row = connection.execute(
+        "SELECT min(id) FROM (SELECT b.id, e.put_s FROM bodies b LEFT JOIN entries e ON e.key = b.key AND e.body = b.id"
+        " ORDER BY b.id LIMIT ?) WHERE put_s >= ?",
+        (count, before_s),
+    ).fetchone()
+    if row[0] is None:
+        return drop_oldest(connection, count)
+    (old,) = connection.execute("SELECT count(*) FROM bodies WHERE id < ?", row).fetchone()
+    return drop_oldest(connection, old) if old else 0
+
+
+def renew(connection: sqlite3.Connection, keys: Iterable[bytes]) -> None:
+    """Move what was used out of the older half of the bodies, so that it isn't dropped soon."""
+    low, high = connection.execute("SELECT min(id), max(id) FROM bodies").fetchone()
+    if low is None:
+        return
+    for key in keys:
+        row = connection.execute("SELECT body FROM entries WHERE key = ?", (key,)).fetchone()
+        if row is None or row[0] * 2 > low + high:
+            continue
+        high += 1
+        connection.execute("UPDATE bodies SET id = ? WHERE id = ?", (high, row[0]))
+        connection.execute("UPDATE entries SET body = ? WHERE key = ?", (high, key))
+
+
+def count_rows(connection: sqlite3.Connection) -> tuple[int, float | None]:
+    """How many entries, and when the oldest was put."""
+    entries, oldest_s = connection.execute("SELECT count(*), min(put_s) FROM entries").fetchone()
+    return int(entries), oldest_s
+
+
+def prune_rows(connection: sqlite3.Connection, before_s: float | None, max_bytes: int | None) -> int:
+    """Drop what was put before that, what nothing leads to, and the oldest of what is too much; shrink the file."""
+    dropped = 0
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if before_s is not None:
+            dropped += connection.execute("DELETE FROM entries WHERE put_s <= ?", (before_s,)).rowcount
+        connection.execute(
+            "DELETE FROM bodies WHERE NOT EXISTS"
+            " (SELECT 1 FROM entries e WHERE e.key = bodies.key AND e.body = bodies.id)"
+        )
+        while max_bytes is not None and used_bytes(connection) > max_bytes:
+            gone = drop_oldest(connection, _MANY // 4)
+            if not gone:
+                break
+            dropped += gone
+        connection.execute("COMMIT")
+    except BaseException:
+        _roll_back(connection)
+        raise
+    _shrink(connection)
+    return dropped
+
+
+def clear_rows(connection: sqlite3.Connection) -> int:
+    """Drop everything and shrink the file; how many entries that were."""
+    (count,) = connection.execute("SELECT count(*) FROM entries").fetchone()
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute("DELETE FROM entries")
+        connection.execute("DELETE FROM bodies")
+        connection.execute("COMMIT")
+    except BaseException:
+        _roll_back(connection)
+        raise
+    _shrink(connection)
+    return int(count)
+
+
+def _shrink(connection: sqlite3.Connection) -> None:
+    connection.execute("VACUUM")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")

@@ -1,0 +1,107 @@
+"""What an engine keeps of answers and shares between equal calls: the layers above the race, and what they share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+from penstock.call import CacheMode, Completion, Kind
+from penstock.clock import Clock
+from penstock.config import CacheConfig
+from penstock.handler import Handler
+from penstock.policies.cache import Answers, Cache, CacheStats, Digester, target_tag
+from penstock.policies.coalesce import Coalesce, Flights, FlightStats
+from penstock.stores import Store, open_store
+from penstock.wiring.providers import CATALOG, ProviderPlan
+from penstock.wiring.settings import Overrides
+from penstock.wiring.wires import from_openai, writes_openai
+
+__all__ = ["Caching"]
+
+_MAX_BYTES = 10 * 1000**3
+
+
+class Caching:
+    """The cache and the flights of one engine. Opens no store before an answer is looked up."""
+
+    def __init__(
+        self, config: CacheConfig | None, said: Overrides, plan: Callable[[str], ProviderPlan], *, by_call: bool
+    ) -> None:
+        """`by_call`: a call may want the cache although the engine doesn't."""
+        settings = config or CacheConfig()
+        self._settings = settings
+        self._said = said
+        self._plan = plan
+        self._by_call = by_call
+        self.is_possible = said.store is not None or settings.store != "off"
+        """A call may use it."""
+        usual: CacheMode = "on" if config is not None or said.store is not None else "off"
+        self.mode: CacheMode = (said.cache or usual) if self.is_possible else "off"
+        """Of calls that say none of their own."""
+        self._digest = Digester(settings.namespace)
+        self.flight_stats = FlightStats()
+        self._flights = Flights(self.flight_stats)
+        self._answers = Answers(
+            self._open,
+            decode=self._decoded,
+            raw_says_all=self._writes_openai,
+            keep=settings.keep,
+        )
+
+    @property
+    def stats(self) -> CacheStats:
+        return self._answers.stats
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing is read or kept, or was at some time."""
+        return self._answers.trouble or getattr(self._answers.store, "trouble", None)
+
+    def over(self, inner: Handler, targets: Sequence[str], *, clock: Clock, deadline_after_s: float | None) -> Handler:
+        """The handler for these targets, with the cache in front of it where one is possible."""
+        if not self.is_possible or (self.mode == "off" and not self._by_call):
+            return inner
+        names = tuple(targets)
+        tags = {name: target_tag(name, self._place(name)) for name in names}
+        if self._said.coalesce:
+            inner = Coalesce(self._digest, names, self._flights, clock, self.mode, deadline_after_s)(inner)
+        return Cache(self._answers, self._digest, tags, self.mode)(inner)
+
+    def forget(self) -> None:
+        """The loop is gone, and what was in the air with it."""
+        self._flights = Flights(self.flight_stats)
+
+    async def aclose(self) -> None:
+        """Write what was kept. It can be asked again."""
+        await self._answers.aclose(close_store=self._said.store is None)
+
+    def text(self) -> str:
+        """One line for people."""
+        settings = self._settings
+        if not self.is_possible:
+            return "no cache"
+        kind = "a store of its own" if self._said.store is not None else settings.store.partition("://")[0]
+        life = "for ever" if settings.ttl_s is None else f"for {settings.ttl_s / 86400:g} days"
+        return f"cache {self.mode}: {kind}, {life}; equal calls in flight are one"
+
+    def _open(self) -> Store:
+        said, settings = self._said.store, self._settings
+        if said is not None:
+            return said
+        most = settings.max_bytes
+        if most is None and settings.store.startswith("sqlite"):
+            most = _MAX_BYTES
+        return open_store(settings.store, ttl_s=settings.ttl_s, max_bytes=most, environ=os.environ)
+
+    def _place(self, target: str) -> str:
+        """Where a target is, unless that is its vendor's own address: another server may be another model."""
+        plan = self._plan(target.partition("/")[0])
+        is_own = plan.base_url_from == CATALOG or plan.base_url == plan.vendor.base_url
+        return "" if is_own else plan.base_url or ""
+
+    def _writes_openai(self, target: str) -> bool:
+        provider, _, model = target.partition("/")
+        return writes_openai(self._plan(provider), model)
+
+    def _decoded(self, kind: Kind, target: str, raw: bytes) -> Completion:
+        return from_openai(self._plan(target.partition("/")[0]), kind, raw)
