@@ -11,6 +11,7 @@ from penstock.credentials.keys import Key
 from penstock.errors import CallError
 from penstock.policies.limit.buckets import Bucket, Ledger, Limits, Need
 from penstock.policies.limit.rate import RateFinder
+from penstock.policies.limit.seconds import SecondWindow
 from penstock.policies.limit.tokens import Taken, TokenLimits
 
 __all__ = ["Lane"]
@@ -25,8 +26,10 @@ class Lane:
     __slots__ = (
         "_config",
         "_heard",
+        "_learned_s",
         "_requests",
         "_rng",
+        "_second",
         "finder",
         "frozen_until_s",
         "in_flight",
@@ -45,6 +48,8 @@ class Lane:
         self._heard: tuple[object, ...] | None = None
         self._rng = rng
         self._requests = None if config.rpm is None else Bucket(config.rpm, 60.0)
+        self._second: SecondWindow | None = None
+        self._learned_s = -math.inf
         self.tokens = TokenLimits(config)
 
     def is_free(self, now_s: float) -> bool:
@@ -69,6 +74,8 @@ class Lane:
             wait_s = max(wait_s, self.finder.wait_s(now_s))
         if self._requests is not None:
             wait_s = max(wait_s, self._requests.wait_s(now_s, 1.0))
+        if self._second is not None:
+            wait_s = max(wait_s, self._second.wait_s(now_s))
         if need is not None:
             wait_s = max(wait_s, self.tokens.wait_s(now_s, need))
         return wait_s
@@ -80,6 +87,8 @@ class Lane:
     def rate_per_s(self, now_s: float) -> float:
         """Requests per second that pass now, `inf` when nothing limits them."""
         rate = math.inf if self._requests is None else self._requests.rate_per_s
+        if self._second is not None:
+            rate = min(rate, self._second.rate_per_s)
         return rate if self.finder is None else min(rate, self.finder.rate(now_s))
 
     def uses(self, now_s: float) -> Iterator[tuple[str, float, int]]:
@@ -96,6 +105,8 @@ class Lane:
         self.ledger.send(now_s)
         if self._requests is not None:
             self._requests.take(now_s, 1.0)
+        if self._second is not None:
+            self._second.sent(now_s)
         if self.finder is not None:
             if self.finder.is_forgotten(now_s) or self.finder.rate(now_s) > self._ceiling():
                 self.finder = None
@@ -110,6 +121,8 @@ class Lane:
         self.in_flight -= 1
         if self.finder is not None:
             self.finder.accepted(now_s, sent_s)
+        if self._second is not None and sent_s > -math.inf:
+            self._second.accepted()
         if taken is not None:
             if usage is None:
                 self.tokens.end(taken)
@@ -134,6 +147,8 @@ class Lane:
         self.ledger.sent -= 1
         if self.finder is not None:
             self.finder.unsent(now_s)
+        if self._second is not None:
+            self._second.unsent()
         if taken is not None:
             self.tokens.give_back(taken, now_s)
         if self._requests is not None:
@@ -151,10 +166,36 @@ class Lane:
         if self.tokens and self.finder is None and self.tokens.explains(now_s, beyond=self._used(now_s)):
             own_s = self.tokens.refused(now_s, sent_s)
             wait_s = own_s if wait_s is None else wait_s
+        elif self._is_jitter(error, now_s, sent_s):
+            return
         else:
             self._find(error, now_s, sent_s)
         if wait_s is not None:
             self.frozen_until_s = max(self.frozen_until_s, now_s + wait_s)
+
+    def _is_jitter(self, error: CallError, now_s: float, sent_s: float) -> bool:
+        """Whether it says nothing of the rate, and has been seen to.
+
+        It was sent before the limit was known, or the limit is kept and enforced second by second.
+        """
+        wait_s = error.retry_after_s
+        if self.finder is not None or self._requests is None or wait_s is None:
+            return False
+        if sent_s <= self._learned_s:
+            self.frozen_until_s = max(self.frozen_until_s, now_s + wait_s)
+            return True
+        second, limit_per_s = self._second, self._requests.per_minute / 60.0
+        until_s = math.inf
+        if SecondWindow.may_be(limit_per_s, wait_s):
+            if second is None:
+                second = SecondWindow(limit_per_s)
+            until_s = second.refused(sent_s, wait_s)
+        if until_s == math.inf:
+            self._second = None
+            return False
+        self._second = second
+        self.frozen_until_s = max(self.frozen_until_s, until_s)
+        return True
 
     def _find(self, error: CallError, now_s: float, sent_s: float) -> None:
         if self.finder is None:
@@ -203,7 +244,8 @@ class Lane:
                 self._requests.retune(*told, now_s)
             if self._requests.rate_per_s != before:
                 # What refusals taught was about another limit.
-                self.finder = None
+                self.finder = self._second = None
+                self._learned_s = now_s
         heard = {
             "tokens": (config.tpm, limits.tokens_limit),
             "input_tokens": (config.input_tpm, limits.input_tokens_limit),

@@ -16,12 +16,12 @@ _LEAST_RATE = 1 / 60
 _WINDOW_REFUSED_S = 5.0
 _FORGOTTEN_AT = 8.0
 """When the rate has grown for so many time constants without a refusal, the limit is gone."""
-_REFUSED_SHARE = 0.01
+_REFUSED_SHARE, _REFUSED_KNOWN_SHARE = 0.0065, 0.0042
 """Refusals for each answer that are spent on finding out, about."""
-_SHORTEST_TAU_S, _LONGEST_TAU_S = 10.0, 300.0
-_SHORTEST_KNOWN_TAU_S = 2.0
-_FIRST_TAU_S = 5.0
-_WINDOW_TAU_S = 60.0
+_SHORTEST_KNOWN_TAU_S, _SHORTEST_TAU_S, _LONGEST_TAU_S = 2.0, 10.0, 300.0
+_FIRST_TAU_S, _YOUNG_TAU = 5.0, 0.9
+"""While little is known it grows within this part of the time since the first refusal: two trials in four minutes."""
+_SHORTEST_WINDOW_TAU_S, _WINDOW_TAU_S = 25.0, 60.0
 _WINDOW_REMEMBERED_S = 600.0
 _GREW = 0.85
 """Below this part of the rate at its end, the mean rate of a time says that the rate grew in it."""
@@ -30,7 +30,7 @@ _FAST_TAU_S = 15.0
 _ENOUGH_ADMITTED = 25
 _CHANCE = 0.7
 _YOUNG_S = 60.0
-_MOST_MARKS = 32
+_MOST_MARKS, _MOST_HINTS = 32, 20
 _SLOW_START_RATE = 2.0
 _SLOW_START_DOUBLES_S = 2.0
 _DEEPEST_CUT = 0.25
@@ -38,8 +38,7 @@ _BELOW, _BELOW_KNOWN, _KNOWN_STEP = 0.04, 0.006, 0.997
 """How far below the plateau it starts after a refusal."""
 _VAIN_CUT = 12.0
 """Cut so far without any effect, the rate was never what is refused."""
-_VAIN_EVENTS = 6
-_FEW_ADMITTED = 2
+_VAIN_EVENTS, _FEW_ADMITTED = 6, 2
 """So many events with so few admitted between them don't come of a rate either."""
 _NOISE_DOUBLES_S = 5.0
 _SHARE_WEIGHT = 1 / 32
@@ -168,7 +167,7 @@ class RateFinder:
         """After another refused probe. A minute after the first of what was admitted a sliding window lets in again."""
         delay_s = min(8.0, 2 * self._delay_s)
         window_s = self._ledger.oldest_within(Ledger.WINDOW_S, now_s) + Ledger.WINDOW_S + 0.1 - now_s
-        return window_s if 0.0 < window_s < delay_s else delay_s
+        return window_s if 0.0 < window_s < delay_s and self._refusals <= _MOST_HINTS else delay_s
 
     def _is_noise(self, now_s: float) -> bool:
         """Whether a refusal that was sent after the last event is no event."""
@@ -200,7 +199,8 @@ class RateFinder:
         self._told = False
         self._delay_s = self._rng.uniform(0.1, 1.0)
         if self._plateau is not None:
-            self._delay_s = min(8.0, max(0.5 * self._delay_s, 1.2 / self._plateau))
+            turns = 2.0 if self._is_window(now_s) else 1.2
+            self._delay_s = min(8.0, max(0.5 * self._delay_s, turns / self._plateau))
         self._probe_at_s = now_s
         self._probe_sent_s = None
 
@@ -306,15 +306,19 @@ class RateFinder:
         assert self._plateau is not None
         if self._regime_s == -math.inf:
             self._regime_s = self._event_s
-        tau_s = 1.2 * self._mean_refusals / (_REFUSED_SHARE * self._plateau)
+        # From one event to the next it takes about two of them.
+        share = _REFUSED_SHARE if self._known is None else _REFUSED_KNOWN_SHARE
+        tau_s = self._mean_refusals / (2 * share * self._plateau)
         self._below = _BELOW
         if self._known is not None and self._plateau > 0.95 * self._known:
             self._below = _BELOW_KNOWN
             self._tau_s = min(max(_SHORTEST_KNOWN_TAU_S, tau_s), _LONGEST_TAU_S)
             return
         tau_s = min(max(_SHORTEST_TAU_S, tau_s), _LONGEST_TAU_S)
-        tau_s = min(tau_s, max(_FIRST_TAU_S, 0.5 * (now_s - self._regime_s)))
-        self._tau_s = max(tau_s, _WINDOW_TAU_S) if self._is_window(now_s) else tau_s
+        self._tau_s = min(tau_s, max(_FIRST_TAU_S, _YOUNG_TAU * (now_s - self._regime_s)))
+        if self._is_window(now_s):
+            # Its answer to a rate that is too high comes late.
+            self._tau_s = max(self._tau_s, min(tau_s, _WINDOW_TAU_S), _SHORTEST_WINDOW_TAU_S)
 
     def _is_window(self, now_s: float) -> bool:
         return now_s - self._window_s < _WINDOW_REMEMBERED_S
