@@ -7,7 +7,7 @@ response at the end. It is taken where it is first told, so that servers which l
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -57,7 +57,17 @@ class _Event(msgspec.Struct, gc=False):
         return self.item_id if self.output_index is None else self.output_index
 
 
+class _Piece(msgspec.Struct, gc=False):
+    """A piece of text and nothing else, as most events of a stream are."""
+
+    type: Literal["response.output_text.delta"]
+    delta: str
+    output_index: int
+    logprobs: Annotated[list[None], msgspec.Meta(max_length=0)] | None = None
+
+
 _decode = msgspec.json.Decoder(_Event).decode
+_decode_piece = msgspec.json.Decoder(_Piece).decode
 _Place = int | str | None
 
 
@@ -93,9 +103,23 @@ class StreamDecoder(StreamState):
 
     def _read(self, data: bytes, events: list[Event]) -> None:
         for event in self._sse.feed(data):
-            self._take(event, events)
-            if self._over or self._failure is not None:
-                break
+            if not (self._flows and self._take_text(event.data, events)):
+                self._take(event, events)
+                if self._over or self._failure is not None:
+                    break
+
+    def _take_text(self, data: bytes, events: list[Event]) -> bool:
+        """Take an event that is a piece of text like the one before it; False for any other."""
+        try:
+            piece = _decode_piece(data)
+        except (ValueError, RecursionError):
+            self._stem()
+            return False
+        if piece.delta:
+            self._written.add(piece.output_index)
+            self._text.append(piece.delta)
+            events.append(TextDelta(piece.delta))
+        return True
 
     def _conclude(self, events: list[Event]) -> None:
         if self._over:
@@ -119,11 +143,11 @@ class StreamDecoder(StreamState):
             return
         kind = event.type or sent.event
         if kind == "response.output_text.delta":
-            # Nearly every event of a stream is one of these.
             text = event.delta
             if text.__class__ is str and text:
                 self._written.add(event.place)
                 self._say(text, event.logprobs, events)
+                self._flow()
             return
         take = _TAKES.get(kind)
         if take is None:
