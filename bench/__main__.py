@@ -1,9 +1,9 @@
 """`make bench`: everything in one run, interleaved, medians of five; the client on one core, the simulator on another.
 
 `--only WORD` takes the parts whose name contains the word: `import`, `throughput`, `flight`, `race`, `faults`, `tail`,
-`quota`, `outage`, `simulated`; or of `throughput` the subjects, such as `wreq`. `--long` adds a run of a million
-requests and its resume (about ten minutes and 6 GB of disk); `--quick` is one round of few requests, to see that it
-works. `--why` prints what went wrong, request by request.
+`quota`, `outage`, `simulated`, `decode`; or of `throughput` the subjects, such as `wreq`. `--long` adds a run of a
+million requests and its resume (about ten minutes and 6 GB of disk); `--quick` is one round of few requests, to see
+that it works. `--why` prints what went wrong, request by request.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 
+from bench.decode import decode
 from bench.figures import Figure, figures, subjects_table, verdicts_table
 from bench.long import memory, resume_s
 from bench.machine import ROOT, cores, simulator
@@ -170,9 +171,9 @@ class Bench:
                     self.say(f"{name}: {error}")
                     self.broken.append(name)
 
-    def virtual(self) -> None:
-        """Everything that is measured in virtual time."""
-        for name, play in VIRTUAL.items():
+    def alone(self) -> None:
+        """Everything that needs no simulator: in virtual time, or no time but the CPU's."""
+        for name, play in {"decode": decode, **VIRTUAL}.items():
             if self.wants(name):
                 self.chapters.append(play(is_quick=self.given.quick))
                 self.say(f"{name}: done")
@@ -183,7 +184,7 @@ class Bench:
         self.speed()
         self.figures[:0] = figures(self.samples)
         self.real()
-        self.virtual()
+        self.alone()
 
     def parts(self) -> dict[str, str]:
         """What readers see of each part, by the name that pages call it."""

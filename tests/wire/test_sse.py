@@ -134,3 +134,17 @@ def test_events_do_not_depend_on_how_the_network_cuts_them(lines, ends, data):
 @given(lines=LINES)
 def test_line_ends_are_all_alike(lines):
     assert datas(b"\r\n".join(lines)) == datas(b"\n".join(lines)) == datas(b"\r".join(lines))
+
+
+PIECES = (b"data: a", b"data:a", b"data", b"event: ping", b"event", b": c", b'{"a":1}', b"[", b"\r", b"\xe2\x80\xa8")
+LINES = st.lists(
+    st.tuples(st.sampled_from((*PIECES, b"")), st.sampled_from((b"\n", b"\r\n", b"\n\n", b"\r\n\r\n", b"")))
+)
+
+
+@given(lines=LINES, cuts=st.sets(st.integers(0, 200), max_size=4))
+def test_whole_events_and_single_bytes_are_read_alike(lines: list[tuple[bytes, bytes]], cuts: set[int]):
+    stream = b"".join(line + end for line, end in lines)
+    edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
+    pieces = [stream[start:stop] for start, stop in pairwise(edges)]
+    assert read(*pieces) == read(*(stream[at : at + 1] for at in range(len(stream))))

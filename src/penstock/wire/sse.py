@@ -270,10 +270,11 @@ def _only_event(data: bytes) -> ServerEvent | None:
 
 def _take_crlf(lines: list[bytes], events: list[ServerEvent]) -> int:
     """Add the events of one line of data at the beginning of `lines`, which end in CRLF: how many lines those were."""
-    for at in range(0, len(lines) - 2, 2):
-        line = lines[at]
+    taken = 0
+    for line, blank in zip(lines[::2], lines[1:-1:2], strict=False):
         data = line[6:-1]
-        if lines[at + 1] != b"\r" or line[:6] != b"data: " or 13 in data or line[-1] != 13:
-            return at
+        if blank != b"\r" or line[:6] != b"data: " or 13 in data or line[-1] != 13:
+            break
         events.append(ServerEvent(data))
-    return (len(lines) - 1) // 2 * 2
+        taken += 2
+    return taken

@@ -25,7 +25,7 @@ __all__ = ["StreamDecoder"]
 _array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-class _Text(msgspec.Struct, rename="camel"):
+class _Text(msgspec.Struct, rename="camel", gc=False):
     text: str
     thought: None = None
     thought_signature: None = None
@@ -33,11 +33,11 @@ class _Text(msgspec.Struct, rename="camel"):
     part_metadata: None = None
 
 
-class _TextContent(msgspec.Struct):
+class _TextContent(msgspec.Struct, gc=False):
     parts: tuple[_Text]
 
 
-class _TextCandidate(msgspec.Struct, rename="camel"):
+class _TextCandidate(msgspec.Struct, rename="camel", gc=False):
     content: _TextContent
     finish_reason: str | int | None = None
     index: Literal[0] | None = None
@@ -45,7 +45,7 @@ class _TextCandidate(msgspec.Struct, rename="camel"):
     grounding_metadata: None = None
 
 
-class _TextReply(msgspec.Struct, rename="camel"):
+class _TextReply(msgspec.Struct, rename="camel", gc=False):
     """Nearly every event of a stream: a piece of the first candidate's text and a count, none of the rest."""
 
     candidates: tuple[_TextCandidate]

@@ -39,7 +39,7 @@ __all__ = ["StreamDecoder"]
 _PARTS = ("audio", "images", "annotations", "reasoning_details")
 
 
-class _TextDelta(msgspec.Struct):
+class _TextDelta(msgspec.Struct, gc=False):
     content: str
     tool_calls: None = None
     reasoning_content: None = None
@@ -52,7 +52,7 @@ class _TextDelta(msgspec.Struct):
     reasoning_details: None = None
 
 
-class _TextChoice(msgspec.Struct):
+class _TextChoice(msgspec.Struct, gc=False):
     delta: _TextDelta
     index: Literal[0] = 0
     text: None = None
@@ -61,7 +61,7 @@ class _TextChoice(msgspec.Struct):
     message: None = None
 
 
-class _TextChunk(msgspec.Struct):
+class _TextChunk(msgspec.Struct, gc=False):
     """Nearly every event of a stream: a piece of the first choice's text, and none of the rest that could be there."""
 
     choices: tuple[_TextChoice]
