@@ -54,15 +54,18 @@ def _never_overdrawn(story: Story, route: Route, ends: list[End]) -> Iterator[st
 
 
 def _paid_for(story: Story, end: End) -> list[Sent]:
-    """The retries of a call that were certainly paid for: one is free, after a third of the call's time."""
+    """The retries of a call that were certainly paid for, and what resumes a broken stream at a target that the call
+    knows: one is free, after a third of the call's time."""
     own_s = deadline_s(story.world, end)
     if end.caller.is_batch or own_s is None:
         return []
-    retries = [
-        sent
-        for attempt, sent in paired(story, end)
-        if sent is not None and attempt.reason == "retry" and counts(attempt)
-    ]
+    retries: list[Sent] = []
+    tried: set[str] = set()
+    for attempt, sent in paired(story, end):
+        again = attempt.reason == "retry" or (attempt.reason == "resume" and attempt.target in tried)
+        tried.add(attempt.target)
+        if sent is not None and again and counts(attempt):
+            retries.append(sent)
     free_from_s = end.began_s + 0.3 * (own_s - end.began_s) - EPSILON_S
     late = [sent for sent in retries if sent.at_s >= free_from_s]
     return [sent for sent in retries if sent.at_s < free_from_s] + late[1:]

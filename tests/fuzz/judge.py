@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
+from tests.fuzz.answering import stops, unanswered_for_no_reason
 from tests.fuzz.budgets import overspent
 from tests.fuzz.play import End, Story
 from tests.fuzz.rightness import wrong_text
 from tests.fuzz.terms import EPSILON_S, asked_by, attempts_of, counts, deadline_s
 from tests.fuzz.truthfulness import paired, untrue_attempts
 from tests.fuzz.wires import Sent
-from tests.fuzz.worlds import Route, World
+from tests.fuzz.worlds import World
 
 from penstock.call import Attempt
 from penstock.errors import VERDICTS, DeadlineExceeded, Unanswered
@@ -21,7 +22,6 @@ __all__ = ["complaints"]
 _TICK_S = 0.05
 """How late an end may be."""
 _LEAVING = {"cancelled": "cancel", "timeout": "timeout"}
-_PLENTY_S = 8.0
 _ASIDE_S = 60.0
 """A refused key isn't tried again sooner."""
 _PERMANENT = (400, 404, 413, 422)
@@ -117,8 +117,6 @@ def _may_give_up(world: World, end: End, error: Unanswered) -> bool:
     route, last = world.routes[end.caller.route], error.last
     if last is None:
         return False
-    if VERDICTS[last.kind].other_target == "when_told" and last.kind not in route.fallback_on:
-        return True
     counted = sum(counts(attempt) for attempt in error.attempts)
     if route.max_attempts is not None and counted >= route.max_attempts:
         return True
@@ -126,7 +124,11 @@ def _may_give_up(world: World, end: End, error: Unanswered) -> bool:
         # It broke after the caller had some of it.
         return True
     left_s = (deadline_s(world, end) or math.inf) - end.ended_s
-    return all(_is_ended(world, target, error, left_s) for target in route.targets)
+    tried = {attempt.target for attempt in error.attempts}
+    told = any(stops(route, attempt.error_kind) for attempt in error.attempts)
+    # What one refused for good isn't brought to who doesn't know it.
+    targets = [target for target in route.targets if target in tried or not told]
+    return all(_is_ended(world, target, error, left_s) for target in targets)
 
 
 def _is_ended(world: World, target: str, error: Unanswered, left_s: float) -> bool:
@@ -199,19 +201,18 @@ def _empty_twice_is_enough(story: Story) -> Iterator[str]:
 
 
 def _stopping_errors_stop(story: Story) -> Iterator[str]:
-    """What another target would say as well is the end, unless the route names it in `fallback_on`.
+    """What another target would say as well isn't brought to a new one, unless the route names it in `fallback_on`.
 
-    Not of the attempts that ran beside it, nor of what goes on from there.
+    Not of the attempts that ran beside it; those that failed only for now are asked again.
     """
     for end in story.ends.values():
-        told = story.world.routes[end.caller.route].fallback_on
-        over_s = math.inf
+        route = story.world.routes[end.caller.route]
+        over_s, tried = math.inf, set[str]()
         for attempt, sent in paired(story, end):
-            if sent is not None and sent.at_s > over_s + EPSILON_S:
+            if sent is not None and sent.at_s > over_s + EPSILON_S and attempt.target not in tried:
                 yield f"request {sent.number} follows what was to stop c{end.caller.number}"
-            kind = attempt.error_kind
-            stops = kind is not None and kind not in told and VERDICTS[kind].other_target == "when_told"  # type: ignore[index]
-            if stops and sent is not None and not _was_beside_others(story, sent):
+            tried.add(attempt.target)
+            if stops(route, attempt.error_kind) and sent is not None and not _was_beside_others(story, sent):
                 over_s = min(over_s, sent.ended_s or math.inf)
 
 
@@ -310,37 +311,7 @@ def _one_after_the_other(story: Story) -> Iterator[str]:
             busy_until_s = max(busy_until_s, sent.ended_s)
 
 
-# -- an answer, if anybody can give one
-
-
-def _answered_if_anybody_can(story: Story) -> Iterator[str]:
-    """With time enough and a sound target there is an answer, whatever the others do."""
-    world = story.world
-    if world.jumps:
-        return
-    for end in story.ends.values():
-        error, route = end.error, world.routes[end.caller.route]
-        own_s = deadline_s(world, end)
-        if not isinstance(error, Unanswered) or end.caller.is_batch or own_s is None or route.max_attempts is not None:
-            continue
-        heard = end.completion is not None and end.completion.choices
-        kinds = {attempt.error_kind for attempt in error.attempts}
-        stopped = any(kind and VERDICTS[kind].other_target == "when_told" for kind in kinds)  # type: ignore[index]
-        if heard or stopped:
-            continue
-        if any(_is_enough(world, route, target, own_s - end.began_s) for target in route.targets):
-            yield f"c{end.caller.number} got no answer although a sound target was there: {error!r}"
-
-
-def _is_enough(world: World, route: Route, target: str, left_s: float) -> bool:
-    """Whether a target is sound, and quick enough to answer in a quarter of the time, of which there is plenty."""
-    host = world.hosts[target.partition("/")[0]]
-    times = [float(value.removesuffix("s")) for value in route.extra["timeouts"].values()]
-    return (
-        host.is_sound
-        and left_s >= _PLENTY_S
-        and host.answers_within_s < min(left_s / 4, 0.9 * min(times, default=math.inf))
-    )
+# -- in order
 
 
 def _fallbacks_in_order(story: Story) -> Iterator[str]:
@@ -390,7 +361,7 @@ _RULES: tuple[Callable[[Story], Iterator[str]], ...] = (
     _attempts_are_counted,
     overspent,
     _one_after_the_other,
-    _answered_if_anybody_can,
+    unanswered_for_no_reason,
     _fallbacks_in_order,
     _in_order,
     untrue_attempts,

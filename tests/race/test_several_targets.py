@@ -31,6 +31,24 @@ def test_a_failure_goes_to_the_next_target_at_once(kind: Any) -> None:
     assert (answer.target, answer.latency_s, answer.requests_sent) == ("b/x", 0, 2)
 
 
+def test_who_hasn_t_failed_comes_before_who_has_however_long_ago() -> None:
+    first, second = (ScriptedTarget(f"{name}/x", [Delayed(3.0, an_error("server_error"))]) for name in "ab")
+    answer = answered(first, second, ScriptedTarget("c/x", [an_answer()]))
+    assert [attempt.target for attempt in answer.attempts] == ["a/x", "b/x", "c/x"]
+
+
+def test_a_call_without_budget_spends_its_last_chance_where_it_hasn_t_failed() -> None:
+    route = Route(budget=RetryBudget(level=0.0))
+    first = ScriptedTarget("a/x", lambda _: an_error("overloaded"))
+
+    async def main() -> Completion:
+        reply = await build(first, ScriptedTarget("b/x", [an_answer()]), route=route)(a_call(deadline_s=30.0))
+        assert isinstance(reply, Completion)
+        return reply
+
+    assert [attempt.target for attempt in run(main).attempts] == ["a/x", "b/x"]
+
+
 def test_a_full_limit_spills_over_to_the_next_target() -> None:
     answer = answered(ScriptedTarget("a/x", [], free_at_s=60), ScriptedTarget("b/x", [an_answer()]))
     assert (answer.target, answer.requests_sent) == ("b/x", 1)

@@ -180,13 +180,15 @@ class Standings:
         """The target to ask and the instant from which on it may be asked; admission may take longer.
 
         In order of preference the first one whose breaker and backoff let it be asked now and whose limit is free (or
-        for an interactive call: nearly so); else whichever is ready first. One that was silent comes after all others
+        for an interactive call: nearly so), those that have failed after those that haven't; else whichever is ready
+        first. One that was silent comes after all others
         that are ready soon. Where every breaker is open, the callers take turns to probe. None: no target is left.
         """
         patience_s = 0.0 if self._settings.patience == "batch" else self._settings.limit_patience_s
         best: tuple[bool, float, int, float] | None = None
         too_late_s = math.inf if self.too_late_s is None else self.too_late_s
         shut: tuple[bool, float, int] | None = None
+        again: int | None = None
         for place, standing in enumerate(self.of):
             if self.has_ended(place):
                 continue
@@ -199,11 +201,16 @@ class Standings:
             wait_s = target.wait_s(now_s, self._estimate) if len(self.of) > 1 else 0.0
             is_free = standing.not_before_s <= now_s + EPSILON_S and wait_s <= patience_s
             if is_free and not standing.silent:
-                return place, now_s
+                if standing.failures == 0:
+                    return place, now_s
+                again = place if again is None else again
+                continue
             ready_s = now_s if is_free else max(standing.not_before_s, now_s + wait_s)
             rank = (ready_s >= too_late_s, ready_s + (_SILENT_S if standing.silent else 0.0))
             if best is None or rank < best[:2]:
                 best = (*rank, place, now_s if is_free else standing.not_before_s)
+        if again is not None:
+            return again, now_s
         if best is not None:
             return best[2], best[3]
         if shut is None:
