@@ -162,3 +162,37 @@ def test_an_array_in_place_of_events_is_read_too():
     events, error = read(data)
     assert error is None
     assert (fold(events).text, fold(events).finish) == ("ab", "stop")
+
+
+def call_piece(**said):
+    return answer({"functionCall": said}, finish=None)
+
+
+def test_arguments_in_pieces_are_one_call_each():
+    pieces = [
+        call_piece(name="f", id="c", willContinue=True),
+        call_piece(partialArgs=[{"jsonPath": "$.town", "stringValue": "Par", "willContinue": True}], willContinue=True),
+        call_piece(partialArgs=[{"jsonPath": "$.town", "stringValue": "is"}], willContinue=True),
+        call_piece(partialArgs=[{"jsonPath": "$.days[1].at", "numberValue": 7}], willContinue=True),
+        call_piece(partialArgs=[{"jsonPath": "$['is it']", "boolValue": True}, {"jsonPath": "$.x", "nullValue": "N"}]),
+        call_piece(name="g", partialArgs=[{"jsonPath": "$.a.b", "numberValue": 0.5}], willContinue=True),
+    ]
+    events, error = read(frames(*pieces, answer({"text": ""})))
+    assert error is None
+    completion = fold(events)
+    calls = [(call["id"], call["function"]["arguments"]) for call in completion.message["tool_calls"]]
+    assert calls == [
+        ("c", '{"town":"Paris","days":[null,{"at":7}],"is it":true,"x":null}'),
+        ("call_1", '{"a":{"b":0.5}}'),
+    ]
+    assert completion.finish == "tool_calls"
+
+
+@pytest.mark.parametrize("path", ["", "$", "$[0]", "$.a[99999].b", "$.a.b", "town", 5])
+def test_a_piece_without_a_place_is_left_out(path):
+    first = {"jsonPath": "$.a", "stringValue": "x"}
+    piece = call_piece(name="f", partialArgs=[first, {"jsonPath": path, "boolValue": True}, None])
+    events, error = read(frames(piece, answer({"text": ""})))
+    assert error is None
+    (call,) = fold(events).message["tool_calls"]
+    assert call["function"]["arguments"].startswith('{"a":')

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from penstock.call import Event, Finish, PartDelta, ReasoningDelta, RefusalDelta, TextDelta, ToolDelta
-from penstock.wire.gemini.shapes import Blob, Candidate, Part, arguments_of
+from penstock.wire.gemini.growing import Growing
+from penstock.wire.gemini.shapes import Blob, Candidate, FunctionCall, Part, arguments_of
 from penstock.wire.gemini.words import annotations_in, finish_of, logprobs_of
 
 __all__ = ["REFUSAL", "Voice"]
@@ -24,7 +25,7 @@ _OWN: Final = (
 class Voice:
     """One candidate: what it said so far and how it ended."""
 
-    __slots__ = ("finish", "finish_message", "finish_raw", "has_answered", "index", "tools")
+    __slots__ = ("_growing", "finish", "finish_message", "finish_raw", "has_answered", "index", "tools")
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -34,6 +35,7 @@ class Voice:
         self.finish: Finish | None = None
         self.finish_raw: str | None = None
         self.finish_message = ""
+        self._growing: Growing | None = None
 
     def take(self, candidate: Candidate, answer_id: str, events: list[Event]) -> None:
         """Add what `candidate` says; `answer_id` is the stem of the ids that calls get when they have none."""
@@ -50,6 +52,7 @@ class Voice:
             if pages:
                 events.append(PartDelta({"annotations": pages}, self.index))
         if candidate.finish_reason:
+            self._end_call(events)
             # Older models say it in every event.
             self.finish, self.finish_raw = finish_of(candidate.finish_reason, has_tool_calls=self.tools > 0)
             self.finish_message = candidate.finish_message or ""
@@ -72,17 +75,7 @@ class Voice:
             if part.thought_signature and not part.thought:
                 events.append(_signed({"thought_signature": part.thought_signature}, self.index))
         elif part.function_call is not None:
-            call = part.function_call
-            made = f"call_{answer_id}_{self.tools}" if answer_id else f"call_{self.tools}"
-            signature = part.thought_signature
-            extra = {"google": {"thought_signature": signature}} if signature else None
-            events.append(
-                ToolDelta(self.tools, call.id or made, call.name or "", arguments_of(call), self.index, extra)
-            )
-            self.tools += 1
-            self.has_answered = True
-            if self.finish == "stop":
-                self.finish = "tool_calls"
+            self._call(part.function_call, part.thought_signature, answer_id, events)
         elif part.inline_data is not None:
             self.has_answered = True
             events.append(PartDelta(_shown(part.inline_data), self.index))
@@ -90,6 +83,34 @@ class Voice:
                 events.append(_signed({"thought_signature": part.thought_signature}, self.index))
         else:
             self._own(part, events)
+
+    def _call(self, call: FunctionCall, signature: str | None, answer_id: str, events: list[Event]) -> None:
+        extra = {"google": {"thought_signature": signature}} if signature else None
+        if self._growing is not None and not call.name:
+            self._growing.add(call.partial_args)
+            if extra is not None:
+                events.append(ToolDelta(self.tools - 1, choice=self.index, extra=extra))
+        else:
+            self._end_call(events)
+            comes_in_pieces = call.will_continue or call.partial_args is not None
+            arguments = "" if comes_in_pieces else arguments_of(call)
+            made = f"call_{answer_id}_{self.tools}" if answer_id else f"call_{self.tools}"
+            events.append(ToolDelta(self.tools, call.id or made, call.name or "", arguments, self.index, extra))
+            self.tools += 1
+            self.has_answered = True
+            if self.finish == "stop":
+                self.finish = "tool_calls"
+            if comes_in_pieces:
+                self._growing = Growing()
+                self._growing.add(call.partial_args)
+        if not call.will_continue:
+            self._end_call(events)
+
+    def _end_call(self, events: list[Event]) -> None:
+        """The arguments that came piece by piece are whole: only now are they JSON."""
+        if self._growing is not None:
+            events.append(ToolDelta(self.tools - 1, arguments=self._growing.json(), choice=self.index))
+            self._growing = None
 
     def _text(self, text: str, part: Part, events: list[Event]) -> None:
         if part.thought:

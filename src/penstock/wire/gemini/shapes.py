@@ -46,6 +46,8 @@ class FunctionCall(msgspec.Struct, rename="camel"):
     name: str | None = None
     args: msgspec.Raw = msgspec.Raw()
     id: str | None = None
+    partial_args: Any = None
+    will_continue: bool | None = None
 
 
 class Part(msgspec.Struct, rename="camel"):
