@@ -33,12 +33,13 @@ class Rule:
 WORDS = ("call", "errors", "clock", "handler", "http", "fold")
 """What everyone shares; the words know only each other."""
 
-INNER = ("catalog", "credentials", "prices", "stores")
+INNER = ("catalog", "credentials", "prices", "stores", "tokens")
 MIDDLE = ("wire", "transport", "policies", "race", "observers")
 
 IMPORTS: dict[str, Rule] = {
     "catalog": Rule((), "facts about providers: data and its loader, used by everyone, using no one"),
     "credentials": Rule((), "keys and signatures are handed in; they know neither wires nor limits"),
+    "tokens": Rule((), "how many tokens a request has: over words alone, for limits, budgets and conversations alike"),
     "prices": Rule((), "what tokens cost: data and arithmetic, used by everyone, using no one"),
     "stores": Rule((), "bytes under keys: a store knows neither requests nor answers"),
     "wire": Rule(("catalog",), "a codec turns bytes into words: no sockets, no keys, no limits"),
@@ -81,6 +82,7 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "aiohttp": ("transport",),
     "click": ("cli",),
     "genai_prices": ("prices",),
+    "rs_bpe": ("tokens",),
     "rich": ("cli", "batch"),
     "jinja2": ("batch",),
     "pyarrow": ("batch",),

@@ -13,6 +13,7 @@ from dataclasses import replace
 from penstock.batch.display import Display, open_display
 from penstock.batch.export import GrowingOutput, write_errors, write_outputs
 from penstock.batch.feed import PipeFeed
+from penstock.batch.items import Item
 from penstock.batch.opening import Opened, open_job
 from penstock.batch.outcome import Snapshot, Summary
 from penstock.batch.progress import snapshot, summarise
@@ -161,7 +162,7 @@ class _Job:
         width = settings.concurrency or _START_WIDTH
         self._pipe = feed = self._feed() if opened.scan is None else None
         self._runner = runner = Runner(
-            feed.next if feed is not None else opened.items(settings, self._engine.estimator()),
+            feed.next if feed is not None else opened.items(settings, self._estimate),
             lambda model: self._engine.handler(_asked(settings, model)),
             self._sink(growing),
             clock=clock,
@@ -184,6 +185,9 @@ class _Job:
                 await asyncio.gather(ticker, return_exceptions=True)
                 display.update(self._snapshot(clock))
 
+    def _estimate(self, item: Item) -> int:
+        return self._engine.estimate(_asked(self._settings, item.model), item)
+
     def _feed(self) -> PipeFeed:
         settings, journal = self._settings, self._opened.journal
         return PipeFeed(
@@ -195,7 +199,7 @@ class _Job:
             retry_failed=settings.retry_failed,
             limit=settings.limit,
             check_model=lambda model: self._engine.check(_asked(settings, model)),
-            estimate=self._engine.estimator(),
+            estimate=self._estimate,
         )
 
     def _sink(self, growing: GrowingOutput | None) -> Sink:

@@ -41,8 +41,10 @@ class GroupWriter:
         on_error: Callable[[Exception], None] | None = None,
         bound: int = 4096,
     ) -> None:
-        """`name` is the file's, for errors; `spent` tells what the run has spent by now. `on_commit` runs in the writer's
-        thread after each commit, `on_error` once, on the loop."""
+        """`name` is the file's, for errors; `spent` tells what the run has spent by now.
+
+        `on_commit` runs in the writer's thread after each commit, `on_error` once, on the loop.
+        """
         self._connection = connection
         self._name = name
         self._session = session

@@ -28,10 +28,13 @@ VERBS: dict[str, tuple[str, str]] = {
     # verb: (module of penstock.cli that has `command`, what it does)
     "run": ("run", "Answer every request of a file; resumable."),
     "ask": ("ask", "One answer, streamed to the terminal."),
+    "estimate": ("estimate", "What a run would cost and how long it would take."),
     "runs": ("runs", "Past runs in a folder."),
     "status": ("status", "How one run stands."),
     "report": ("report", "A run's HTML report."),
     "export": ("export", "Write a run's outputs again."),
+    "cache": ("cache", "The response cache: what it holds, what is too old, all of it."),
+    "import-cache": ("import_cache", "Take over the cache of another tool."),
     "sim": ("sim", "The provider simulator."),
     "providers": ("providers", "Known providers and which keys are found."),
     "doctor": ("doctor", "Check each configured provider with a tiny request."),

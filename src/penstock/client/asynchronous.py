@@ -29,7 +29,7 @@ from penstock.client.request import Prompt, Row, row_of
 from penstock.client.stream import AsyncStream, StreamCallbacks
 from penstock.errors import PenstockError
 from penstock.handler import Handler
-from penstock.wiring import EngineStats, Keys, Manner, Models, estimate_tokens
+from penstock.wiring import EngineStats, Keys, Manner, Models
 
 __all__ = ["AsyncClient"]
 
@@ -200,7 +200,7 @@ class AsyncClient:
             stream=stream,
             deadline_s=self._engine.clock.now() + (row.deadline_s or 0.0) if has_deadline else None,
             priority=priority,
-            estimate=estimate_tokens(row.kind, row.body),
+            estimate=self._engine.estimate(self._models if row.models is None else row.models, row),
             tags=row.tags,
             cache=row.cache,
             sample=row.sample,

@@ -1,7 +1,9 @@
 """From settings to the running tree: the one place that may know every part."""
 
+from penstock.wiring.caching import import_answers, open_configured
 from penstock.wiring.engine import Engine, build
 from penstock.wiring.estimate import Asked, estimate, estimate_tokens
+from penstock.wiring.forecast import Forecast
 from penstock.wiring.providers import ProviderPlan, known_providers, plan_provider
 from penstock.wiring.reports import EngineStats, TargetReport
 from penstock.wiring.running import Keys
@@ -12,6 +14,7 @@ __all__ = [
     "Asked",
     "Engine",
     "EngineStats",
+    "Forecast",
     "Keys",
     "LimitedTarget",
     "Manner",
@@ -23,6 +26,8 @@ __all__ = [
     "build",
     "estimate",
     "estimate_tokens",
+    "import_answers",
     "known_providers",
+    "open_configured",
     "plan_provider",
 ]

@@ -4,21 +4,45 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
 
 from penstock.call import CacheMode, Completion, Kind
 from penstock.clock import Clock
-from penstock.config import CacheConfig
+from penstock.config import CacheConfig, Config
+from penstock.errors import CallError
 from penstock.handler import Handler
-from penstock.policies.cache import Answers, Cache, CacheStats, Digester, target_tag
+from penstock.policies.cache import (
+    IMPORTED,
+    Answers,
+    Cache,
+    CacheStats,
+    Digester,
+    foreign_key,
+    pack,
+    target_tag,
+    worth_keeping,
+)
 from penstock.policies.coalesce import Coalesce, Flights, FlightStats
-from penstock.stores import Store, open_store
-from penstock.wiring.providers import CATALOG, ProviderPlan
+from penstock.stores import Store, open_store, read_foreign
+from penstock.wiring.providers import CATALOG, ProviderPlan, plan_provider
 from penstock.wiring.settings import Overrides
 from penstock.wiring.wires import from_openai, writes_openai
 
-__all__ = ["Caching"]
+__all__ = ["Caching", "import_answers", "open_configured"]
 
-_MAX_BYTES = 10 * 1000**3
+_MAX_BYTES: Final = 10 * 1000**3
+_FLUSH_EVERY: Final = 1000
+
+
+def open_configured(settings: CacheConfig) -> Store:
+    """The store of a configuration. Raises `ConfigError` or `StoreError`."""
+    most = settings.max_bytes
+    if most is None and settings.store.startswith("sqlite"):
+        most = _MAX_BYTES
+    return open_store(settings.store, ttl_s=settings.ttl_s, max_bytes=most, environ=os.environ)
 
 
 class Caching:
@@ -65,7 +89,7 @@ class Caching:
         tags = {name: target_tag(name, self._place(name)) for name in names}
         if self._said.coalesce:
             inner = Coalesce(self._digest, names, self._flights, clock, self.mode, deadline_after_s)(inner)
-        return Cache(self._answers, self._digest, tags, self.mode)(inner)
+        return Cache(self._answers, self._digest, tags, self.mode, self._settings.namespace)(inner)
 
     def forget(self) -> None:
         """The loop is gone, and what was in the air with it."""
@@ -85,13 +109,7 @@ class Caching:
         return f"cache {self.mode}: {kind}, {life}; equal calls in flight are one"
 
     def _open(self) -> Store:
-        said, settings = self._said.store, self._settings
-        if said is not None:
-            return said
-        most = settings.max_bytes
-        if most is None and settings.store.startswith("sqlite"):
-            most = _MAX_BYTES
-        return open_store(settings.store, ttl_s=settings.ttl_s, max_bytes=most, environ=os.environ)
+        return self._said.store or open_configured(self._settings)
 
     def _place(self, target: str) -> str:
         """Where a target is, unless that is its vendor's own address: another server may be another model."""
@@ -105,3 +123,37 @@ class Caching:
 
     def _decoded(self, kind: Kind, target: str, raw: bytes) -> Completion:
         return from_openai(self._plan(target.partition("/")[0]), kind, raw)
+
+
+async def import_answers(path: Path, store: Store, namespace: str) -> tuple[int, int]:
+    """Put what another tool kept in a folder into a store; how many answers that were, and how many were none.
+
+    Raises `InputError` for a folder of nobody's, `StoreError` when it can't be written.
+    """
+    taken = skipped = 0
+    custom = plan_provider(Config(), "custom")
+    for tool, hashed, answer in read_foreign(path):
+        completion = None if answer is None else _foreign_completion(custom, answer)
+        if completion is None:
+            skipped += 1
+            continue
+        store.put(foreign_key(tool, hashed, namespace), pack(completion, raw_says_all=True))
+        taken += 1
+        if taken % _FLUSH_EVERY == 0:
+            await store.flush()
+    if taken:
+        store.put(IMPORTED, b"1")
+        await store.flush()
+    return taken, skipped
+
+
+def _foreign_completion(plan: ProviderPlan, answer: dict[str, Any]) -> Completion | None:
+    """The answer if it is OpenAI's object of a whole one, without a target."""
+    kind: Kind = "embedding" if "data" in answer else "chat"
+    try:
+        raw = msgspec.json.encode(answer)
+        completion = from_openai(plan, kind, raw)
+    except (CallError, TypeError, ValueError):
+        return None
+    completion.raw = raw
+    return completion if worth_keeping(completion) else None

@@ -23,7 +23,9 @@ from penstock.splitting import Split
 from penstock.transport import open_transport
 from penstock.wiring.ambient import ambient_credential, check_ambient
 from penstock.wiring.caching import Caching
-from penstock.wiring.estimate import Asked, estimate
+from penstock.wiring.estimate import Asked
+from penstock.wiring.forecast import Forecast
+from penstock.wiring.limiting import limits_of
 from penstock.wiring.money import Money
 from penstock.wiring.providers import ProviderPlan, known_providers, plan_provider
 from penstock.wiring.reports import EngineStats, engine_stats
@@ -95,7 +97,7 @@ class Engine:
             resolve(config, name, self._known)
         self._plans: dict[str, ProviderPlan] = {}
         self.caching = Caching(config.cache, overrides, self.plan, by_call=patience == "interactive")
-        self.money = Money(config, overrides.budget, self.plan)
+        self.money = Money(config, overrides, self.plan, lambda models: self._usable(models).targets[0])
         self._pools: dict[str, KeyPool] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._forget()
@@ -162,9 +164,15 @@ class Engine:
         self.config, rotation = rotate(self.config, read, self._plans, self._pools)
         return rotation
 
-    def estimator(self) -> Callable[[Asked], int]:
-        """From what is asked to the tokens that it may cost at a limiter."""
-        return estimate
+    def estimate(self, models: Models, asked: Asked) -> int:
+        """The tokens that it may cost at a limiter, as the first of these models counts."""
+        return self.money.tokens(models, asked)
+
+    def forecast(self, models: Models) -> Forecast:
+        """What requests to the first of these models would come to. No key is needed. Raises `ConfigError`."""
+        name = resolve(self.config, models, self._known).targets[0]
+        plan = self.plan(name.provider)
+        return Forecast(self.money.bill(name), self._limits(plan), keys=len(plan.keys.keys))
 
     def writes_openai(self, target: str) -> bool:
         """Whether the body of this target's answers is OpenAI's own object; else `encode` makes one."""
@@ -342,16 +350,7 @@ class Engine:
         return standing
 
     def _limits(self, plan: ProviderPlan) -> Limits:
-        own, said = plan.config.limits, self._overrides
-        ceiling = said.concurrency if self._manner.patience == "interactive" else None
-        return Limits(
-            rpm=said.rpm or own.rpm,
-            tpm=said.tpm or own.tpm,
-            input_tpm=own.input_tpm,
-            output_tpm=own.output_tpm,
-            charges_max_tokens=plan.vendor.charges_max_tokens,
-            max_in_flight=ceiling or own.concurrency,
-        )
+        return limits_of(plan, self._overrides, self._manner)
 
     def _pool(self, provider: str) -> KeyPool:
         pool = self._pools.get(provider)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from penstock.call import Kind
+from penstock.tokens.counter import Counter
 
 __all__ = ["Asked", "estimate", "estimate_tokens", "most_input", "most_output"]
 
@@ -30,11 +32,14 @@ def estimate(asked: Asked) -> int:
     return estimate_tokens(asked.kind, asked.body)
 
 
-def estimate_tokens(kind: Kind, body: dict[str, Any]) -> int:
-    """Tokens of the input, at about four characters each, and the most that may be written where the body says it.
+def estimate_tokens(kind: Kind, body: dict[str, Any], counter: Counter | None = None) -> int:
+    """Tokens of the input, and the most that may be written where the body says it.
 
-    Where it doesn't, the limiter adds the mean of what was written before. Never raises.
+    Where it doesn't, the limiter adds the mean of what was written before. Without a `counter` the input is taken to
+    have a token for four characters. Never raises.
     """
+    if counter is not None:
+        return counter.quick(kind, body) + most_output(kind, body, 0)
     if kind == "embedding":
         return _length(body.get("input")) // _BYTES_PER_TOKEN + 1
     output = most_output(kind, body, 0)
@@ -52,7 +57,7 @@ def estimate_tokens(kind: Kind, body: dict[str, Any]) -> int:
     return letters // _BYTES_PER_TOKEN + _PER_MESSAGE * len(messages) + output
 
 
-def most_output(kind: Kind, body: dict[str, Any], by_default: int) -> int:
+def most_output(kind: Kind, body: Mapping[str, Any], by_default: int) -> int:
     """The most tokens that may be written, `by_default` where the body doesn't bound it."""
     if kind == "embedding":
         return 0
@@ -66,12 +71,14 @@ def _whole(value: Any) -> int:
     return value if type(value) is int else 0
 
 
-def most_input(kind: Kind, body: dict[str, Any]) -> int:
-    """More tokens than the input can have: a token is at least a byte of text."""
-    del kind
-    return _bytes(body) + 200
+def most_input(counter: Counter, kind: Kind, body: dict[str, Any]) -> int:
+    """As many tokens as the input can have: a twentieth more than the model's own tokenizer counts, else its bytes."""
+    if counter.is_exact:
+        return counter.request(kind, body) * 21 // 20 + 16
+    return 16 + sum(_bytes(body[name]) for name in _ASKED if name in body)
 
 
+_ASKED = ("messages", "prompt", "input", "tools", "functions", "response_format")
 _OF_A_PART = 20_000
 """More than an image, a sound or a page is ever counted as."""
 

@@ -6,40 +6,60 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from penstock.call import Call, Usage
-from penstock.config import BudgetConfig, Config, PriceConfig, TargetName
+from penstock.call import Call, Kind, Usage
+from penstock.config import Config, PriceConfig, TargetName
 from penstock.errors import ConfigError
 from penstock.policies.budget import Budget, BudgetGate, Daybook
 from penstock.policies.limit import Limiter
 from penstock.prices import Own, PriceBook, Pricing
-from penstock.wiring.estimate import estimate_tokens, most_input, most_output
+from penstock.tokens.counter import Counter
+from penstock.wiring.estimate import Asked, estimate_tokens, most_input, most_output
 from penstock.wiring.providers import ProviderPlan
+from penstock.wiring.settings import Models, Overrides
 
 __all__ = ["Money", "TargetBill", "spending_path"]
 
+_MOST_COUNTERS = 10_000
+_EACH, _EVERY = 64, 16
+"""The first answers teach how many tokens a model counts, then one of so many."""
 _PRICE_FIELDS = Own.__struct_fields__
 
 
 class TargetBill:
     """One model's bill: a `penstock.race.Bill`, and what a budget asks."""
 
-    __slots__ = ("_output_by_default", "name", "pricing")
+    __slots__ = ("_answers", "_output_by_default", "counter", "name", "pricing")
 
     def __init__(self, name: str, pricing: Pricing, *, output_by_default: int) -> None:
         self.name = name
         self.pricing = pricing
         self._output_by_default = output_by_default
+        self.counter = Counter(name)
+        """Its tokens; it learns from what the provider counts."""
+        self._answers = 0
 
     def cost(self, call: Call, usage: Usage, model: str) -> float | None:
+        self._answers = answers = self._answers + 1
+        if answers <= _EACH or not answers % _EVERY:
+            self.counter.learn(call.kind, call.body, usage.input_tokens)
         return self.pricing.cost(usage, tier=_tier(call), model=model)
+
+    def price(self, call: Call, usage: Usage) -> float | None:
+        """What so many tokens would cost, in the call's tier."""
+        return self.pricing.cost(usage, tier=_tier(call))
+
+    def most_output(self, kind: Kind, body: Mapping[str, Any]) -> int:
+        """The most tokens of an answer."""
+        tariff = self.pricing.tariff()
+        return most_output(kind, body, (tariff and tariff.max_output) or self._output_by_default)
 
     def estimate(self, call: Call, output_tokens: int) -> float | None:
         tariff = self.pricing.tariff(_tier(call))
         if tariff is None:
             return None
-        given = max(0, estimate_tokens(call.kind, call.body) - most_output(call.kind, call.body, 0))
-        return tariff.cost(Usage(given, output_tokens))
+        return tariff.cost(Usage(self.counter.quick(call.kind, call.body), output_tokens))
 
     def most(self, call: Call) -> float:
         """The most that an attempt can cost. Raises `ConfigError` for a tier whose price nobody knows."""
@@ -47,11 +67,11 @@ class TargetBill:
         tariff = self.pricing.tariff(tier)
         if tariff is None:
             raise ConfigError(no_price(self.name, tier))
-        most = most_output(call.kind, call.body, tariff.max_output or self._output_by_default)
-        return tariff.most(most_input(call.kind, call.body), most)
+        most = self.most_output(call.kind, call.body)
+        return tariff.most(most_input(self.counter, call.kind, call.body), most)
 
     def told(self, call: Call) -> str:
-        most = most_output(call.kind, call.body, self._output_by_default)
+        most = self.most_output(call.kind, call.body)
         bounded = most_output(call.kind, call.body, 0)
         hint = "" if bounded or not most else "; max_tokens bounds it"
         return f"a request to {self.name} ({most:,} tokens of output at most{hint})"
@@ -73,16 +93,28 @@ def no_price(target: str, tier: str = "") -> str:
 
 
 class Money:
-    """Every price of an engine, and its budget if it has one."""
+    """Every price and every token count of an engine, and its budget if it has one.
 
-    def __init__(self, config: Config, budget: BudgetConfig | None, plan: Callable[[str], ProviderPlan]) -> None:
-        said = config.budget if budget is None else budget
+    `first` is the target that is asked first of what someone names.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        overrides: Overrides,
+        plan: Callable[[str], ProviderPlan],
+        first: Callable[[Models], TargetName],
+    ) -> None:
+        said = config.budget if overrides.budget is None else overrides.budget
         own = {
             name: {model: _own(price) for model, price in provider.prices.items()}
             for name, provider in config.providers.items()
             if provider.prices
         }
         self._plan = plan
+        self._first = first
+        self._tpm = overrides.tpm
+        self._counters: dict[str | tuple[str, ...] | None, Counter] = {}
         self._book = PriceBook(own)
         self._bills: dict[TargetName, TargetBill] = {}
         self.budget: Budget | None = None
@@ -101,10 +133,26 @@ class Money:
             bill = self._bills[name] = TargetBill(str(name), pricing, output_by_default=most)
         return bill
 
+    def tokens(self, models: Models, asked: Asked) -> int:
+        """The tokens that it may cost at a limiter, as the first of these models counts."""
+        key = models if models is None or isinstance(models, str) else tuple(models)
+        counter = self._counters.get(key)
+        if counter is None:
+            if len(self._counters) >= _MOST_COUNTERS:
+                self._counters.clear()
+            counter = self._counters[key] = self.bill(self._first(key)).counter
+        return estimate_tokens(asked.kind, asked.body, counter)
+
     def check(self, targets: Sequence[TargetName]) -> None:
-        """Look prices up in good time. Raises `ConfigError` for a budget over a model whose price isn't known."""
+        """Look prices and tokenizers up in good time.
+
+        Raises `ConfigError` for a budget over a model whose price isn't known.
+        """
         for name in targets:
             bill = self.bill(name)
+            own_tpm = self._plan(name.provider).config.limits.tpm
+            if self.budget is not None or self._tpm or own_tpm:
+                bill.counter.prepare()
             if self.budget is not None and bill.pricing.tariff() is None:
                 hint = "" if self._book.library.is_installed else "; pip install 'penstock[prices]' brings the vendors'"
                 raise ConfigError(no_price(str(name)) + hint)

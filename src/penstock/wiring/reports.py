@@ -55,6 +55,10 @@ class EngineStats(msgspec.Struct, kw_only=True):
     usage: Usage
     cost_usd: float | None
     targets: dict[str, TargetReport]
+    cached: int = 0
+    """Answered from the cache."""
+    joined: int = 0
+    """Answered by another call's request that was in flight for the same."""
 
     @property
     def extra_requests(self) -> int:

@@ -1,0 +1,210 @@
+"""One model's tokens: of texts, of whole requests with their messages, tools and images; calibrated by what it says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from penstock.call import Kind
+from penstock.tokens.encodings import BY_LETTERS_ERROR, by_letters, family_of, text_counter
+from penstock.tokens.images import image_tokens
+
+__all__ = ["Counter"]
+
+_PER_MESSAGE = 3
+"""Tokens around each message, beside its role."""
+_ANSWER_BEGINS = 3
+_NAME = 1
+_TOOL_CALL = 8
+_SOUND = 300
+_FILE = 1500
+_QUICK_LETTERS = 2000
+"""Of a long text the quick count looks at so many letters, and takes the rest to be alike."""
+_LEARNT = 8
+"""Answers after which the provider's own counts are believed."""
+_WEIGHT = 0.05
+_LEAST_ERROR = 0.02
+_MOST_RATIO = 4.0
+_DEPTH = 16
+
+Text = Callable[[str], int]
+
+
+class Counter:
+    """Counts tokens as one model does. `error` is by how much, as a share, a count may be off; 0 where it is exact.
+
+    `learn` hears what the provider counted: estimates then follow it, and the error is what was seen.
+    """
+
+    __slots__ = ("_answers", "_deviation", "_family", "_quick", "_ratio", "_text", "model")
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self._family = family_of(model)
+        self._text: Text | None = None
+        self._quick: Text = by_letters
+        self._ratio = 1.0
+        self._deviation = 0.0
+        self._answers = 0
+
+    @property
+    def error(self) -> float:
+        """Of whole requests, as a share."""
+        if self._answers < _LEARNT:
+            return max(_LEAST_ERROR, self.stated_error)
+        return max(_LEAST_ERROR, min(self.stated_error or 1.0, 2.5 * self._deviation))
+
+    def text(self, text: str) -> int:
+        """Tokens of a text alone."""
+        return self._full()(text)
+
+    def request(self, kind: Kind, body: dict[str, Any]) -> int:
+        """Tokens of a request's input, as the provider will count them. Never raises."""
+        return round(self._count(self._full(), kind, body) * self._ratio)
+
+    def quick(self, kind: Kind, body: dict[str, Any]) -> int:
+        """The same in a few microseconds, to pace by: by letters, or (once `prepare` was called) of long texts only
+        the beginning by the model's own tokenizer."""
+        return int(self._count(self._quick, kind, body) * self._ratio + 0.5)
+
+    def learn(self, kind: Kind, body: dict[str, Any], told: int) -> None:
+        """The provider counted so many tokens of input."""
+        if told <= 0:
+            return
+        counted = self._count(self._quick, kind, body)
+        if counted <= 0:
+            return
+        seen = min(_MOST_RATIO, max(1 / _MOST_RATIO, told / counted))
+        self._answers += 1
+        weight = max(_WEIGHT, 1 / self._answers)
+        if self._answers > 1:
+            self._deviation += weight * (abs(seen / self._ratio - 1.0) - self._deviation)
+        self._ratio += weight * (seen - self._ratio)
+
+    def prepare(self) -> None:
+        """Load the model's own tokenizer, if it has one here, for `quick` too. Takes 0.1 s, once."""
+        if self.is_exact:
+            self._quick = self._of_the_beginning
+
+    @property
+    def is_exact(self) -> bool:
+        """Texts are counted by the model's own tokenizer; what is around them is known to a few tokens."""
+        return self._family.error == 0.0 and text_counter(self._family.encoding)[1]
+
+    @property
+    def stated_error(self) -> float:
+        """Of a text alone, as a share."""
+        if self.is_exact:
+            return 0.0
+        return self._family.error if text_counter(self._family.encoding)[1] else BY_LETTERS_ERROR
+
+    # Parts.
+
+    def _full(self) -> Text:
+        if self._text is None:
+            count, is_tokenizer = text_counter(self._family.encoding)
+            factor = self._family.factor if is_tokenizer else 1.0
+            self._text = count if factor == 1.0 else lambda text: math.ceil(count(text) * factor)
+        return self._text
+
+    def _of_the_beginning(self, text: str) -> int:
+        of = self._full()
+        if len(text) <= _QUICK_LETTERS:
+            return of(text)
+        return of(text[:_QUICK_LETTERS]) * len(text) // _QUICK_LETTERS
+
+    def _count(self, of: Text, kind: Kind, body: dict[str, Any]) -> int:
+        if kind == "embedding":
+            return _inputs(of, body.get("input"))
+        if kind == "completion":
+            return _inputs(of, body.get("prompt"))
+        messages = body.get("messages")
+        total = _ANSWER_BEGINS
+        if type(messages) is list:
+            for message in messages:
+                if type(message) is dict:
+                    total += self._message(of, message)
+        if (tools := body.get("tools") or body.get("functions")) is not None:
+            total += _tools(of, tools)
+        if (form := body.get("response_format")) is not None:
+            total += _json(of, form)
+        return total
+
+    def _message(self, of: Text, message: dict[str, Any]) -> int:
+        total = _PER_MESSAGE + 1
+        content = message.get("content")
+        if type(content) is str:
+            total += of(content)
+        elif type(content) is list:
+            total += sum(self._part(of, part) for part in content)
+        if type(name := message.get("name")) is str:
+            total += _NAME + of(name)
+        for call in message.get("tool_calls") or ():
+            function = call.get("function") if type(call) is dict else None
+            if type(function) is dict:
+                total += _TOOL_CALL + of(str(function.get("name"))) + of(str(function.get("arguments")))
+        return total
+
+    def _part(self, of: Text, part: Any) -> int:
+        if type(part) is str:
+            return of(part)
+        if type(part) is not dict:
+            return 0
+        if type(text := part.get("text")) is str:
+            return of(text)
+        if "image_url" in part:
+            return image_tokens(part, self.model)
+        if "input_audio" in part:
+            return _SOUND
+        return _FILE if "file" in part else 0
+
+
+def _inputs(of: Text, inputs: Any) -> int:
+    """A text, texts, token ids, or lists of them."""
+    if type(inputs) is str:
+        return of(inputs)
+    if type(inputs) is not list:
+        return 0
+    if inputs and type(inputs[0]) is int:
+        return len(inputs)
+    return sum(_inputs(of, item) for item in inputs)
+
+
+def _tools(of: Text, tools: Any) -> int:
+    """Definitions are written for the model in a form of its own, somewhat shorter than their JSON."""
+    if type(tools) is not list or not tools:
+        return 0
+    return 12 + sum(7 + _described(of, tool.get("function", tool)) for tool in tools if type(tool) is dict)
+
+
+def _described(of: Text, function: Any) -> int:
+    if type(function) is not dict:
+        return 0
+    total = of(f"{function.get('name')}:{function.get('description') or ''}")
+    return total + _schema(of, function.get("parameters"), 0)
+
+
+def _schema(of: Text, schema: Any, depth: int) -> int:
+    if type(schema) is not dict or depth > _DEPTH:
+        return 0
+    total = 0
+    properties = schema.get("properties")
+    if type(properties) is dict and properties:
+        total += 3
+        for name, said in properties.items():
+            said = said if type(said) is dict else {}
+            total += 3 + of(f"{name}:{said.get('type')}:{said.get('description') or ''}")
+            if type(choices := said.get("enum")) is list:
+                total += sum(3 + of(str(choice)) for choice in choices) - 3
+            total += _schema(of, said, depth + 1)
+    return total + _schema(of, schema.get("items"), depth + 1)
+
+
+def _json(of: Text, value: Any) -> int:
+    try:
+        return of(msgspec.json.encode(value).decode())
+    except (TypeError, ValueError, RecursionError):
+        return 0
