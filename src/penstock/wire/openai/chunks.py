@@ -74,6 +74,8 @@ def in_chunks(completion: Completion) -> Completion:
 
 def _in_chunks(message: Message) -> Message:
     said = {name: value for name, value in message.items() if name not in ("reasoning_content", "references")}
+    if said.get("refusal") is None:
+        said.pop("refusal", None)
     return {**said, "content": chunks_of(message)}
 
 

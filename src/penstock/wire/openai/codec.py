@@ -73,7 +73,8 @@ class OpenAICodec:
 
     def encoder(self, call: Call, *, model: str, id: str) -> StreamEncoder:  # noqa: A002
         """A new stream's state, on the server's side."""
-        return StreamEncoder(call, model=model, id=id, in_chunks=self.vendor.contents == "chunks")
+        has_chunks = self.vendor.contents == "chunks"
+        return StreamEncoder(call, model=model, id=id, in_chunks=has_chunks, tells_usage=not self.vendor.stream_usage)
 
     def encode_error(self, error: CallError) -> WireReply:
         """An error in OpenAI's shape, with the status that belongs to its class."""

@@ -33,14 +33,24 @@ _encode = msgspec.json.Encoder().encode
 class StreamEncoder:
     """One stream's state: a `penstock.wire.codec.Encoder`.
 
-    The usage goes out once, before `[DONE]`, when the client asked with `stream_options.include_usage`.
+    The usage goes out once, before `[DONE]`, when the client asked with `stream_options.include_usage` or `tells_usage`
+    says that it comes unasked. `in_chunks`: thoughts and references are chunks of the content.
     """
 
     __slots__ = ("_begun", "_created", "_id", "_in_chunks", "_include_usage", "_is_chat", "_model", "_usage")
 
-    def __init__(self, call: Call, *, model: str, id: str, in_chunks: bool = False) -> None:  # noqa: A002
+    def __init__(
+        self,
+        call: Call,
+        *,
+        model: str,
+        id: str,  # noqa: A002
+        in_chunks: bool = False,
+        tells_usage: bool = False,
+    ) -> None:
         options = call.body.get("stream_options")
-        self._include_usage = isinstance(options, dict) and options.get("include_usage") is True
+        asked = isinstance(options, dict) and options.get("include_usage") is True
+        self._include_usage = tells_usage or asked
         self._is_chat = call.kind == "chat"
         self._in_chunks = in_chunks
         self._model = model
