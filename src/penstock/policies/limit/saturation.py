@@ -31,11 +31,24 @@ class Saturation(msgspec.Struct, kw_only=True):
     requests_per_s: float | None
     """What the limits let through, over all usable keys; None when nothing limits requests."""
     used: float | None
-    """Of that, the part that was used in the last minute; None when nothing limits requests."""
+    """Of that, the share (1 is all of it) that was used in the last minute; None when nothing limits requests."""
     max_in_flight: int | None
     usable_keys: int
     limits: dict[str, LimitUse]
     """Each limit there is: `requests`, `tokens`, `input_tokens`, `output_tokens`."""
+
+    def __str__(self) -> str:
+        """Such as "43 % of 500 requests a minute used, 2 in flight"."""
+        parts = [
+            f"{100 * use.used:.0f} % of {use.per_minute:,.0f} {name.replace('_', ' ')} a minute used"
+            for name, use in self.limits.items()
+        ] or ["no limit known"]
+        parts.append(f"{self.in_flight} in flight" + (f" of {self.max_in_flight}" if self.max_in_flight else ""))
+        if self.waiting:
+            parts.append(f"{self.waiting} waiting")
+        if self.frozen_s:
+            parts.append(f"closed for {self.frozen_s:.1f} s")
+        return ", ".join(parts)
 
 
 def limit_uses(lanes: Sequence[Lane], now_s: float) -> dict[str, LimitUse]:
