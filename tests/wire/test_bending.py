@@ -74,6 +74,25 @@ def test_half_a_surrogate_pair_and_nan_cost_no_answer(wire, body):
     assert whole(wire, body).text == "so �"
 
 
+@pytest.mark.parametrize(
+    ("wire", "said"),
+    [
+        ("anthropic", message(TEXT)),
+        ("bedrock", {"output": {"message": {"content": [{"text": "4"}]}}}),
+        ("gemini", {"candidates": [{"content": {"parts": [{"text": "4"}]}}]}),
+        ("openai", {"choices": [{"message": {"role": "assistant", "content": "4"}}]}),
+    ],
+)
+def test_a_byte_order_mark_is_passed_over(wire, said):
+    assert whole(wire, b"\xef\xbb\xbf" + json.dumps(said).encode()).text == "4"
+
+
+@pytest.mark.parametrize("wire", CODECS)
+def test_an_error_behind_a_byte_order_mark_is_read(wire):
+    body = b'\xef\xbb\xbf{"error": {"message": "no such model", "type": "not_found_error"}}'
+    assert CODECS[wire].classify(WireReply(404, {}, body)).message == "no such model"
+
+
 @pytest.mark.parametrize("wire", ["anthropic", "bedrock"])
 def test_half_a_surrogate_pair_costs_no_event(wire):
     if wire == "bedrock":

@@ -11,11 +11,12 @@ import msgspec
 __all__ = ["bent", "mended"]
 
 _Shape = TypeVar("_Shape")
-_MISTAKES = (b"\\ud", b"\\uD", b"NaN", b"Infinity")
+_MISTAKES = (b"\\ud", b"\\uD", b"NaN", b"Infinity", b"\xef\xbb\xbf")
 
 
 def bent(data: bytes, shape: type[_Shape], trim: Callable[[Any], Any] | None = None) -> _Shape:
-    """`data` as `shape`: numbers may be text, half a surrogate pair becomes U+FFFD, NaN and infinities null.
+    """`data` as `shape`: numbers may be text, half a surrogate pair becomes U+FFFD, NaN and infinities null, a BOM
+    is passed over.
 
     `trim` may take out of the decoded JSON what nobody reads. Raises `ValueError` for what doesn't fit even so.
     """

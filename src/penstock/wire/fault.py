@@ -77,7 +77,7 @@ def kept(body: bytes) -> bytes:
 
 def read_fault(body: bytes) -> Fault:
     """The fault in an error reply's body; never raises."""
-    stripped = body.strip()
+    stripped = body.strip().removeprefix(b"\xef\xbb\xbf")
     if not stripped:
         return Fault()
     if stripped[:1] in (b"{", b"["):

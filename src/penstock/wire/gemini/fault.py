@@ -57,7 +57,7 @@ def duration_s(text: Any) -> float | None:
 
 def read_fault(body: bytes) -> Fault:
     """The fault in an error reply's body; never raises."""
-    stripped = body.strip()
+    stripped = body.strip().removeprefix(b"\xef\xbb\xbf")
     if not stripped:
         return Fault()
     if stripped[:1] in (b"{", b"["):
