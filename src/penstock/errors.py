@@ -293,7 +293,17 @@ def unanswered(
 
 
 class BudgetExceeded(PenstockError):
-    """The next request could cost more than what is left."""
+    """The next request could cost more than what is left.
+
+    `which` is the budget that leaves too little: of the run or the client ("total"), of the "day", or of a "tag".
+    """
+
+    def __init__(self, message: str, which: Literal["total", "day", "tag"] = "total") -> None:
+        super().__init__(message)
+        self.which: Literal["total", "day", "tag"] = which
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (str(self), self.which))
 
 
 class ConfigError(PenstockError):

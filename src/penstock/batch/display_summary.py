@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from penstock.batch.display_words import amount, count, legible, money, number, span
 from penstock.batch.outcome import Summary
 
@@ -32,11 +34,30 @@ def render_summary(summary: Summary, *, command: str | None = None) -> str:
     if summary.stopped is not None:
         lines.append(f"Stopped early: {legible(summary.stopped, 500)}.")
         if resume is not None:
-            lines.append(f"What was answered is kept. To go on:\n  {resume}")
+            lines.append(f"What was answered is kept. To go on{_how(summary)}:\n  {_with_more(resume, summary)}")
     elif summary.failed and resume is not None and summary.failed > summary.skipped_bad:
         again = resume if "--retry-failed" in resume.split() else f"{resume} --retry-failed"
         lines.append(f"To ask the failed ones again:\n  {again}")
     return "\n".join(lines)
+
+
+def _how(summary: Summary) -> str:
+    if summary.exceeded == "total":
+        return " with a higher budget"
+    return " tomorrow (days are UTC), or with a higher per_day" if summary.exceeded == "day" else ""
+
+
+def _with_more(command: str, summary: Summary) -> str:
+    """The command with twice the budget, where that is what stopped it."""
+    if summary.exceeded != "total" or summary.budget_usd is None:
+        return command
+    words, more = shlex.split(command), f"{2 * summary.budget_usd:.6g}"
+    kept = [
+        word
+        for at, word in enumerate(words)
+        if not word.startswith("--budget") and not (at and words[at - 1] == "--budget")
+    ]
+    return shlex.join([*kept, "--budget", more])
 
 
 def _headline(summary: Summary) -> str:

@@ -151,6 +151,7 @@ class _Job:
             stopped=stopped,
             error_lines=errors,
             spent_usd=spent_usd if is_known else None,
+            exceeded=self._runner.exceeded,
         )
         if opened.journal is not None:
             opened.journal.remember(**{SPENT: (spent_usd, is_known)})

@@ -104,6 +104,8 @@ class Summary(msgspec.Struct, kw_only=True):
     spent_usd: float | None = None
     """Of the whole run, as a budget counts it; None when a price isn't known."""
     budget_usd: float | None = None
+    exceeded: str | None = None
+    """The budget that stopped the run: "total", "day" or "tag"."""
     elapsed_s: float
     requests_per_s: float
     latency_p50_s: float | None

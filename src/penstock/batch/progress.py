@@ -54,6 +54,7 @@ def summarise(
     stopped: str | None,
     error_lines: int,
     spent_usd: float | None = None,
+    exceeded: str | None = None,
 ) -> Summary:
     """The run's end. Counts of items are of the whole run, rates and tokens of this session."""
     answered, failed, total = _counts(opened, tally)
@@ -82,9 +83,10 @@ def summarise(
         hedges=engine.race_stats.hedges + engine.race_stats.reserves,
         input_tokens=tally.input_tokens,
         output_tokens=tally.output_tokens,
-        cost_usd=engine.race_stats.cost_usd,
+        cost_usd=None if engine.race_stats.cost_usd is None else round(engine.race_stats.cost_usd, 12),
         budget_usd=engine.money.budget.usd if engine.money.budget is not None else None,
         spent_usd=spent_usd,
+        exceeded=exceeded,
         elapsed_s=round(elapsed_s, 3),
         requests_per_s=round(asked / elapsed_s, 2) if elapsed_s > 0 else 0.0,
         latency_p50_s=tally.latency.quantile(0.5),

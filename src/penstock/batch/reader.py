@@ -48,6 +48,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Whether `penstock run` made it, and goes on with it; otherwise a program did, with `Client.run`."""
     sessions: tuple[Session, ...]
     state: Literal["running", "finished", "stopped", "interrupted"]
+    spent_usd: float | None = None
+    """By all its sessions, what lost or failed included; None when a price isn't known, or nothing was noted."""
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -99,6 +101,7 @@ class Run:
             is_command="made_by" not in values,
             sessions=sessions,
             state=self._state(sessions),
+            spent_usd=spent[0] if (spent := values.get("spent")) and spent[1] else None,
         )
 
     def counts(self) -> Counts:

@@ -105,7 +105,7 @@ def _cards(info: RunInfo, digest: Digest) -> str:
         cards.append(("tokens", amount(digest.output_tokens), f"out; {amount(digest.input_tokens)} in", ""))
     if digest.cost_usd is not None:
         each = digest.cost_usd / max(1, digest.answered)
-        cards.append(("cost", money(digest.cost_usd), f"{money(each * 1000)} per 1,000 answers", ""))
+        cards.append(("cost", money(digest.cost_usd), _of_each(digest, each), ""))
     beyond = max(0, digest.attempts - digest.sent_rows)
     cards.append(
         ("requests", count(digest.attempts), f"sent; {count(beyond)} beyond the first" if beyond else "sent", "")
@@ -115,6 +115,11 @@ def _cards(info: RunInfo, digest: Digest) -> str:
         for name, value, note, kind in cards
     )
     return f'<div class="cards">{told}</div>{_shares(info, digest)}'
+
+
+def _of_each(digest: Digest, each: float) -> str:
+    unknown = f"; {count(digest.unpriced)} without a known price" if digest.unpriced else ""
+    return f"{money(each * 1000)} per 1,000 answers{unknown}"
 
 
 def _of_total(info: RunInfo, digest: Digest) -> str:

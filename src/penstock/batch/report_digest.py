@@ -150,6 +150,8 @@ class Digest:
         self.reasoning_tokens = 0
         self.without_usage = 0
         self.cost_usd: float | None = None
+        self.unpriced = 0
+        """Answers whose price isn't known."""
         self.latencies = Latencies()
         self.errors: dict[str, ErrorClass] = {}
         self.targets: dict[str, TargetFigures] = {}
@@ -183,6 +185,7 @@ class Digest:
         self.output_tokens += outcome.output_tokens or 0
         self.cached_tokens += outcome.cached_tokens
         self.reasoning_tokens += outcome.reasoning_tokens
+        self.unpriced += outcome.cost_usd is None
         if outcome.cost_usd is not None:
             self.cost_usd = (self.cost_usd or 0.0) + outcome.cost_usd
         if target is None:

@@ -113,6 +113,8 @@ class Runner:
         self._followers = 0
         self.tally = tally
         self.stopped: str | None = None
+        self.exceeded: str | None = None
+        """The budget that left too little to go on: "total", "day" or "tag"."""
         self.error: Exception | None = None
         self._workers: set[asyncio.Task[None]] = set()
         self._flights: dict[bytes, asyncio.Future[Unanswered | None]] = {}
@@ -178,6 +180,7 @@ class Runner:
     def _end_for(self, error: BaseException) -> None:
         if isinstance(error, BudgetExceeded):
             # What is in flight is paid for, and finishes; the rest was never asked.
+            self.exceeded = error.which
             self.stop(str(error))
         elif isinstance(error, InputError | ConfigError):
             # A pipe's bad line: what was asked before it is paid for, and finishes.

@@ -99,7 +99,7 @@ class _Recorder:
             target=target,
             attempts=sent,
             latency_s=round(latency_s, 4),
-            cost_usd=cost_usd,
+            cost_usd=_rounded(cost_usd),
             cached=cached,
             status=status,
             usage=usage,
@@ -121,7 +121,7 @@ class _Recorder:
             target=last.target if last is not None else "",
             attempts=error.requests_sent,
             latency_s=round(ended_s - first_s, 4),
-            cost_usd=cost_of(error.attempts),
+            cost_usd=_rounded(cost_of(error.attempts)),
             cached=False,
             status="failed",
             usage=None,
@@ -151,6 +151,10 @@ class _Recorder:
             error_message=item.message,
         )
         return Record(item.idx, item.custom_id, b"", BAD, None, None, encode(meta))
+
+
+def _rounded(cost_usd: float | None) -> float | None:
+    return None if cost_usd is None else round(cost_usd, 12)
 
 
 def _joined_meta(meta: bytes) -> bytes:

@@ -94,6 +94,7 @@ def _told(out: Path, info: RunInfo, counts: Counts) -> dict[str, Any]:
         "answered": counts.answered,
         "failed": counts.failed,
         "remaining": _remaining(info, counts),
+        "spent_usd": info.spent_usd,
         "errors": counts.errors,
         "sessions": len(info.sessions),
         "stopped": last.stopped if last is not None else None,
@@ -103,7 +104,7 @@ def _told(out: Path, info: RunInfo, counts: Counts) -> dict[str, Any]:
 
 
 def _lines(out: Path, info: RunInfo, counts: Counts) -> list[str]:
-    from penstock.batch.display_words import clock_time, count, legible, share
+    from penstock.batch.display_words import clock_time, count, legible, money, share
 
     last = info.sessions[-1] if info.sessions else None
     why = f": {legible(last.stopped)}" if last is not None and last.stopped and info.state == "stopped" else ""
@@ -116,6 +117,7 @@ def _lines(out: Path, info: RunInfo, counts: Counts) -> list[str]:
         ("failed", count(counts.failed) if counts.failed else ""),
         *((f"  {legible(code, 40)}", count(n)) for code, n in sorted(counts.errors.items(), key=lambda item: -item[1])),
         ("not asked", count(left) if left else ""),
+        ("spent", money(info.spent_usd) if info.spent_usd else ""),
         ("begun", f"{clock_time(info.created_s)}{sessions}"),
         ("input", legible(info.input, 1000)),
     ]

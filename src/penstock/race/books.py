@@ -57,7 +57,8 @@ class Books:
         if bill is not None:
             cost = bill.estimate(call, 0) if usage is None else bill.cost(call, usage, model)
             attempt.cost_usd = cost
-            counts.spent(cost)
+            counts.spending.add(cost)
+            self._route.spending.add(cost)
 
     def told(self, attempt: Attempt, place: int, usage: Usage | None) -> None:
         """What a stream said of its tokens before it was cut."""
@@ -75,7 +76,8 @@ class Books:
         else:
             some = msgspec.structs.replace(usage, output_tokens=max(usage.output_tokens, run.tokens))
             attempt.cost_usd = bill.cost(call, some, "")
-        self._counts[run.place].spent(attempt.cost_usd)
+        self._counts[run.place].spending.add(attempt.cost_usd)
+        self._route.spending.add(attempt.cost_usd)
 
     def answered(self, call: Call, attempt: Attempt, place: int) -> None:
         """The whole answer is here, and it is the call's."""

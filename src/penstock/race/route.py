@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from penstock.race.budgets import RetryBudget, SilenceBudget
 from penstock.race.outage import ProbeTurns
 from penstock.race.relay import PrefillRefusals
+from penstock.race.stats import Spending
 from penstock.race.triggers import Hedges
 
 __all__ = ["Route"]
@@ -17,6 +18,7 @@ __all__ = ["Route"]
 class Route:
     """Shared state, never a setting: handed to each race of the route."""
 
+    spending: Spending = field(default_factory=Spending)
     waiting: int = 0
     """Calls that wait for an answer now."""
     budget: RetryBudget = field(default_factory=RetryBudget)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from penstock.call import Usage
 from penstock.errors import CallError
 
-__all__ = ["RaceStats", "TargetStats", "TokenCount"]
+__all__ = ["RaceStats", "Spending", "TargetStats", "TokenCount"]
 
 
 class TokenCount:
@@ -31,6 +31,27 @@ class TokenCount:
         return Usage(self._input, self._output, self._cached, self._reasoning, self._written)
 
 
+class Spending:
+    """US dollars that attempts came to, and how many of them had no known price."""
+
+    __slots__ = ("known_usd", "unpriced")
+
+    def __init__(self) -> None:
+        self.known_usd = 0.0
+        self.unpriced = 0
+
+    def add(self, cost_usd: float | None) -> None:
+        if cost_usd is None:
+            self.unpriced += 1
+        else:
+            self.known_usd += cost_usd
+
+    @property
+    def usd(self) -> float | None:
+        """None when the price of something isn't known."""
+        return None if self.unpriced else self.known_usd
+
+
 @dataclass(slots=True)
 class TargetStats:
     """One target's counts since the start."""
@@ -41,20 +62,11 @@ class TargetStats:
     errors: dict[str, int] = field(default_factory=dict)
     """Failed attempts by `CallError.kind`, refusals at a limit included."""
     tokens: TokenCount = field(default_factory=TokenCount)
-    cost_usd: float = 0.0
-    """Of everything sent, as far as its price is known."""
-    unpriced: int = 0
-    """Attempts that cost something nobody knows."""
+    spending: Spending = field(default_factory=Spending)
+    """On everything sent."""
     last_error: str | None = None
     last_answer_s: float | None = None
     """The clock's instant of the last answer."""
-
-    def spent(self, cost_usd: float | None) -> None:
-        """An attempt cost so much."""
-        if cost_usd is None:
-            self.unpriced += 1
-        else:
-            self.cost_usd += cost_usd
 
     def failed(self, error: CallError) -> None:
         self.errors[error.kind] = self.errors.get(error.kind, 0) + 1
@@ -89,11 +101,11 @@ class RaceStats:
     @property
     def cost_usd(self) -> float | None:
         """US dollars for everything sent; None when the price of something isn't known."""
-        if any(target.unpriced for target in self.targets.values()):
+        if any(target.spending.unpriced for target in self.targets.values()):
             return None
         return self.known_cost_usd
 
     @property
     def known_cost_usd(self) -> float:
         """The same, of what has a known price."""
-        return sum(target.cost_usd for target in self.targets.values())
+        return sum(target.spending.known_usd for target in self.targets.values())

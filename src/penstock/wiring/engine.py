@@ -259,7 +259,7 @@ class Engine:
 
     def stats(self) -> EngineStats:
         """Counts since the start, for each target and together; call it on the engine's loop."""
-        return engine_stats(self.race_stats, self._standings, self.clock.now())
+        return self.caching.counted(engine_stats(self.race_stats, self._standings, self.clock.now(), self._routes))
 
     def tree(self, models: Models = None) -> str:
         """The engine for these models, drawn: what a call goes through, from the caller to the provider."""
@@ -267,10 +267,10 @@ class Engine:
         settings = race_settings(selection, self._manner, self._overrides)
         timeouts = timeouts_of(selection, self._manner, self._overrides)
         branches = [(str(target), self.plan(target.provider)) for target in selection.targets]
-        return draw(
+        return self.caching.text() + draw(
             race_lines(settings, selection, timeouts),
             [
-                (f"breaker - limit({limits_text(self._limits(plan))}) - endpoint({name})", plan_text(plan))
+                (f"breaker - {self.money.text()}limit({limits_text(self._limits(plan))}) - endpoint({name})", plan_text(plan))
                 for name, plan in branches
             ],
         )

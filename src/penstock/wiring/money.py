@@ -161,6 +161,10 @@ class Money:
         """The way in to a target: its limits, behind the budget where there is one."""
         return limiter if self.budget is None else BudgetGate(limiter, self.budget, self.bill(name))
 
+    def text(self) -> str:
+        """The layer in the drawing of an engine, where there is one."""
+        return "" if self.budget is None else "budget - "
+
     def forget(self) -> None:
         """The loop is gone, and whoever waited on it."""
         if self.budget is not None:

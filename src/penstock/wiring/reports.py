@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import msgspec
 
 from penstock.call import Usage
+from penstock.config import Selection
 from penstock.policies.breaker import State
 from penstock.policies.limit import Saturation
-from penstock.race import RaceStats
+from penstock.race import RaceStats, Route
 from penstock.wiring.target import Standing
 
 __all__ = ["EngineStats", "TargetReport", "engine_stats"]
@@ -55,6 +56,8 @@ class EngineStats(msgspec.Struct, kw_only=True):
     usage: Usage
     cost_usd: float | None
     targets: dict[str, TargetReport]
+    routes: dict[str, float | None] = {}
+    """What calls of each route cost, by its name; of targets without one by theirs."""
     cached: int = 0
     """Answered from the cache."""
     joined: int = 0
@@ -66,8 +69,11 @@ class EngineStats(msgspec.Struct, kw_only=True):
         return self.retries + self.hedges + self.reserves
 
 
-def engine_stats(counts: RaceStats, standings: Mapping[str, Standing], now_s: float) -> EngineStats:
+def engine_stats(
+    counts: RaceStats, standings: Mapping[str, Standing], now_s: float, routes: Mapping[Selection, Route]
+) -> EngineStats:
     """The counts of every target that was ever asked, and what is known of it now."""
+    costs = {s.route.name if s.route else ", ".join(map(str, s.targets)): r.spending.usd for s, r in routes.items()}
     targets = {name: _report(counts, name, standing, now_s) for name, standing in standings.items()}
     return EngineStats(
         requests=sum(target.requests for target in targets.values()),
@@ -84,6 +90,7 @@ def engine_stats(counts: RaceStats, standings: Mapping[str, Standing], now_s: fl
         usage=sum((target.usage for target in targets.values()), Usage()),
         cost_usd=counts.cost_usd,
         targets=targets,
+        routes=costs,
     )
 
 
@@ -94,7 +101,7 @@ def _report(counts: RaceStats, name: str, standing: Standing, now_s: float) -> T
         answered=target.answered,
         errors=dict(target.errors),
         usage=target.tokens.usage,
-        cost_usd=None if target.unpriced else target.cost_usd,
+        cost_usd=target.spending.usd,
         last_error=target.last_error,
         breaker=standing.breaker.state(now_s),
         saturation=standing.limiter.saturation(),

@@ -229,7 +229,8 @@ class Budget:
             if purse.never_fits(units):
                 raise BudgetExceeded(
                     f"{purse.name} leaves too little: ${usd(purse.spent):,.6g} is spent, "
-                    f"and {what()} may cost up to ${usd(units):,.6g}"
+                    f"and {what()} may cost up to ${usd(units):,.6g}",
+                    "total" if purse is self._total else "day" if purse is self._day else "tag",
                 )
 
     def _came_free(self) -> None:
