@@ -59,7 +59,7 @@ class Scenario:
     watch: tuple[float, float] = (30.0, 90.0)
     """The time whose attempts are counted; the return is measured from its end, for which `length_s` leaves room."""
     make_breaker: Callable[[random.Random], Breaker] = Breaker
-    silent_budget: tuple[float, float] | None = (0.75, 20.0)
+    silent_budget: tuple[float, float] | None = (1.0, 20.0)
     """What a success pays in for attempts beside silent ones, and the cap; None: unbounded."""
     turns_in_ramps: bool = False
     """Whether callers take turns too where no place is free at a target that is coming back."""

@@ -24,6 +24,8 @@ COLD_LOOK_S = 0.25
 
 _SILENCE_S = 10.0
 """A silence that is too long for a target whose latencies nobody knows, where there is another one."""
+_AS_SLOW = 1.5
+"""Times the p95 of the slowest one that is known: after a call's first silence, for a target that nobody knows."""
 _TYPICAL = 3.0
 """Times its median: a first silence that means something. p95 alone would start one more for every twentieth call."""
 _SILENCE_LEAST_S = 1.0
@@ -237,11 +239,18 @@ class Triggers:
         first = self._latencies[run.place].first_token
         p95_s = first.quantile_s(0.95, now_s)
         if p95_s == math.inf:
-            return math.inf if alone else run.started_s + _SILENCE_S
+            if alone:
+                return math.inf
+            return run.started_s + (min(_SILENCE_S, _AS_SLOW * self._others_p95_s(now_s)) if again else _SILENCE_S)
         if again:
             return run.started_s + p95_s
         delay_s = max(_SILENCE_LEAST_S, p95_s, _TYPICAL * first.quantile_s(0.5, now_s))
         return run.started_s + (delay_s if alone else min(delay_s, max(_SILENCE_S, 1.5 * p95_s)))
+
+    def _others_p95_s(self, now_s: float) -> float:
+        """Of the slowest target whose first tokens are known; inf when none is."""
+        known = (latency.first_token.quantile_s(0.95, now_s) for latency in self._latencies)
+        return max((p95_s for p95_s in known if p95_s < math.inf), default=math.inf)
 
     def breaks_at_s(self, run: Try, deadline_s: float) -> float:
         """When a stream in its caller's hands has stalled for so long that it had better go on elsewhere."""
