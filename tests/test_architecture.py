@@ -71,7 +71,10 @@ IMPORTS: dict[str, Rule] = {
 
 APART: dict[str, tuple[str, ...]] = {
     # Inside these packages siblings don't know each other; the named modules are what they share.
-    "wire": ("bending", "codec", "dropping", "eventstream", "fault", "limits", "refusals", "sse", "streaming", "waits"),
+    "wire": (
+        *("bending", "blocks", "codec", "dropping", "eventstream", "fault"),
+        *("limits", "refusals", "sse", "streaming", "waits"),
+    ),
     "policies": (),
     "observers": (),
 }

@@ -6,22 +6,12 @@ from typing import Any
 
 import msgspec
 
-from penstock.call import (
-    Event,
-    Finished,
-    PartDelta,
-    ReasoningDelta,
-    RefusalDelta,
-    Started,
-    TextDelta,
-    ToolDelta,
-    Usage,
-    UsageUpdate,
-)
+from penstock.call import Event, Finished, ReasoningDelta, Started, TextDelta, ToolDelta, Usage
 from penstock.errors import CallError
 from penstock.wire.anthropic.forms import Form
 from penstock.wire.anthropic.server import error_object, message_object, stop_of, thought_block
 from penstock.wire.anthropic.words import usage_object
+from penstock.wire.blocks import BlockEncoder, Content
 from penstock.wire.eventstream import chunk_frame
 
 __all__ = ["StreamEncoder"]
@@ -29,48 +19,23 @@ __all__ = ["StreamEncoder"]
 _encode = msgspec.json.Encoder().encode
 
 
-class StreamEncoder:
+class StreamEncoder(BlockEncoder):
     """One stream's state: a `penstock.wire.codec.Encoder`.
 
-    A usage that comes before the first word goes out with the message's beginning, the last one with its end. A block
-    of text or thought ends where the next begins; those of tools end together, since their fragments may take turns.
-    Only the first choice is said: the wire has one.
+    A usage that comes before the first word goes out with the message's beginning, the last one with its end. Blocks of
+    tools end together, since their fragments may take turns.
     """
 
-    __slots__ = (
-        "_begun",
-        "_finish",
-        "_form",
-        "_id",
-        "_model",
-        "_open",
-        "_refusal",
-        "_size",
-        "_thought",
-        "_tools",
-        "_usage",
-    )
+    __slots__ = ("_form", "_id", "_thought", "_tools")
 
     def __init__(self, *, model: str, id: str, form: Form = "direct") -> None:  # noqa: A002
-        self._model = model
+        super().__init__(model)
         self._id = id
         self._form = form
-        self._begun = False
-        self._open = ""
-        """The type of the block that still grows; "" for none."""
-        self._size = 0
-        """How many blocks have begun."""
         self._tools: dict[int, int] = {}
         """From a call's number to its block's."""
         self._thought = False
         """What is thought was said already, so that only its signature is missing."""
-        self._refusal: list[str] = []
-        self._finish: Finished | None = None
-        self._usage: Usage | None = None
-
-    def feed(self, events: list[Event]) -> bytes:
-        """What `events` make; b"" when they make nothing yet."""
-        return b"".join([self._piece(event) for event in events])
 
     def end(self) -> bytes:
         """The end of what is open, the stop reason with the usage, and the terminator."""
@@ -86,7 +51,7 @@ class StreamEncoder:
         reason, details = stop_of(finish.finish, finish.finish_raw, "".join(self._refusal))
         delta = {"stop_reason": reason, "stop_sequence": None, "stop_details": details}
         closing = self._begin() + self._close()
-        closing += b"".join([self._said("content_block_stop", index=at) for at in self._tools.values()])
+        closing += b"".join([self._stop(at) for at in self._tools.values()])
         usage = usage_object(self._usage or Usage())
         return closing + self._said("message_delta", delta=delta, usage=usage)
 
@@ -95,30 +60,15 @@ class StreamEncoder:
         return self._framed("error", _encode(error_object(error)))
 
     def _piece(self, event: Event) -> bytes:
-        if isinstance(event, Started):
-            return b""
-        if isinstance(event, UsageUpdate):
-            self._usage = event.usage
-            return b""
-        if event.choice:
-            return b""
-        if isinstance(event, Finished):
-            self._finish = event
-            return b""
-        if isinstance(event, RefusalDelta):
-            self._refusal.append(event.text)
-            return b""
-        return self._begin() + self._content(event)
+        # The beginning waits for the first word, as the usage of the input may come before it.
+        return b"" if isinstance(event, Started) else super()._piece(event)
 
-    def _begin(self) -> bytes:
-        if self._begun:
-            return b""
-        self._begun = True
+    def _start(self) -> bytes:
         usage = self._usage or Usage()
         started = Usage(usage.input_tokens, 0, usage.cached_tokens, 0, usage.cache_write_tokens)
         return self._said("message_start", message=message_object(self._model, self._id, started))
 
-    def _content(self, event: TextDelta | ReasoningDelta | ToolDelta | PartDelta) -> bytes:
+    def _content(self, event: Content) -> bytes:
         if isinstance(event, TextDelta):
             opened = self._opened("text", {"type": "text", "text": ""})
             return opened + self._delta(self._size - 1, {"type": "text_delta", "text": event.text})
@@ -167,11 +117,8 @@ class StreamEncoder:
         self._size += 1
         return closed + self._said("content_block_start", index=self._size - 1, content_block=block)
 
-    def _close(self) -> bytes:
-        if not self._open:
-            return b""
-        self._open = ""
-        return self._said("content_block_stop", index=self._size - 1)
+    def _stop(self, at: int) -> bytes:
+        return self._said("content_block_stop", index=at)
 
     def _delta(self, at: int, delta: dict[str, Any]) -> bytes:
         return self._said("content_block_delta", index=at, delta=delta)

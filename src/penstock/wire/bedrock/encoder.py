@@ -6,21 +6,11 @@ from typing import Any
 
 import msgspec
 
-from penstock.call import (
-    Event,
-    Finished,
-    PartDelta,
-    ReasoningDelta,
-    RefusalDelta,
-    Started,
-    TextDelta,
-    ToolDelta,
-    Usage,
-    UsageUpdate,
-)
+from penstock.call import Finished, ReasoningDelta, TextDelta, ToolDelta, Usage
 from penstock.errors import CallError
 from penstock.wire.bedrock.server import exception_name, stop_of, trace_of
 from penstock.wire.bedrock.words import more_fields, thought_blocks, usage_object
+from penstock.wire.blocks import BlockEncoder, Content
 from penstock.wire.eventstream import event_frame, exception_frame
 
 __all__ = ["StreamEncoder"]
@@ -28,33 +18,20 @@ __all__ = ["StreamEncoder"]
 _encode = msgspec.json.Encoder().encode
 
 
-class StreamEncoder:
+class StreamEncoder(BlockEncoder):
     """One stream's state: a `penstock.wire.codec.Encoder`.
 
-    A block of text or thought ends where the next begins; those of tools end together, since their fragments may take
-    turns. Only the first choice is said: the wire has one.
+    Blocks of tools end together, since their fragments may take turns.
     """
 
-    __slots__ = ("_begun", "_finish", "_model", "_open", "_refusal", "_size", "_thought", "_tools", "_usage")
+    __slots__ = ("_thought", "_tools")
 
     def __init__(self, *, model: str) -> None:
-        self._model = model
-        self._begun = False
-        self._open = ""
-        """What the open block holds; "" for none."""
-        self._size = 0
-        """How many blocks have begun."""
+        super().__init__(model)
         self._tools: dict[int, int] = {}
         """From a call's number to its block's."""
         self._thought = False
         """What is thought was said already, so that only its signature is missing."""
-        self._refusal: list[str] = []
-        self._finish: Finished | None = None
-        self._usage: Usage | None = None
-
-    def feed(self, events: list[Event]) -> bytes:
-        """What `events` make; b"" when they make nothing yet."""
-        return b"".join([self._piece(event) for event in events])
 
     def end(self) -> bytes:
         """The end of what is open, the stop reason, and the usage."""
@@ -69,7 +46,7 @@ class StreamEncoder:
         if self._model:
             metadata["trace"] = trace_of(self._model)
         closing = self._begin() + self._close()
-        closing += b"".join([_said("contentBlockStop", contentBlockIndex=at) for at in self._tools.values()])
+        closing += b"".join([self._stop(at) for at in self._tools.values()])
         return closing + _said("messageStop", **stop) + _said("metadata", **metadata)
 
     def fail(self, error: CallError) -> bytes:
@@ -77,29 +54,10 @@ class StreamEncoder:
         name = exception_name(error)
         return exception_frame(name[:1].lower() + name[1:], _encode({"message": error.message}))
 
-    def _piece(self, event: Event) -> bytes:
-        if isinstance(event, Started):
-            return self._begin()
-        if isinstance(event, UsageUpdate):
-            self._usage = event.usage
-            return b""
-        if event.choice:
-            return b""
-        if isinstance(event, Finished):
-            self._finish = event
-            return b""
-        if isinstance(event, RefusalDelta):
-            self._refusal.append(event.text)
-            return b""
-        return self._begin() + self._content(event)
-
-    def _begin(self) -> bytes:
-        if self._begun:
-            return b""
-        self._begun = True
+    def _start(self) -> bytes:
         return _said("messageStart", role="assistant")
 
-    def _content(self, event: TextDelta | ReasoningDelta | ToolDelta | PartDelta) -> bytes:
+    def _content(self, event: Content) -> bytes:
         if isinstance(event, TextDelta):
             return self._opened("text") + self._delta({"text": event.text})
         if isinstance(event, ReasoningDelta):
@@ -144,11 +102,8 @@ class StreamEncoder:
         self._size += 1
         return closed
 
-    def _close(self) -> bytes:
-        if not self._open:
-            return b""
-        self._open = ""
-        return _said("contentBlockStop", contentBlockIndex=self._size - 1)
+    def _stop(self, at: int) -> bytes:
+        return _said("contentBlockStop", contentBlockIndex=at)
 
     def _delta(self, delta: dict[str, Any]) -> bytes:
         return _said("contentBlockDelta", contentBlockIndex=self._size - 1, delta=delta)

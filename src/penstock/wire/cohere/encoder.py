@@ -6,19 +6,9 @@ from typing import Any
 
 import msgspec
 
-from penstock.call import (
-    Event,
-    Finished,
-    PartDelta,
-    ReasoningDelta,
-    RefusalDelta,
-    Started,
-    TextDelta,
-    ToolDelta,
-    Usage,
-    UsageUpdate,
-)
+from penstock.call import Finished, ReasoningDelta, TextDelta, ToolDelta
 from penstock.errors import CallError
+from penstock.wire.blocks import BlockEncoder, Content
 from penstock.wire.cohere.errors import type_of
 from penstock.wire.cohere.server import word_of
 from penstock.wire.cohere.words import usage_object
@@ -29,28 +19,16 @@ _encode = msgspec.json.Encoder().encode
 _START = {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}
 
 
-class StreamEncoder:
-    """One stream's state: a `penstock.wire.codec.Encoder`. Only the first choice is said: the wire has one."""
+class StreamEncoder(BlockEncoder):
+    """One stream's state: a `penstock.wire.codec.Encoder`."""
 
-    __slots__ = ("_begun", "_finish", "_id", "_model", "_open", "_refusal", "_size", "_tools", "_usage")
+    __slots__ = ("_id", "_tools")
 
     def __init__(self, *, model: str, id: str) -> None:  # noqa: A002
-        self._model = model
+        super().__init__(model)
         self._id = id
-        self._begun = False
-        self._open = ""
-        """What the open block holds; "" for none."""
-        self._size = 0
-        """How many blocks have begun."""
         self._tools: list[int] = []
         """The calls that are open; their fragments may take turns."""
-        self._refusal: list[str] = []
-        self._finish: Finished | None = None
-        self._usage: Usage | None = None
-
-    def feed(self, events: list[Event]) -> bytes:
-        """What `events` make; b"" when they make nothing yet."""
-        return b"".join([self._piece(event) for event in events])
 
     def close(self) -> bytes:
         """The end of what is open, the finish reason, and the usage."""
@@ -73,30 +51,11 @@ class StreamEncoder:
             "message-end", delta={"finish_reason": "ERROR", "error": error.message, "error_type": type_of(error)}
         )
 
-    def _piece(self, event: Event) -> bytes:
-        if isinstance(event, Started):
-            return self._begin()
-        if isinstance(event, UsageUpdate):
-            self._usage = event.usage
-            return b""
-        if event.choice:
-            return b""
-        if isinstance(event, Finished):
-            self._finish = event
-            return b""
-        if isinstance(event, RefusalDelta):
-            self._refusal.append(event.text)
-            return b""
-        return self._begin() + self._content(event)
-
-    def _begin(self) -> bytes:
-        if self._begun:
-            return b""
-        self._begun = True
+    def _start(self) -> bytes:
         model = {"model": self._model} if self._model else {}
         return _said("message-start", id=self._id, delta={"message": _START}, **model)
 
-    def _content(self, event: TextDelta | ReasoningDelta | ToolDelta | PartDelta) -> bytes:
+    def _content(self, event: Content) -> bytes:
         if isinstance(event, TextDelta):
             return self._block("text", event.text)
         if isinstance(event, ReasoningDelta):
@@ -118,11 +77,8 @@ class StreamEncoder:
         delta = {"message": {"content": {kind: text}}}
         return opened + _said("content-delta", index=self._size - 1, delta=delta)
 
-    def _close(self) -> bytes:
-        if not self._open:
-            return b""
-        self._open = ""
-        return _said("content-end", index=self._size - 1)
+    def _stop(self, at: int) -> bytes:
+        return _said("content-end", index=at)
 
     def _call(self, event: ToolDelta) -> bytes:
         function: dict[str, str] = {"arguments": event.arguments}
