@@ -14,6 +14,7 @@ NAMED = {
         "anthropic",
         "azure",
         "bedrock",
+        "cohere",
         "gemini",
         "vertex",
         "huggingface",
