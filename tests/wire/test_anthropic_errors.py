@@ -73,3 +73,21 @@ def test_odd_limits_say_nothing(headers):
 
 def test_no_limits_are_none():
     assert codec().rate_limits({"retry-after": "30", "date": "Sat, 15 Mar 2025 12:54:38 GMT"}) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "type_", "code", "kind"),
+    [
+        (429, "rate_limit_error", "contract_spend_limit_reached", "quota_exhausted"),
+        (429, "rate_limit_error", "enforced_spend_limit_reached", "quota_exhausted"),
+        (429, "rate_limit_error", "ramp_limit_exceeded", "rate_limited"),
+        (402, "billing_error", "linked_organization_spend_limit_reached", "quota_exhausted"),
+        (400, "invalid_request_error", "organization_on_hold", "auth"),
+        (413, "invalid_request_error", "request_body_too_large_after_decoding", "bad_request"),
+        (503, "api_error", "cmek_key_unreachable", "overloaded"),
+    ],
+)
+def test_a_code_among_the_details_says_more_than_the_type(status, type_, code, kind):
+    said = {"type": type_, "message": "Not now.", "details": {"error_code": code}}
+    error = codec().classify(WireReply(status, {}, json.dumps({"type": "error", "error": said}).encode()))
+    assert (error.kind, error.code) == (kind, code)

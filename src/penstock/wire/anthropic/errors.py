@@ -70,6 +70,13 @@ KINDS: Final[dict[str, ErrorKind]] = {
 }
 """`details.error_code` as the server half writes it, where a type says too little."""
 
+_DETAILS: Final[dict[str, ErrorKind]] = {
+    "contract_spend_limit_reached": "quota_exhausted",
+    "enforced_spend_limit_reached": "quota_exhausted",
+    "organization_on_hold": "auth",
+}
+"""`details.error_code` of Anthropic's own, where it says more than the type."""
+
 ERROR_TYPES: Final[dict[ErrorKind, tuple[int, str]]] = {
     "rate_limited": (429, "rate_limit_error"),
     "quota_exhausted": (402, "billing_error"),
@@ -202,7 +209,7 @@ def _plain(status: int | None, body: bytes) -> str:
 
 def _kind(names: list[str], text: str, status: int | None) -> ErrorKind:
     lower = [name.lower() for name in names]
-    told = next((KINDS[name] for name in lower if name in KINDS), None)
+    told = next((KINDS.get(name) or _DETAILS[name] for name in lower if name in KINDS or name in _DETAILS), None)
     if told is not None:
         return told
     kind = next((TYPES[name] for name in lower if name in TYPES), None)

@@ -190,7 +190,8 @@ def decode_chunk(data: bytes) -> Chunk:
 def repair(body: bytes) -> bytes:
     """`body` as JSON that anyone can read, where it has what some servers write by mistake.
 
-    Half a surrogate pair becomes U+FFFD, NaN and infinities become null, a BOM is passed over. Raises `ValueError` for anything else.
+    Half a surrogate pair becomes U+FFFD, NaN and infinities become null, a BOM is passed over. Raises `ValueError`
+    for anything else.
     """
     if not any(mistake in body for mistake in _MISTAKES):
         raise ValueError("nothing that could be repaired")
