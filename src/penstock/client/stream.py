@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from penstock.answer import Answer, Chunk
-from penstock.call import Call, Completion, Reply
+from penstock.call import Call, Completion, Reply, cost_of
 from penstock.errors import PenstockError
 from penstock.fold import Fold
 from penstock.handler import OpenStream
@@ -145,6 +145,7 @@ class AsyncStream:
         completion.target = reply.target
         completion.cached = reply.cached
         completion.attempts = reply.attempts
+        completion.cost_usd = cost_of(reply.attempts)
         completion.requests_sent = len(reply.attempts)
         completion.latency_s = (reply.attempts[-1].ended_s or 0.0) if reply.attempts else 0.0
         return completion

@@ -212,7 +212,7 @@ def _shared(flight: _Flight, call: Call, *, leads: bool) -> Reply:
     assert flight.reply is not None
     reply = flight.reply
     if not leads:
-        reply = msgspec.structs.replace(reply, attempts=(), requests_sent=0, latency_s=0.0, cached=True)
+        reply = msgspec.structs.replace(reply, attempts=(), requests_sent=0, latency_s=0.0, cost_usd=0.0, cached=True)
     if not call.stream:
         return reply
     stream = OpenStream(unfold(reply))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
+import sys
 from collections.abc import Iterable, Mapping
 
-__all__ = ["clear_rows", "count_rows", "drop_expired", "drop_oldest", "insert", "prune_rows", "renew", "used_bytes"]
+__all__ = ["clear_rows", "count_rows", "drop_expired", "insert", "prune_rows", "renew", "shrink_to"]
 
 _CHUNK = 128  # rows an INSERT: one step of SQLite, so one change of threads, for all of them
-_MANY = 4096
 _statements: dict[tuple[str, int], str] = {}
 
 
@@ -57,6 +57,21 @@ def drop_oldest(connection: sqlite3.Connection, count: int) -> int:
     return int(dropped)
 
 
+def shrink_to(connection: sqlite3.Connection, max_bytes: int, count: int) -> int:
+    """Drop the oldest until the rest fits, at most so many; the bytes that are left."""
+    occupied = used_bytes(connection)
+    while occupied > max_bytes and count > 0:
+        low, high = connection.execute("SELECT min(id), max(id) FROM bodies").fetchone()
+        if low is None:
+            break
+        # As if all were of one size: what is missed is seen in the next round.
+        share = min(count, 1 + (high - low + 1) * (occupied - max_bytes) // occupied)
+        drop_oldest(connection, share)
+        count -= share
+        occupied = used_bytes(connection)
+    return occupied
+
+
 def drop_expired(connection: sqlite3.Connection, before_s: float, count: int) -> int:
     """Drop the oldest of the bodies, at most so many, as long as they are older than that; how many those were."""
     row = connection.execute(
@@ -101,11 +116,10 @@ def prune_rows(connection: sqlite3.Connection, before_s: float | None, max_bytes
             "DELETE FROM bodies WHERE NOT EXISTS"
             " (SELECT 1 FROM entries e WHERE e.key = bodies.key AND e.body = bodies.id)"
         )
-        while max_bytes is not None and used_bytes(connection) > max_bytes:
-            gone = drop_oldest(connection, _MANY // 4)
-            if not gone:
-                break
-            dropped += gone
+        (before,) = connection.execute("SELECT count(*) FROM entries").fetchone()
+        if max_bytes is not None:
+            shrink_to(connection, max_bytes, sys.maxsize)
+        dropped += int(before - connection.execute("SELECT count(*) FROM entries").fetchone()[0])
         connection.execute("COMMIT")
     except BaseException:
         _roll_back(connection)

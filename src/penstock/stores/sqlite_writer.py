@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from penstock.stores.sqlite_file import FileLock
-from penstock.stores.sqlite_rows import drop_expired, drop_oldest, insert, renew, used_bytes
+from penstock.stores.sqlite_rows import drop_expired, insert, renew, shrink_to
 
 __all__ = ["PATIENCE_S", "Writer"]
 
@@ -176,10 +176,7 @@ class Writer:
             drop_expired(connection, now_s - self._ttl_s, _DROP_ROWS)
         if self._max_bytes is None:
             return
-        occupied = used_bytes(connection)
-        self._is_half_full = occupied * 2 > self._max_bytes
-        if occupied > self._max_bytes:
-            drop_oldest(connection, _DROP_ROWS)
+        self._is_half_full = shrink_to(connection, self._max_bytes, _DROP_ROWS) * 2 > self._max_bytes
 
     def _empty_log(self, connection: sqlite3.Connection) -> None:
         """Carry the log into the file when it is long; the next write begins it anew once nobody reads in it."""

@@ -28,6 +28,7 @@ from penstock.policies.cache import (
 from penstock.policies.coalesce import Coalesce, Flights, FlightStats
 from penstock.stores import Store, open_store, read_foreign
 from penstock.wiring.providers import CATALOG, ProviderPlan, plan_provider
+from penstock.wiring.reports import EngineStats
 from penstock.wiring.settings import Overrides
 from penstock.wiring.wires import from_openai, writes_openai
 
@@ -99,14 +100,19 @@ class Caching:
         """Write what was kept. It can be asked again."""
         await self._answers.aclose(close_store=self._said.store is None)
 
+    def counted(self, stats: EngineStats) -> EngineStats:
+        """The same with what was answered without a request."""
+        stats.cached, stats.joined = self.stats.hits, self.flight_stats.joined
+        return stats
+
     def text(self) -> str:
-        """One line for people."""
+        """A line for people that stands above a race; "" where calls don't use the cache unless they say so."""
+        if self.mode == "off":
+            return ""
         settings = self._settings
-        if not self.is_possible:
-            return "no cache"
         kind = "a store of its own" if self._said.store is not None else settings.store.partition("://")[0]
         life = "for ever" if settings.ttl_s is None else f"for {settings.ttl_s / 86400:g} days"
-        return f"cache {self.mode}: {kind}, {life}; equal calls in flight are one"
+        return f"cache, {self.mode}: {kind}, {life}; equal calls at the same time are one\n"
 
     def _open(self) -> Store:
         return self._said.store or open_configured(self._settings)

@@ -270,7 +270,10 @@ class Engine:
         return self.caching.text() + draw(
             race_lines(settings, selection, timeouts),
             [
-                (f"breaker - {self.money.text()}limit({limits_text(self._limits(plan))}) - endpoint({name})", plan_text(plan))
+                (
+                    f"breaker - {self.money.text()}limit({limits_text(self._limits(plan))}) - endpoint({name})",
+                    plan_text(plan),
+                )
                 for name, plan in branches
             ],
         )

@@ -42,21 +42,26 @@ def pack(completion: Completion, *, raw_says_all: bool) -> bytes:
     return _FORM + zlib.crc32(kept).to_bytes(4, "big") + kept
 
 
-def unpack(value: bytes, decode: Decode) -> Completion:
-    """The completion, marked as cached. Raises `ValueError` for what `pack` didn't make or something has changed."""
+def unpack(value: bytes, decode: Decode, *, target: str = "") -> Completion:
+    """The completion, marked as cached; by `target` where it doesn't say whose it is.
+
+    Raises `ValueError` for what `pack` didn't make or something has changed, `CallError` for what is no answer.
+    """
     kept = value[_HEAD:]
-    if value[:1] != _FORM or zlib.crc32(kept) != int.from_bytes(value[1:_HEAD], "big"):
+    if value[:1] != _FORM or not kept or zlib.crc32(kept) != int.from_bytes(value[1:_HEAD], "big"):
         raise ValueError("a cached answer isn't as it was kept")
     found = _decode(kept)
     completion = found.whole
+    target = found.target or target
     if completion is None:
-        completion = decode(found.kind, found.target, found.raw)
+        completion = decode(found.kind, target, found.raw)
         completion.request_id = found.request_id
     completion.raw = found.raw
-    completion.target = found.target
+    completion.target = target
     completion.attempts = ()
     completion.requests_sent = 0
     completion.latency_s = 0.0
+    completion.cost_usd = 0.0
     completion.cached = True
     return completion
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,11 +15,15 @@ from penstock.call import CacheMode, Call, Completion, Reply, Status
 from penstock.fold import Fold, unfold
 from penstock.handler import Handler, OpenStream
 from penstock.policies.cache.entry import Decode, pack, unpack, worth_keeping
+from penstock.policies.cache.foreign import IMPORTED, foreign_keys
 from penstock.stores import Store
 
 __all__ = ["Answers", "Cache", "CacheStats"]
 
 _log = logging.getLogger("penstock.cache")
+Imported = Mapping[bytes, str]
+"""Keys of answers that another tool kept, and the target that each is taken for."""
+
 _AWAY_S: Final = 5.0
 """How long a store that failed isn't asked."""
 _MOST_AT_ONCE: Final = 32
@@ -59,6 +63,7 @@ class Answers:
         self._away_until_s = 0.0
         self._said: set[str] = set()
         self._in_a_row = 0
+        self._imports: bool | None = None
         self.stats = CacheStats()
         self.trouble: str | None = None
         """Why nothing is read or kept now, or was at some time; None when it always was."""
@@ -68,8 +73,12 @@ class Answers:
         """The store, once it is open."""
         return self._store
 
-    async def find(self, keys: Sequence[bytes]) -> Completion | None:
-        """The answer under the first key that has one; None also where it can't be read."""
+    async def find(self, keys: Sequence[bytes], *, imported: Callable[[], Imported] | None = None) -> Completion | None:
+        """The answer under the first key that has one; None also where it can't be read.
+
+        `imported` tells where else an answer of another tool may be, by key whose it is taken for: it is asked where
+        the store holds such ones.
+        """
         store = self._store or self._opened()
         if store is None or (self._away_until_s and self._now() < self._away_until_s):
             self.stats.misses += 1
@@ -77,6 +86,8 @@ class Answers:
         try:
             found = await store.get(keys)
             completion = None if found is None else unpack(found.value, self._decode)
+            if completion is None and imported is not None and await self._has_imports(store):
+                completion = await self._find_imported(store, imported())
         except Exception as error:  # noqa: BLE001 - a store may be anybody's, and never fails a call
             self._failed("read", error)
             completion = None
@@ -89,6 +100,16 @@ class Answers:
             self._in_a_row = 0
             await asyncio.sleep(0)
         return completion
+
+    async def _has_imports(self, store: Store) -> bool:
+        if self._imports is None:
+            self._imports = await store.get([IMPORTED]) is not None
+        return self._imports
+
+    async def _find_imported(self, store: Store, imported: Imported) -> Completion | None:
+        keys = list(imported)
+        found = await store.get(keys) if keys else None
+        return None if found is None else unpack(found.value, self._decode, target=imported[keys[found.place]])
 
     def keep(self, key: bytes, completion: Completion) -> None:
         """Give an answer to the store if it is worth it."""
@@ -111,7 +132,7 @@ class Answers:
             return
         try:
             if close_store:
-                self._store = None
+                self._store = self._imports = None
                 await store.aclose()
             else:
                 await store.flush()
@@ -148,6 +169,7 @@ class Cache:
     digest: Callable[[Call], bytes | None]
     tags: dict[str, bytes]
     mode: CacheMode = "on"
+    namespace: str = "default"
 
     def __call__(self, inner: Handler) -> Handler:
         answers, digest, tags, usual = self.answers, self.digest, self.tags, self.mode
@@ -158,7 +180,8 @@ class Cache:
             if mode == "off" or (question := digest(call)) is None:
                 return await inner(call)
             if mode != "write":
-                found = await answers.find([question + tag for tag in in_order])
+                keys = [question + tag for tag in in_order]
+                found = await answers.find(keys, imported=lambda: self._imported(call))
                 if found is not None:
                     return _streamed(found) if call.stream else found
             reply = await inner(call)
@@ -167,6 +190,11 @@ class Cache:
             return reply
 
         return handle
+
+    def _imported(self, call: Call) -> Imported:
+        return {
+            key: target for target in self.tags for key in foreign_keys(call, target.partition("/")[2], self.namespace)
+        }
 
     def _keep(self, question: bytes, call: Call, reply: Reply) -> None:
         if isinstance(reply, Completion):

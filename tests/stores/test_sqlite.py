@@ -1,0 +1,321 @@
+"""The SQLite store: bounds, several processes, death at any moment, and files that aren't what they should be."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from penstock.stores import StoreError
+from penstock.stores.sqlite import SqliteStore
+
+T = TypeVar("T")
+
+
+class Now:
+    """The time of day, as a test says."""
+
+    def __init__(self) -> None:
+        self.s = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.s
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(main)
+
+
+async def held(store: SqliteStore, count: int) -> list[int]:
+    return [number for number in range(count) if await store.get([b"k%d" % number]) is not None]
+
+
+def test_what_is_too_old_is_never_found_and_dropped_by_and_by(tmp_path: Path) -> None:
+    async def main() -> None:
+        now = Now()
+        store = SqliteStore(tmp_path / "c", ttl_s=100, now=now)
+        store.put(b"old", b"1")
+        await store.flush()
+        now.s += 60
+        store.put(b"young", b"2")
+        await store.flush()
+        now.s += 50
+        assert await store.get([b"old"]) is None
+        assert await store.get([b"old", b"young"]) is not None
+        now.s += 60
+        store.put(b"new", b"3")
+        await store.flush()
+        assert (await store.stats()).entries == 1
+        await store.aclose()
+
+    run(main())
+
+
+def test_prune_drops_what_is_too_old_and_gives_back_the_room(tmp_path: Path) -> None:
+    async def main() -> None:
+        now = Now()
+        store = SqliteStore(tmp_path / "c", ttl_s=100, now=now)
+        for number in range(500):
+            store.put(b"k%d" % number, os.urandom(2000))
+        await store.flush()
+        now.s += 101
+        store.put(b"new", b"3")
+        before = (await store.stats()).size_bytes or 0
+        await store.prune()
+        stats = await store.stats()
+        assert stats.entries == 1
+        assert stats.size_bytes is not None
+        assert stats.size_bytes < before / 10
+        await store.aclose()
+
+    run(main())
+
+
+def test_the_file_stays_within_its_size_and_the_oldest_go_first(tmp_path: Path) -> None:
+    async def main() -> None:
+        most = 2_000_000
+        store = SqliteStore(tmp_path / "c", max_bytes=most)
+        for number in range(4000):
+            store.put(b"k%d" % number, os.urandom(1500))
+            if number % 100 == 99:
+                await store.flush()
+        left = await held(store, 4000)
+        await store.aclose()
+        assert 300 < len(left) < 1400
+        assert left == list(range(4000 - len(left), 4000))
+        assert (tmp_path / "c").stat().st_size < most * 1.5
+
+    run(main())
+
+
+def test_what_is_used_outlives_what_isnt(tmp_path: Path) -> None:
+    async def main() -> None:
+        store = SqliteStore(tmp_path / "c", max_bytes=2_000_000)
+        for number in range(4000):
+            store.put(b"k%d" % number, os.urandom(1500))
+            if number % 100 == 99:
+                assert await store.get([b"k7"]) is not None
+                await store.flush()
+        assert await store.get([b"k8"]) is None
+        await store.aclose()
+
+    run(main())
+
+
+CHILD = """
+import asyncio, sys
+from pathlib import Path
+from penstock.stores.sqlite import SqliteStore
+
+async def main():
+    store = SqliteStore(Path(sys.argv[1]), max_bytes=int(sys.argv[4]))
+    print("open", flush=True)
+    for number in range(int(sys.argv[3])):
+        key = f"{sys.argv[2]}-{number}".encode()
+        store.put(key, key * 100)
+        if number % 50 == 49:
+            await store.flush()
+            print(number, flush=True)
+        await store.get([key])
+    await store.aclose()
+
+asyncio.run(main())
+"""
+
+
+def child(path: Path, name: str, count: int, most: int = 10**9) -> subprocess.Popen[str]:
+    arguments = [str(path), name, str(count), str(most)]
+    return subprocess.Popen([sys.executable, "-c", CHILD, *arguments], stdout=subprocess.PIPE, text=True)
+
+
+def is_sound(path: Path) -> bool:
+    with sqlite3.connect(path) as connection:
+        return bool(connection.execute("PRAGMA integrity_check").fetchone() == ("ok",))
+
+
+def test_several_processes_write_at_once_and_see_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    children = [child(path, f"p{number}", 600) for number in range(4)]
+    assert [one.communicate()[0] and one.returncode for one in children] == [0] * 4
+
+    async def main() -> None:
+        store = SqliteStore(path)
+        for number in range(4):
+            for count in range(600):
+                key = b"p%d-%d" % (number, count)
+                found = await store.get([key])
+                assert found is not None
+                assert found.value == key * 100
+        await store.aclose()
+
+    run(main())
+    assert is_sound(path)
+
+
+@pytest.mark.parametrize("at", [1, 3, 8])
+def test_what_was_flushed_survives_kill_9(tmp_path: Path, at: int) -> None:
+    path = tmp_path / "c"
+    other = child(path, "other", 2000)
+    victim = child(path, "victim", 100_000)
+    assert victim.stdout is not None
+    assert victim.stdout.readline() == "open\n"
+    for _ in range(at):
+        flushed = int(victim.stdout.readline())
+    os.kill(victim.pid, signal.SIGKILL)
+    victim.communicate()
+    other.communicate()
+    assert other.returncode == 0
+
+    async def main() -> None:
+        store = SqliteStore(path)
+        for number in range(flushed + 1):
+            key = b"victim-%d" % number
+            found = await store.get([key])
+            assert found is not None
+            assert found.value == key * 100
+        store.put(b"after", b"1")
+        await store.flush()
+        await store.aclose()
+
+    run(main())
+    assert is_sound(path)
+
+
+def filled(path: Path, count: int = 3000) -> None:
+    async def main() -> None:
+        store = SqliteStore(path)
+        for number in range(count):
+            store.put(b"k%d" % number, b"%d" % number * 200)
+        await store.aclose()
+
+    run(main())
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeros", "noise", "short", "empty"])
+def test_a_torn_file_makes_nothing_up_and_is_begun_anew(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "c"
+    filled(path)
+    data = bytearray(path.read_bytes())
+    half = len(data) // 2
+    data[4096:] = {
+        "cut": data[4096:half],
+        "zeros": b"\0" * (len(data) - 4096),
+        "noise": os.urandom(len(data) - 4096),
+        "short": b"",
+        "empty": b"",
+    }[damage]
+    path.write_bytes(b"" if damage == "empty" else data[:50] if damage == "short" else data)
+
+    async def main() -> None:
+        for _ in range(3):
+            try:
+                store = SqliteStore(path)
+            except StoreError:
+                continue
+            for number in range(3000):
+                try:
+                    found = await store.get([b"k%d" % number])
+                except StoreError:
+                    continue
+                assert found is None or found.value == b"%d" % number * 200
+            store.put(b"new", b"value")
+            await store.aclose()
+        store = SqliteStore(path)
+        store.put(b"new", b"value")
+        await store.flush()
+        assert await store.get([b"new"]) is not None
+        await store.aclose()
+
+    run(main())
+    assert is_sound(path)
+
+
+def test_a_damaged_file_that_others_have_open_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    filled(path)
+
+    async def main() -> None:
+        other = SqliteStore(path)
+        path.write_bytes(b"SQLite format 3\0" + b"\0" * 30)
+        with pytest.raises(StoreError, match="in use"):
+            SqliteStore(path)
+        await other.aclose()
+
+    run(main())
+    assert list(tmp_path.glob("*.damaged*")) == []
+
+
+def foreign_database(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE precious (x)")
+
+
+def newer(path: Path) -> None:
+    filled(path, 1)
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version=99")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: path.write_text("a letter to my mother" * 20), "is no cache of penstock's"),
+        (foreign_database, "is no cache of penstock's"),
+        (newer, "written by a newer penstock"),
+        (lambda path: path.mkdir(), "directory"),
+    ],
+)
+def test_a_file_that_isnt_ours_is_refused_and_left_as_it_is(tmp_path: Path, make: Any, message: str) -> None:
+    path = tmp_path / "c"
+    make(path)
+    before = path.read_bytes() if path.is_file() else b""
+    with pytest.raises(StoreError, match=message):
+        SqliteStore(path)
+    assert (path.read_bytes() if path.is_file() else b"") == before
+
+
+def test_a_folder_that_cant_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="file"):
+        SqliteStore(tmp_path / "file" / "c")
+
+
+def test_a_full_disk_loses_answers_and_nothing_else(tmp_path: Path) -> None:
+    async def main() -> None:
+        store = SqliteStore(tmp_path / "c")
+        store.put(b"before", b"1")
+        await store.flush()
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
+        try:
+            store.put(b"too big", os.urandom(1_000_000))
+            with pytest.raises(StoreError):
+                await store.flush()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, ignored)
+        assert store.trouble is not None
+        assert await store.get([b"too big"]) is None
+        assert await store.get([b"before"]) is not None
+        store.put(b"after", b"2")
+        await store.flush()
+        assert store.trouble is None
+        await store.aclose()
+
+    run(main())
+
+
+def test_nobody_else_may_read_the_file(tmp_path: Path) -> None:
+    filled(tmp_path / "c", 1)
+    assert (tmp_path / "c").stat().st_mode & 0o077 == 0
