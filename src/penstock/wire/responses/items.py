@@ -67,7 +67,7 @@ class _Writer:
         said: list[_Object] = []
         content = _said(message)
         if content:
-            said.append({"role": "assistant", "content": content})
+            said.append(_answered(content))
         said += [self._call(call) for call in message.get("tool_calls") or ()]
         thoughts = reasoning_items(message.get("reasoning_details"), stored=self._stored)
         for at in range(len(said) + 1):
@@ -76,7 +76,7 @@ class _Writer:
             self.items += said[at : at + 1]
         if not said:
             # An answer that said nothing is one all the same: turns must alternate as they did.
-            self.items.append({"role": "assistant", "content": ""})
+            self.items.append(_answered([{"type": "output_text", "text": ""}]))
 
     def _call(self, call: Any) -> _Object:
         id_ = call.get("id") or ""
@@ -107,15 +107,18 @@ _ROLES: Final[dict[str, Callable[[_Writer, _Object], None]]] = {
 }
 
 
-def _said(message: _Object) -> str | list[_Object]:
+def _answered(parts: list[Any]) -> _Object:
+    """What an assistant said. llama.cpp knows no shorter form of it."""
+    return {"type": "message", "role": "assistant", "content": parts}
+
+
+def _said(message: _Object) -> list[Any]:
     """What an assistant message says in words: its text and its refusal."""
     content, refusal = message.get("content"), message.get("refusal")
     if isinstance(content, list):
         parts = [_spoken(part) for part in content]
-    elif refusal:
-        parts = [{"type": "output_text", "text": content}] if content else []
     else:
-        return content or ""
+        parts = [{"type": "output_text", "text": content}] if content else []
     return [*parts, {"type": "refusal", "refusal": refusal}] if refusal else parts
 
 

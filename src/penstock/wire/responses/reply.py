@@ -156,9 +156,10 @@ class Heard:
 
 def call_of(item: _Object, number: int) -> _Object | None:
     """A tool's call in the form of chats; one of free text has that text for its arguments. None for another item."""
-    arguments = item.get(_ARGUMENTS.get(item.get("type") or "", ""))
-    if item.get("type") not in _ARGUMENTS:
+    kind = item.get("type")
+    if kind not in ("function_call", "custom_tool_call"):
         return None
+    arguments = item.get("arguments" if kind == "function_call" else "input")
     id_, name = item.get("call_id"), item.get("name")
     function = {
         "name": name if isinstance(name, str) else "",
@@ -167,23 +168,30 @@ def call_of(item: _Object, number: int) -> _Object | None:
     return {"id": id_ if isinstance(id_, str) and id_ else f"call_{number}", "type": "function", "function": function}
 
 
-_ARGUMENTS: Final = {"function_call": "arguments", "custom_tool_call": "input"}
-
-
 def _spelled(arguments: Any) -> str:
     return "" if arguments is None else msgspec.json.encode(arguments).decode()
 
 
 def _no_answer(reply: WireReply, said: _Object) -> CallError:
     """Why an object is no response: an error that came under a 200, a response that failed, something else."""
+    heard = Heard()
+    heard.take(said.get("output"))
+    partial = "".join(heard.text)
     if fault_in(said) is not None:
-        found = in_band(said, reply.body, reply.headers)
+        found = in_band(said, reply.body, reply.headers, partial=partial)
         found.status = reply.status
         return found
     if said.get("status") in ("failed", "cancelled"):
-        return _broken(reply, f"generation ended with {said['status']!r}", "server_error")
+        return _broken(reply, f"generation ended with {said['status']!r}", "server_error", partial)
     return _broken(reply, "the body is JSON, but no response")
 
 
-def _broken(reply: WireReply, why: str, kind: ErrorKind = "transport") -> CallError:
-    return CallError(kind, why, status=reply.status, request_id=request_id_of(reply.headers), body=kept(reply.body))
+def _broken(reply: WireReply, why: str, kind: ErrorKind = "transport", partial: str = "") -> CallError:
+    return CallError(
+        kind,
+        why,
+        status=reply.status,
+        request_id=request_id_of(reply.headers),
+        partial=partial,
+        body=kept(reply.body),
+    )
