@@ -32,7 +32,7 @@ class StreamState(ABC):
         self._said = False
         """Something was said, so that the caller has a part of the answer."""
         self._flows = False
-        """The last event was a piece of text and nothing else: the next one is read as such first, which is quicker."""
+        """The last event was a piece and nothing else: the next one is read as such first, which is quicker."""
         self._surprises = 0
         self._over = False
         """The wire's own last word has come; what follows it isn't read."""
@@ -83,7 +83,7 @@ class StreamState(ABC):
         return events
 
     def _flow(self) -> None:
-        """A piece of text came, and nothing else."""
+        """A piece came, and nothing else."""
         self._flows = self._surprises < _MAX_SURPRISES
 
     def _stem(self) -> None:

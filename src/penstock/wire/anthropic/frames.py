@@ -31,7 +31,7 @@ class FrameStreamDecoder(StreamDecoder):
             except CallError as error:
                 self._hold(error)
                 break
-            if not (self._flows and self._take_text(inner, events)):
+            if not (self._flows and self._take_piece(inner, events)):
                 self._take(inner, events)
                 if self._over or self._failure is not None:
                     break

@@ -46,13 +46,26 @@ class _Text(msgspec.Struct, tag_field="type", tag="text_delta", gc=False):
     text: str
 
 
-class _TextEvent(msgspec.Struct, tag_field="type", tag="content_block_delta", gc=False):
+class _Thinking(msgspec.Struct, tag_field="type", tag="thinking_delta", gc=False):
+    thinking: str
+
+
+class _Json(msgspec.Struct, tag_field="type", tag="input_json_delta", gc=False):
+    partial_json: str
+
+
+class _Piece(msgspec.Struct, tag_field="type", tag="content_block_delta", gc=False):
     """Nearly every event of a stream."""
 
-    delta: _Text
+    delta: _Text | _Thinking | _Json
+    index: int = 0
 
 
-_decode_text: Final = msgspec.json.Decoder(_TextEvent).decode
+_decode_piece: Final = msgspec.json.Decoder(_Piece).decode
+
+
+_OF_A_PIECE: Final = ("content_block_delta", "")
+"""Its name, which some leave out."""
 
 
 class _Open:
@@ -104,7 +117,7 @@ class StreamDecoder(StreamState):
 
     def _read(self, data: bytes, events: list[Event]) -> None:
         for event in self._sse.feed(data):
-            if not (self._flows and self._take_text(event.data, events)):
+            if not (self._flows and event.event in _OF_A_PIECE and self._take_piece(event.data, events)):
                 self._take(event.data, events)
                 if self._over or self._failure is not None:
                     break
@@ -138,16 +151,29 @@ class StreamDecoder(StreamState):
             return self._error("empty", "the stream ended without text, tool call or refusal")
         return None
 
-    def _take_text(self, data: bytes, events: list[Event]) -> bool:
-        """Take an event that is a piece of text like the one before it; False for any other."""
+    def _take_piece(self, data: bytes, events: list[Event]) -> bool:
+        """Take an event that is a piece of a block, like one before it; False for any other."""
         try:
-            text = _decode_text(data).delta.text
+            piece = _decode_piece(data)
         except (ValueError, RecursionError):
             self._stem()
             return False
-        if text:
-            self._text.append(text)
-            events.append(TextDelta(text))
+        delta = piece.delta
+        if type(delta) is _Text:
+            text = delta.text
+            if self._owed or self._answered or self._preface is not None:
+                if text:
+                    self._say(text, events)
+            elif text:
+                self._said = True
+                self._text.append(text)
+                events.append(TextDelta(text))
+        elif (opened := self._blocks.get(piece.index)) is not None:
+            if type(delta) is _Thinking:
+                if delta.thinking:
+                    self._think(opened, delta.thinking, events)
+            elif type(delta) is _Json and delta.partial_json:
+                self._write(opened, delta.partial_json, events)
         return True
 
     def _take(self, data: bytes, events: list[Event]) -> None:
@@ -162,11 +188,10 @@ class StreamDecoder(StreamState):
                 self._unreadable(data)
                 return
         if event.type == "content_block_delta" and (delta := event.delta) is not None:
+            self._flow()
             if delta.type == "text_delta":
                 if delta.text:
                     self._say(delta.text, events)
-                if self._said and not (self._owed or self._answered or self._preface is not None):
-                    self._flow()
             else:
                 self._grow(event.index, delta, events)
         else:

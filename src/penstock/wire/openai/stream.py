@@ -95,6 +95,8 @@ class _Choice:
         Some vendors leave the index out (then a new id or a name begins a call), begin at another number, or give
         every call index 0 (then a new id together with a name begins one); later ids are often "" or repeated.
         """
+        if not fragment.id and fragment.index in self.keys:
+            return self.keys[fragment.index], False
         named = bool(fragment.function is not None and fragment.function.name)
         known = self.tools.index(fragment.id) if fragment.id in self.tools else None
         if fragment.index is None:
