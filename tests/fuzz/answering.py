@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from tests.fuzz.hosts import Host
 from tests.fuzz.play import End, Story
 from tests.fuzz.terms import attempts_of, counts, deadline_s
 from tests.fuzz.worlds import Route, World
@@ -43,7 +44,8 @@ def unanswered_for_no_reason(story: Story) -> Iterator[str]:
             continue
         left_s = own_s - end.began_s
         # Whoever thinks about each event may be the one whom the deadline finds.
-        least_s = _LEAST_S if spare[route.name] and not end.caller.pause_s else _PLENTY_S
+        is_sure = spare[route.name] and not end.caller.pause_s and not _may_be_slow(world, route, left_s)
+        least_s = _LEAST_S if is_sure else _PLENTY_S
         # Without a budget a call has its first attempt and one more.
         targets = route.targets if spare[route.name] else route.targets[:2]
         if any(_is_enough(story, route, target, left_s, least_s) for target in targets):
@@ -54,6 +56,17 @@ def _was_stopped(end: End, route: Route) -> bool:
     """The caller has a part of an answer that nobody may be able to continue, or another target would refuse too."""
     heard = end.completion is not None and end.completion.choices
     return bool(heard) or any(stops(route, attempt.error_kind) for attempt in attempts_of(end) or ())
+
+
+def _may_be_slow(world: World, route: Route, left_s: float) -> bool:
+    """Whether a target may write steadily and not be ready in time: it is trusted for as long as it writes."""
+    hosts = [world.hosts[target.partition("/")[0]] for target in route.targets]
+    return any(host.answers_within_s > left_s or _drips(host) for host in hosts)
+
+
+def _drips(host: Host) -> bool:
+    behaviours = [behaviour for _, scenario in host.phases for behaviour in scenario.models.values()]
+    return any(fault.fault == "slow_drip" for behaviour in behaviours for fault in behaviour.faults)
 
 
 def _has_spare(story: Story, route: str) -> bool:

@@ -15,9 +15,16 @@ from penstock.errors import CallError, DeadlineExceeded
 from penstock.simulator.scenario import Fault
 
 
-def told(*, deadline_s: float = 2.0, most: int | None = None, kind: Any = "timeout", sound: bool = True) -> list[str]:
+def told(
+    *,
+    deadline_s: float = 2.0,
+    most: int | None = None,
+    kind: Any = "timeout",
+    sound: bool = True,
+    fault: Any = "status",
+) -> list[str]:
     """The complaints about a call that is said to have got no answer, its second target having been well."""
-    down = a_host("alpha", faults=(Fault(fault="status", status=500),))
+    down = dataclasses.replace(a_host("alpha", faults=(Fault(fault=fault, status=500),)), answers_within_s=0.2)
     well = dataclasses.replace(a_host("groq", ttft_s=0.1), answers_within_s=0.2, is_sound=sound)
     route = a_route("alpha/one", "groq/one", max_attempts=most)
     story: Story = play(a_world(route, down, well, callers=(a_caller(deadline_s=deadline_s),)))
@@ -33,6 +40,8 @@ def test_a_sound_second_target_and_time_left_mean_an_answer(world: dict[str, Any
     assert len(told(**world)) == 1
 
 
-@pytest.mark.parametrize("world", [{"deadline_s": 1.0}, {"most": 2}, {"kind": "bad_request"}, {"sound": False}])
+@pytest.mark.parametrize(
+    "world", [{"deadline_s": 1.0}, {"most": 2}, {"kind": "bad_request"}, {"sound": False}, {"fault": "slow_drip"}]
+)
 def test_nobody_is_blamed_where_the_world_guarantees_nothing(world: dict[str, Any]) -> None:
     assert told(**world) == []

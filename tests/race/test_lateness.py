@@ -8,14 +8,14 @@ import random
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.race.given import a_call, build
+from tests.race.given import a_call, an_answer, an_error, build
 
 from penstock.call import Attempt, Call, Completion, Finished, Started, TextDelta
 from penstock.errors import DeadlineExceeded
 from penstock.race import RaceSettings, RaceStats
 from penstock.race.latency import LatencyBook
 from penstock.race.triggers import Hedges, Triggers, Try
-from penstock.testing import Chunks, ScriptedTarget, run
+from penstock.testing import Chunks, Delayed, ScriptedTarget, run
 
 DEADLINE_S = 30.0
 FIRST_S = 0.4
@@ -120,3 +120,27 @@ def test_while_no_times_are_known_only_a_crawling_stream_is_late() -> None:
     looks = triggers(LatencyBook(), LatencyBook())
     assert looks.late_at_s([a_run(0, 0.0, 0.5, 3.8)], 1, 10.0, 5.0) == 5.0
     assert looks.late_at_s([a_run(0, 0.0, 0.5, 1.5, 2.5, 3.5, 4.5)], 1, 10.0, 5.0) == math.inf
+
+
+def test_an_attempt_at_the_last_moment_that_fails_gives_its_turn_to_who_hasn_t_failed() -> None:
+    hangs = ScriptedTarget("a/x", [Delayed(10_000, None)])
+    refuses = ScriptedTarget("b/x", [an_error("transport")])
+
+    async def main() -> Completion:
+        reply = await build(hangs, refuses, ScriptedTarget("c/x", [an_answer()]))(a_call(deadline_s=5.0))
+        assert isinstance(reply, Completion)
+        return reply
+
+    assert [attempt.reason for attempt in run(main).attempts] == ["first", "late", "late"]
+
+
+def test_where_all_others_have_failed_too_the_last_moment_comes_once() -> None:
+    hangs = ScriptedTarget("a/x", [Delayed(10_000, None)])
+    refuses = ScriptedTarget("b/x", [an_error("transport")])
+
+    async def main() -> int:
+        with pytest.raises(DeadlineExceeded) as caught:
+            await build(hangs, refuses)(a_call(deadline_s=5.0))
+        return len(caught.value.attempts)
+
+    assert run(main) == 2

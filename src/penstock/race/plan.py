@@ -82,7 +82,8 @@ class Plan:
         self._waited = False
         self._hedged = False
         self._was_silent = False
-        self._late_used = False
+        # 0: not yet, 1: it runs or is the answer, 2: it failed, and who hasn't failed yet may be asked instead.
+        self._late_used = 0
         self._begin_deadline: float | None = settings.deadline_after_send_s if self._batch else None
         # What the last move beside a running attempt has taken.
         self._spent: tuple[HedgeBudget | SilenceBudget, ...] = ()
@@ -142,6 +143,7 @@ class Plan:
         """
         if run is not None:
             self._left(run)
+            self._late_used = 2 if run.attempt.reason == "late" else self._late_used
         verdict = VERDICTS[error.kind]
         self._last = error
         ended = self._standings.failed(target, error, now_s)
@@ -166,7 +168,7 @@ class Plan:
         if move.reason == "hedge":
             self._hedged = False
         elif move.reason == "late":
-            self._late_used = False
+            self._late_used = 0
 
     def answered(self, attempt: Attempt, run: Try | None = None) -> None:
         if run is not None:
@@ -323,18 +325,18 @@ class Plan:
         return Start(place, retry=False, reason="silent")
 
     def _lateness(self, now_s: float) -> Move:
-        """Once a call: the last moment at which another attempt can still make it."""
-        if self._late_used or self.deadline_s is None:
+        """Once a call, unless it fails: the last moment at which another attempt can still make it."""
+        if self._late_used == 1 or self.deadline_s is None:
             return WaitUntil(math.inf)
         place = self._standings.another(now_s)
-        if place is None:
+        if place is None or (self._late_used and not self._standings.is_fresh(place)):
             return WaitUntil(now_s + COLD_LOOK_S)
         at_s = self._triggers.late_at_s(self.running, place, self.deadline_s, now_s)
         if now_s < at_s:
             return WaitUntil(min(at_s, now_s + 4 * COLD_LOOK_S))
         if not self._lates.withdraw():
             return WaitUntil(now_s + COLD_LOOK_S)
-        self._late_used = True
+        self._late_used = 1
         self._spent = (self._lates,)
         return Start(place, retry=False, reason="late")
 
@@ -357,8 +359,7 @@ class Plan:
 
     def _ask_again_at(self, now_s: float) -> float:
         """When to look again whether others' successes have filled the budget."""
-        again_s = now_s + max(0.05, self._standings.backoff_s(self.counted))
-        return min(again_s, self._exemption.next_s(now_s))
+        return min(now_s + max(0.05, self._standings.backoff_s(self.counted)), self._exemption.next_s(now_s))
 
     # Endings.
 

@@ -95,6 +95,10 @@ class Standings:
         """It isn't asked again."""
         return self.of[place].ended is not None or place in self._barred
 
+    def is_fresh(self, place: int) -> bool:
+        """Nothing of the call runs or has failed there."""
+        return not self.of[place].running and not self.of[place].failures
+
     def is_over(self) -> bool:
         """After a refusal for good: nobody is left who failed only for now. Of a way to go on it is the end at once,
         for there are others."""
