@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["CallShape", "MessageShape", "PieceShape", "decode_piece"]
+__all__ = ["CallShape", "MessageShape", "PieceShape", "TextShape", "decode_piece", "decode_text"]
 
 
 class FunctionShape(msgspec.Struct):
@@ -49,4 +49,19 @@ class PieceShape(msgspec.Struct):
     error: Any = None
 
 
+class _TextMessage(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    content: str
+    role: str = ""
+
+
+class TextShape(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A line that holds a piece of text and nothing else, which nearly every line of a stream does."""
+
+    message: _TextMessage
+    done: bool
+    model: str = ""
+    created_at: str = ""
+
+
 decode_piece = msgspec.json.Decoder(PieceShape).decode
+decode_text = msgspec.json.Decoder(TextShape).decode

@@ -11,7 +11,7 @@ from penstock.call import Event, Finished, ReasoningDelta, RefusalDelta, Started
 from penstock.wire.fault import fault_in
 from penstock.wire.ollama.errors import in_band
 from penstock.wire.ollama.reply import call_of, message_in
-from penstock.wire.ollama.shapes import MessageShape, PieceShape, decode_piece
+from penstock.wire.ollama.shapes import MessageShape, PieceShape, decode_piece, decode_text
 from penstock.wire.ollama.words import created_of, finish_of, logprobs_of, usage_of
 from penstock.wire.sse import MAX_EVENT_BYTES
 from penstock.wire.streaming import StreamState, loose
@@ -24,7 +24,7 @@ _SHOWN: Final = 200
 class StreamDecoder(StreamState):
     """One stream's state: a `penstock.wire.codec.Decoder`."""
 
-    __slots__ = ("_calls", "_held", "_size", "_started", "_stray", "_tail")
+    __slots__ = ("_calls", "_flows", "_held", "_size", "_started", "_stray", "_tail")
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,6 +32,8 @@ class StreamDecoder(StreamState):
         """The beginning of a line whose end is still to come."""
         self._size = 0
         self._started = False
+        self._flows = False
+        """The last line was a piece of text and nothing else: the next one will be too."""
         self._calls = 0
         self._stray = b""
         self._held: list[Event] = []
@@ -44,6 +46,8 @@ class StreamDecoder(StreamState):
             self._tail.clear()
             self._size = 0
         for line in lines:
+            if self._flows and self._take_text(line, events):
+                continue
             self._take(line, events)
             if self._over or self._failure is not None:
                 return
@@ -68,6 +72,20 @@ class StreamDecoder(StreamState):
             self._failure = self._cut("its last line", begun=self._started, stray=self._stray)
         elif any(isinstance(event, Finished) for event in self._held):
             self._failure = self._error("empty", "the stream ended without text or tool call")
+
+    def _take_text(self, line: bytes, events: list[Event]) -> bool:
+        """Take a line that holds a piece of text alone, as the one before it did; False for any other."""
+        try:
+            piece = decode_text(line)
+        except (ValueError, RecursionError):
+            self._flows = False
+            return False
+        text = piece.message.content
+        if piece.done or not text:
+            return False
+        self._text.append(text)
+        events.append(TextDelta(text))
+        return True
 
     def _take(self, line: bytes, events: list[Event]) -> None:
         line = line.strip()
@@ -101,6 +119,7 @@ class StreamDecoder(StreamState):
                 self._text.append(message.content)
                 logprobs = logprobs_of(piece.logprobs) if piece.logprobs else None
                 events.append(TextDelta(message.content, 0, logprobs))
+                self._flows = logprobs is None and piece.message is not None
             if message.thinking or message.tool_calls or message.refusal:
                 self._take_rest(message, events)
         if piece.done:
