@@ -163,6 +163,14 @@ def test_citations_of_a_stream_stay_with_the_message():
     assert completion.message["citations"] == [cited]
 
 
+def test_a_piece_of_text_that_says_more_is_read_whole():
+    told = {"logprobs": {"text": "g.", "logprobs": [-0.5]}}
+    thought = delta(text="!", thinking="Hm.")
+    completion = streamed(sse(START, delta(text="Bi"), {**delta(text="g."), **told}, thought, delta(text="!"), end()))
+    assert (completion.text, completion.message["reasoning_content"]) == ("Big.!!", "Hm.")
+    assert [one["token"] for one in completion.choices[0].logprobs["content"]] == ["g."]
+
+
 def test_what_is_unknown_in_a_stream_is_passed_over():
     assert streamed(sse(START, {"type": "debug", "prompt": "x"}, {"type": "new"}, delta(text="a"), end())).text == "a"
 

@@ -117,6 +117,16 @@ def test_thoughts_and_calls_of_a_stream():
     assert (completion.message["reasoning_content"], completion.finish) == ("Hm.", "tool_calls")
 
 
+def test_a_line_of_text_that_says_more_is_read_whole():
+    told = piece("g.", logprobs=[{"token": "g.", "logprob": -0.5}])
+    thought = {**piece(), "message": {"content": "!", "thinking": "Hm."}}
+    end = {**END, "message": {"role": "assistant", "content": "?"}}
+    completion = streamed(lines(piece("Bi"), told, piece("!"), thought, piece("!"), end))
+    assert (completion.text, completion.message["reasoning_content"]) == ("Big.!!!?", "Hm.")
+    assert [one["token"] for one in completion.choices[0].logprobs["content"]] == ["g."]
+    assert completion.usage == Usage(17, 50)
+
+
 def test_a_stream_of_generated_text():
     call = Call(id="", model="m", kind="completion", body={"prompt": "Once"})
     said = [{"model": "m", "response": text, "done": False} for text in (" upon", " a time")]

@@ -6,7 +6,17 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["CallShape", "ContentShape", "EventShape", "MessageShape", "ReplyShape", "decode_event", "decode_reply"]
+__all__ = [
+    "CallShape",
+    "ContentShape",
+    "EventShape",
+    "MessageShape",
+    "ReplyShape",
+    "TextShape",
+    "decode_event",
+    "decode_reply",
+    "decode_text",
+]
 
 
 class FunctionShape(msgspec.Struct):
@@ -86,5 +96,25 @@ class EventShape(msgspec.Struct):
     response: Any = None
 
 
+class _TextContent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    text: str
+
+
+class _TextMessage(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    content: _TextContent
+
+
+class _TextDelta(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    message: _TextMessage
+
+
+class TextShape(msgspec.Struct, tag_field="type", tag="content-delta", forbid_unknown_fields=True, gc=False):
+    """An event that holds a piece of text and nothing else, which nearly every event of a stream does."""
+
+    delta: _TextDelta
+    index: int = 0
+
+
 decode_reply = msgspec.json.Decoder(ReplyShape).decode
 decode_event = msgspec.json.Decoder(EventShape).decode
+decode_text = msgspec.json.Decoder(TextShape).decode

@@ -12,7 +12,7 @@ from penstock.call import Event, Finished, PartDelta, ReasoningDelta, RefusalDel
 from penstock.errors import CallError, ErrorKind
 from penstock.wire.cohere.errors import in_band
 from penstock.wire.cohere.reply import arguments_of
-from penstock.wire.cohere.shapes import CallShape, ContentShape, EventShape, decode_event
+from penstock.wire.cohere.shapes import CallShape, ContentShape, EventShape, decode_event, decode_text
 from penstock.wire.cohere.words import finish_of, logprobs_of, usage_of
 from penstock.wire.fault import fault_in
 from penstock.wire.sse import SSEDecoder
@@ -24,12 +24,14 @@ __all__ = ["StreamDecoder"]
 class StreamDecoder(StreamState):
     """One stream's state: a `penstock.wire.codec.Decoder`."""
 
-    __slots__ = ("_finish", "_finish_raw", "_held", "_places", "_sse", "_started")
+    __slots__ = ("_finish", "_finish_raw", "_flows", "_held", "_places", "_sse", "_started")
 
     def __init__(self) -> None:
         super().__init__()
         self._sse = SSEDecoder()
         self._started = self._finish = False
+        self._flows = False
+        """The last event was a piece of text and nothing else: the next one will be too."""
         self._finish_raw: str | None = None
         self._places: dict[int, int] = {}
         """From Cohere's number of a tool's call to ours, which counts from 0."""
@@ -37,6 +39,8 @@ class StreamDecoder(StreamState):
 
     def _read(self, data: bytes, events: list[Event]) -> None:
         for event in self._sse.feed(data):
+            if self._flows and self._take_text(event.data, events):
+                continue
             self._take(event.data, events)
             if self._over or self._failure is not None:
                 break
@@ -58,6 +62,18 @@ class StreamDecoder(StreamState):
         if not (self._said or finish in ("length", "content_filter")):
             return self._error("empty", "the stream ended without text or tool call")
         return None
+
+    def _take_text(self, data: bytes, events: list[Event]) -> bool:
+        """Take an event that holds a piece of text alone, as the one before it did; False for any other."""
+        try:
+            text = decode_text(data).delta.message.content.text
+        except (ValueError, RecursionError):
+            self._flows = False
+            return False
+        if text:
+            self._text.append(text)
+            events.append(TextDelta(text))
+        return True
 
     def _take(self, data: bytes, events: list[Event]) -> None:
         try:
@@ -95,6 +111,7 @@ class StreamDecoder(StreamState):
         if isinstance(block, ContentShape):
             if block.text:
                 self._say(block.text, event, events)
+                self._flows = event.logprobs is None
             if block.thinking:
                 events.append(ReasoningDelta(block.thinking))
 
