@@ -94,6 +94,24 @@ def test_a_tool_is_called() -> None:
     with_client(act)
 
 
+def test_thoughts_come_first_and_may_be_sent_back() -> None:
+    async def act(client: openai.AsyncOpenAI) -> None:
+        whole = await client.responses.create(model="m", input=QUESTION)
+        async with client.responses.stream(model="m", input=QUESTION) as stream:
+            events = [event async for event in stream]
+            streamed = await stream.get_final_response()
+        for answer in (whole, streamed):
+            thought, said = answer.output
+            assert (thought.type, said.type) == ("reasoning", "message")
+            assert answer.usage.output_tokens_details.reasoning_tokens == 12
+        told = "".join(event.delta for event in events if event.type == "response.reasoning_summary_text.delta")
+        assert told == streamed.output[0].summary[0].text == whole.output[0].summary[0].text
+        turns: Any = [{"role": "user", "content": "?"}, *whole.output, {"role": "user", "content": QUESTION}]
+        assert (await client.responses.create(model="m", input=turns)).output_text.endswith(QUESTION)
+
+    with_client(act, '[models."*"]\nreasoning_tokens = 12')
+
+
 def test_an_answer_is_parsed() -> None:
     async def act(client: openai.AsyncOpenAI) -> None:
         whole = await client.responses.parse(model="m", input=QUESTION, text_format=Size)
