@@ -137,6 +137,12 @@ def test_thoughts_are_read_and_kept_for_the_way_back():
     assert (details[1]["data"], details[2]["position"]) == ("c2VjcmV0", 1)
 
 
+def test_thoughts_in_parts_are_told_apart():
+    parts = [{"type": "reasoning_text", "text": "2+2"}, {"type": "reasoning_text", "text": "is 4"}]
+    answer = both({**THOUGHT, "content": parts}, text("4"))
+    assert answer.message["reasoning_content"] == answer.message["reasoning_details"][0]["text"] == "2+2\n\nis 4"
+
+
 def test_a_refusal_is_no_text():
     answer = both(REFUSED)
     assert (answer.message["refusal"], answer.message["content"], answer.finish) == ("No.", None, "stop")

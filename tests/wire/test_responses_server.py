@@ -7,6 +7,7 @@ from tests.wire.responses_given import BASE, asking, codec, heard
 
 from penstock.call import Choice, Completion, Finished, PartDelta, ReasoningDelta, Started, TextDelta, ToolDelta, Usage
 from penstock.errors import CallError
+from penstock.fold import fold
 from penstock.http import WireRequest
 from penstock.testing.exam_codec import read_stream
 
@@ -157,6 +158,44 @@ def test_encrypted_thoughts_survive_the_way_to_a_client_and_back():
     assert told["tool_calls"] == [call]
     assert [one["data"] for one in told["reasoning_details"] if "data" in one] == ["eA=="]
     assert heard(whole).message["reasoning_content"] == "Hm."
+
+
+def test_thoughts_between_calls_keep_their_place():
+    again = {**SECRET, "id": "rs_2", "encrypted_content": "bW9yZQ=="}
+    items = [SECRET, CALL, again, {**CALL, "call_id": "call_2"}]
+    (answer,) = ask(input=items).body["messages"]
+    sent_back = json.loads(codec().encode_request(asking(messages=[answer]), "m", stream=False).body)["input"]
+    assert [item.get("id") or item.get("call_id") for item in sent_back] == ["rs_1", "call_1", "rs_2", "call_2"]
+    said = Completion(choices=(Choice(answer, "tool_calls"),), model="m", id="r1")
+    output = json.loads(codec().encode_reply(said).body)["output"]
+    assert [item.get("call_id") or item["id"] for item in output] == ["rs_1", "call_1", "rs_2", "call_2"]
+
+
+def test_a_thought_that_comes_last_is_told_last():
+    (answer,) = ask(input=[CALL, SECRET]).body["messages"]
+    answer["reasoning_details"][0]["position"] = 9
+    said = Completion(choices=(Choice(answer, "tool_calls"),), model="m", id="r1")
+    assert [item["type"] for item in json.loads(codec().encode_reply(said).body)["output"]] == [
+        "function_call",
+        "reasoning",
+    ]
+
+
+def test_encrypted_thoughts_that_a_client_asks_for_are_asked_for_by_our_own_half():
+    assert "include" not in ask(include=["reasoning.encrypted_content"]).body
+    assert ask(include=["file_search_call.results"]).body["include"] == ["file_search_call.results"]
+
+
+def test_sources_are_told_in_the_stream_and_at_its_end():
+    source = {"type": "url_citation", "url_citation": {"url": "https://example.org", "title": "T"}}
+    encoder = codec().encoder(asking(), model="m", id="r1")
+    data = encoder.feed([Started("m", "r1"), TextDelta("4"), PartDelta({"annotations": [source]}), Finished("stop")])
+    data += encoder.end()
+    whole = json.loads(data.rpartition(b"data: ")[2])["response"]
+    assert whole["output"][0]["content"][0]["annotations"] == [
+        {"type": "url_citation", "url": "https://example.org", "title": "T"}
+    ]
+    assert heard(whole).message["annotations"] == fold(read_stream(codec(), asking(), [data])[0]).message["annotations"]
 
 
 def test_every_event_is_numbered_and_every_item_closed():
