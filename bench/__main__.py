@@ -1,9 +1,9 @@
 """`make bench`: everything in one run, interleaved, medians of five; the client on one core, the simulator on another.
 
 `--only WORD` takes the parts whose name contains the word: `import`, `throughput`, `flight`, `race`, `faults`, `tail`,
-`quota`, `outage`, `simulated`, `decode`; or of `throughput` the subjects, such as `wreq`. `--long` adds a run of a
-million requests and its resume (about ten minutes and 6 GB of disk); `--quick` is one round of few requests, to see
-that it works. `--why` prints what went wrong, request by request.
+`quota`, `outage`, `budget`, `simulated`, `decode`; or of `throughput` the subjects, such as `wreq`. `--long` adds a
+run of a million requests and its resume (about ten minutes and 6 GB of disk); `--quick` is one round of few requests,
+to see that it works. `--why` prints what went wrong, request by request.
 """
 
 from __future__ import annotations

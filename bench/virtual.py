@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from bench.budget_sim import simulate as budget
 from bench.figures import Figure
 from bench.outage_sim import Fault
 from bench.outage_sim import simulate as outage
@@ -129,9 +130,31 @@ def _quotas(*, is_quick: bool) -> Chapter:
     return chapter
 
 
+def _budgets(*, is_quick: bool) -> Chapter:
+    about = (
+        "500 callers at once, four calls each, in virtual time: random prices, sizes, streams and hedges, every second "
+        "world with providers that fail in four ways, every tenth caller gone before the answer. What was spent is "
+        "what the providers' own ledgers say, answers that nobody waited for any more included."
+    )
+    chapter = Chapter("budget", about)
+    chapter.table = [
+        "| seed | budget | billed | counted | answered | refused |",
+        "|--:|--:|--:|--:|--:|--:|",
+    ]
+    above = 0.0
+    for seed in range(2, 4) if is_quick else range(1, 11):
+        one = budget(seed)
+        money = f"${one.budget_usd:.2f} | ${one.billed_usd:.2f} | ${one.booked_usd:.2f}"
+        chapter.table.append(f"| {seed} | {money} | {one.answered} | {one.refused} |")
+        above = max(above, one.above)
+    chapter.figures = [Figure("US dollars above a budget, the most of these", above, None, 0.0)]
+    return chapter
+
+
 VIRTUAL: dict[str, Callable[..., Chapter]] = {
     "tail simulated": _tails,
     "quota simulated": _quotas,
     "outage": _outages,
+    "budget": _budgets,
 }
 """Parts that need no simulator of their own; each takes `is_quick`."""

@@ -142,7 +142,8 @@ class Counter:
             total += sum(self._part(of, part) for part in content)
         if type(name := message.get("name")) is str:
             total += _NAME + of(name)
-        for call in message.get("tool_calls") or ():
+        calls = message.get("tool_calls")
+        for call in calls if type(calls) is list else ():
             function = call.get("function") if type(call) is dict else None
             if type(function) is dict:
                 total += _TOOL_CALL + of(str(function.get("name"))) + of(str(function.get("arguments")))

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.given import KEY, penstock
+
+PRICES = '[providers.sim.prices]\n"*" = { input = 1.0, output = 2.0 }\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    lines = [json.dumps({"messages": [{"role": "user", "content": f"question {n}"}]}) for n in range(100)]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines))
+    (tmp_path / "penstock.toml").write_text(PRICES)
+    return tmp_path
+
+
+RUN = ("run", "in.jsonl", "-o", "out.jsonl", "-m", "sim/fast", "--max-tokens", "50", "--json")
+
+
+def cost_in(path: Path) -> float:
+    return sum(json.loads(line)["penstock"]["cost_usd"] for line in path.read_text().splitlines())
+
+
+def test_a_run_says_what_it_cost_to_the_last_answer(folder: Path) -> None:
+    ended = penstock(*RUN, cwd=folder)
+    summary = json.loads(ended.out)
+    assert ended.code == 0
+    assert summary["cost_usd"] == pytest.approx(cost_in(folder / "out.jsonl"))
+    assert summary["cost_usd"] == pytest.approx((summary["input_tokens"] + 2 * summary["output_tokens"]) / 1e6)
+    status = json.loads(penstock("status", "out.jsonl", "--json", cwd=folder).out)
+    assert status["spent_usd"] == pytest.approx(summary["cost_usd"])
+
+
+def test_an_unknown_price_is_null(folder: Path) -> None:
+    (folder / "penstock.toml").unlink()
+    ended = penstock(*RUN, cwd=folder)
+    assert json.loads(ended.out)["cost_usd"] is None
+    line = json.loads((folder / "out.jsonl").read_text().splitlines()[0])
+    assert line["penstock"]["cost_usd"] is None
+
+
+def test_a_run_stops_within_its_budget_and_goes_on_with_a_higher_one(folder: Path) -> None:
+    ended = penstock(*RUN, "--budget", "0.001", cwd=folder)
+    first = json.loads(ended.out)
+    assert ended.code == 3
+    assert 0 < first["answered"] < 100
+    assert first["failed"] == 0
+    assert cost_in(folder / "out.jsonl") <= 0.001
+    assert "To go on with a higher budget:" in ended.err
+    assert "--budget 0.002" in ended.err
+    same = json.loads(penstock(*RUN, "--budget", "0.001", cwd=folder).out)
+    assert same["spent_usd"] <= 0.001
+    assert same["answered"] - first["answered"] <= 2
+    last = penstock(*RUN, "--budget", "1", cwd=folder)
+    assert (last.code, json.loads(last.out)["answered"]) == (0, 100)
+
+
+def test_what_an_earlier_session_without_a_budget_spent_counts(folder: Path) -> None:
+    penstock(*RUN, "--limit", "60", cwd=folder)
+    spent = cost_in(folder / "out.jsonl")
+    ended = penstock(*RUN, "--budget", f"{spent + 0.00001:.9f}", cwd=folder)
+    assert ended.code == 3
+    assert json.loads(ended.out)["answered"] == 60
+
+
+def test_a_budget_over_an_unknown_price_is_refused_and_names_the_override(folder: Path) -> None:
+    (folder / "penstock.toml").unlink()
+    ended = penstock(*RUN, "--budget", "1", cwd=folder)
+    assert ended.code == 2
+    assert '[providers.sim.prices] "fast" = { input = 0.15, output = 0.60 }' in ended.err
+    assert not (folder / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize("budget", ["0", "-1", "nan", "inf", "much"])
+def test_a_budget_that_is_none_is_refused(folder: Path, budget: str) -> None:
+    ended = penstock(*RUN, f"--budget={budget}", cwd=folder)
+    assert ended.code == 2
+    assert "expected US dollars above 0" in ended.err
+
+
+def test_a_day_is_shared_by_runs_and_told(folder: Path) -> None:
+    (folder / "penstock.toml").write_text(PRICES + "[budget]\nper_day = 0.001\n")
+    ended = penstock(*RUN, cwd=folder, XDG_STATE_HOME=str(folder / "state"))
+    assert ended.code == 3
+    assert "the budget per day leaves too little" in ended.err
+    assert (folder / "state" / "penstock" / "spending.json").exists()
+    other = penstock(
+        "run", "in.jsonl", "-o", "b.jsonl", "-m", "sim/fast", cwd=folder, XDG_STATE_HOME=str(folder / "state")
+    )
+    assert other.code == 3
+
+
+# `penstock estimate`
+
+
+def test_an_estimate_needs_no_key_and_encloses_what_the_run_costs(folder: Path) -> None:
+    told = json.loads(
+        penstock("estimate", "in.jsonl", "-m", "sim/fast", "--max-tokens", "50", "--json", cwd=folder).out
+    )
+    run = json.loads(penstock(*RUN, cwd=folder).out)
+    assert told["requests"] == 100
+    assert told["cost_usd"]["low"] <= told["cost_usd"]["expected"] <= told["cost_usd"]["high"]
+    assert run["cost_usd"] <= told["cost_usd"]["high"]
+    assert told["output_tokens"]["high"] == 100 * 50
+
+
+def test_an_estimate_reads_like_a_table(folder: Path) -> None:
+    ended = penstock("estimate", "in.jsonl", "-m", "openai/gpt-4o-mini", "--rpm", "50", cwd=folder)
+    assert ended.code == 0
+    assert "requests  100" in ended.out
+    assert "at least 2 min 00 s, by rpm 50 of openai/gpt-4o-mini" in ended.out
+    assert "100 requests without max_tokens" in ended.out
+    assert KEY not in ended.out
+
+
+def test_an_estimate_says_what_it_doesnt_know(folder: Path) -> None:
+    ended = penstock("estimate", "in.jsonl", "-m", "openai/my-own", cwd=folder)
+    assert "unknown: no price of openai/my-own" in ended.out
+    assert (
+        json.loads(penstock("estimate", "in.jsonl", "-m", "openai/my-own", "--json", cwd=folder).out)["cost_usd"]
+        is None
+    )
