@@ -1,9 +1,9 @@
 """`make bench`: everything in one run, interleaved, medians of five; the client on one core, the simulator on another.
 
-`--only WORD` takes the parts whose name contains the word: `import`, `throughput`, `flight`, `race`, `faults`, `tail`,
-`quota`, `outage`, `budget`, `simulated`, `decode`; or of `throughput` the subjects, such as `wreq`. `--long` adds a
-run of a million requests and its resume (about ten minutes and 6 GB of disk); `--quick` is one round of few requests,
-to see that it works. `--why` prints what went wrong, request by request.
+`--only WORD` takes the parts whose name contains the word: `import`, `throughput`, `flight`, `cache`, `race`,
+`faults`, `tail`, `quota`, `outage`, `budget`, `simulated`, `decode`; or of `throughput` the subjects, such as
+`wreq`. `--long` adds a run of a million requests and its resume (about ten minutes and 6 GB of disk); `--quick` is
+one round of few requests, to see that it works. `--why` prints what went wrong, request by request.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 
+from bench.cache import EQUAL, equal_calls, one_round
 from bench.decode import decode
 from bench.figures import Figure, figures, subjects_table, verdicts_table
 from bench.long import memory, resume_s
@@ -120,6 +121,18 @@ class Bench:
                 work = Work(url, "half", self.requests(count), count, MANY_IN_FLIGHT)
                 self.take(f"{name}, 5,000 in flight", SUBJECTS[name], work)
 
+    def cache(self, root: str) -> None:
+        work = Work(f"{root}/openai/v1", "fast", self.requests(self.given.count), self.given.count, IN_FLIGHT)
+
+        def take(label: str, taken: Sample) -> None:
+            self.samples[label].append(taken)
+            self.say(f"{label}: {taken.per_s:,.0f}/s, {taken.cpu_us:,.0f} us")
+
+        for _ in range(self.given.rounds):
+            one_round(work, core=self.client_core, folder=self.folder, take=take)
+        requests = equal_calls(root, core=self.client_core, log=self.log)
+        self.figures.append(Figure(f"{EQUAL:,} equal calls at once: requests", requests, None, 1, form="g"))
+
     def startup(self) -> None:
         for _ in range(max(5, self.given.rounds)):
             for name, statement in STATEMENTS.items():
@@ -146,13 +159,15 @@ class Bench:
     def speed(self) -> None:
         """Everything that is measured in CPU and requests a second."""
         there = [one for one in self.wanted(list(SUBJECTS.values())) if installed(one, self.log)]
-        if not (there or self.wants("race") or self.wants("flight") or self.given.long):
+        if not (there or self.wants("race") or self.wants("flight") or self.wants("cache") or self.given.long):
             return
         with simulator(self.server_core, ROOT / "bench" / "scenario.toml", self.log) as root:
             url = f"{root}/openai/v1"
             self.rounds(url, there)
             if self.wants("flight"):
                 self.flight(url)
+            if self.wants("cache"):
+                self.cache(root)
             if self.wants("race"):
                 self.rounds(url, list(RACE_SUBJECTS.values()))
             if self.given.long:

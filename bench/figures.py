@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
+from bench.cache import BARE, HITS, MISSES, OFF
 from bench.samples import Sample
 
 __all__ = ["REQUIRED", "Figure", "Required", "figures", "subjects_table", "verdicts_table"]
@@ -74,6 +75,8 @@ REQUIRED: tuple[Required, ...] = (
         "bare wreq, 5,000 in flight",
         least=0.85,
     ),
+    Required("a second: penstock run, all from the cache / bare wreq", "per_s", HITS, BARE, least=2),
+    Required("CPU a request: penstock run, cache on and all misses / off", "cpu_us", MISSES, OFF, most=1.2),
     *(
         Required(
             f"CPU a call, {how}, {where}: through the race / straight to the endpoint",

@@ -126,10 +126,18 @@ def _last_words(folder: Path) -> str:
 
 
 def penstock_run(
-    work: Work, *, core: set[int], folder: Path, transport: str = "wreq", keep: bool = False, limit: int | None = None
+    work: Work,
+    *,
+    core: set[int],
+    folder: Path,
+    transport: str = "wreq",
+    keep: bool = False,
+    limit: int | None = None,
+    more: str = "",
 ) -> Cost:
     """The real command with journal and output, from the start of the process to its end.
 
+    `more` is put behind the configuration.
     `keep`: go on with what is in `folder` instead of starting anew. Raises `Failed` unless it exits with 0 and the
     output has a line for every request.
     """
@@ -140,7 +148,7 @@ def penstock_run(
     config = folder / "penstock.toml"
     config.write_text(
         f'[providers.bench]\nwire = "openai"\nbase_url = "{work.url}"\napi_key = "{KEY}"\ntransport = "{transport}"\n'
-        f"pool = {{ max_connections = {work.in_flight} }}\n"
+        f"pool = {{ max_connections = {work.in_flight} }}\n{more}"
     )
     command = [COMMAND, "run", work.file, "-o", output, "-m", f"bench/{work.model}", "--config", config, "--quiet"]
     command += ["--concurrency", str(work.in_flight)]

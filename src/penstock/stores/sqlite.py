@@ -27,7 +27,7 @@ _FIND = "SELECT e.put_s, b.value FROM entries e JOIN bodies b ON b.id = e.body W
 class SqliteStore:
     """Keeps values in the file at `path` for `ttl_s` seconds, the oldest unused dropped above `max_bytes`.
 
-    What is put is written by a thread, in groups, within 50 ms; a group that can't be written is dropped, logged once,
+    What is put is written by a thread, in groups, within 250 ms; a group that can't be written is dropped, logged once,
     and `trouble` says why. A read goes straight to the file: it takes 5 us where the page is in memory. A damaged file
     is put aside and begun anew as soon as nobody else has it open.
     """

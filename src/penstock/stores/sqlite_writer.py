@@ -19,8 +19,9 @@ T = TypeVar("T")
 PATIENCE_S = 5.0
 """How long another process may write before we give up."""
 
-_GROUP_ROWS = 256
-_GROUP_S = 0.05
+_GROUP_ROWS = 1024
+_GROUP_S = 0.25
+_LOOK_S = 0.02
 _MOST_PENDING_BYTES = 64 * 1024 * 1024
 _LOG_BYTES = 16 * 1024 * 1024
 _EXPIRE_EVERY_S = 60.0
@@ -28,7 +29,8 @@ _DROP_ROWS = 1024
 
 
 class Writer:
-    """Commits at most 50 ms or 256 values after the first of a group. `put` and `used` are called from one thread.
+    """Commits at most 250 ms or 1,024 values after the first of a group: keys are spread over the whole index, so that
+    small groups would write most of it again and again. `put` and `used` are called from one thread.
 
     More than 64 MB that aren't written yet are forgotten: a disk that is too slow costs hits, not memory.
     """
@@ -68,8 +70,10 @@ class Writer:
 
     def pending(self, key: bytes) -> bytes | None:
         """What was put under the key and isn't written yet."""
+        if not self._put and not self._writing:
+            return None
         value = self._put.get(key)
-        return self._writing.get(key) if value is None and self._writing else value
+        return self._writing.get(key) if value is None else value
 
     def put(self, key: bytes, value: bytes) -> None:
         """Write the value soon."""
@@ -103,7 +107,7 @@ class Writer:
     def flush(self) -> None:
         """Wait until everything that was put is written or given up."""
         self._full.set()
-        while self._thread is not None and self._thread.is_alive() and not self._idle.wait(_GROUP_S):
+        while self._thread is not None and self._thread.is_alive() and not self._idle.wait(_LOOK_S):
             self._full.set()
 
     def do(self, act: Callable[[sqlite3.Connection], T]) -> T:

@@ -30,7 +30,7 @@ from penstock.stores import Store, open_store, read_foreign
 from penstock.wiring.providers import CATALOG, ProviderPlan, plan_provider
 from penstock.wiring.reports import EngineStats
 from penstock.wiring.settings import Overrides
-from penstock.wiring.wires import from_openai, writes_openai
+from penstock.wiring.wires import from_openai, openai_reader, writes_openai
 
 __all__ = ["Caching", "import_answers", "open_configured"]
 
@@ -58,6 +58,8 @@ class Caching:
         self._said = said
         self._plan = plan
         self._by_call = by_call
+        self._writing: dict[str, bool] = {}
+        self._readers: dict[str, Callable[[Kind, bytes], Completion]] = {}
         self.is_possible = said.store is not None or settings.store != "off"
         """A call may use it."""
         usual: CacheMode = "on" if config is not None or said.store is not None else "off"
@@ -124,11 +126,18 @@ class Caching:
         return "" if is_own else plan.base_url or ""
 
     def _writes_openai(self, target: str) -> bool:
-        provider, _, model = target.partition("/")
-        return writes_openai(self._plan(provider), model)
+        found = self._writing.get(target)
+        if found is None:
+            provider, _, model = target.partition("/")
+            found = self._writing[target] = writes_openai(self._plan(provider), model)
+        return found
 
     def _decoded(self, kind: Kind, target: str, raw: bytes) -> Completion:
-        return from_openai(self._plan(target.partition("/")[0]), kind, raw)
+        provider = target.partition("/")[0]
+        read = self._readers.get(provider)
+        if read is None:
+            read = self._readers[provider] = openai_reader(self._plan(provider))
+        return read(kind, raw)
 
 
 async def import_answers(path: Path, store: Store, namespace: str) -> tuple[int, int]:

@@ -28,6 +28,7 @@ __all__ = [
     "dialect_of",
     "embedding_limit",
     "from_openai",
+    "openai_reader",
     "writes_openai",
 ]
 
@@ -201,10 +202,20 @@ def as_openai(completion: Completion) -> bytes:
 
 def from_openai(plan: ProviderPlan, kind: Kind, body: bytes) -> Completion:
     """The completion in OpenAI's object. Raises `CallError` when it is none."""
+    return openai_reader(plan)(kind, body)
+
+
+def openai_reader(plan: ProviderPlan) -> Callable[[Kind, bytes], Completion]:
+    """What does that for many of a provider's answers."""
     from penstock.wire.openai import OpenAICodec
 
-    asked = Call(id="", model="", body={}, kind=kind)
-    return OpenAICodec(plan.vendor, "http://kept.invalid").decode_reply(asked, WireReply(200, {}, body))
+    codec = OpenAICodec(plan.vendor, "http://kept.invalid")
+    asked = {kind: Call(id="", model="", body={}, kind=kind) for kind in ("chat", "completion", "embedding")}
+
+    def read(kind: Kind, body: bytes) -> Completion:
+        return codec.decode_reply(asked[kind], WireReply(200, {}, body))
+
+    return read
 
 
 def embedding_limit(targets: Sequence[tuple[ProviderPlan, str]]) -> EmbeddingLimit | None:

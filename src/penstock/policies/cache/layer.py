@@ -174,13 +174,14 @@ class Cache:
     def __call__(self, inner: Handler) -> Handler:
         answers, digest, tags, usual = self.answers, self.digest, self.tags, self.mode
         in_order = tuple(tags.values())
+        only = in_order[0] if len(in_order) == 1 else None
 
         async def handle(call: Call) -> Reply:
             mode = call.cache or usual
             if mode == "off" or (question := digest(call)) is None:
                 return await inner(call)
             if mode != "write":
-                keys = [question + tag for tag in in_order]
+                keys = [question + tag for tag in in_order] if only is None else (question + only,)
                 found = await answers.find(keys, imported=lambda: self._imported(call))
                 if found is not None:
                     return _streamed(found) if call.stream else found

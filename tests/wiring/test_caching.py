@@ -1,0 +1,257 @@
+"""The cache from the outside: clients, runs, commands, and what other tools left."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import diskcache
+import pytest
+from openai.types.chat import ChatCompletion
+
+from penstock import AsyncClient, Client
+from penstock.cli.main import run
+from penstock.errors import ConfigError
+from penstock.policies.cache.foreign import fastllm_hash, xxh64
+from penstock.stores.memory import MemoryStore
+
+
+def config(path: Path, **more: Any) -> dict[str, Any]:
+    return {"cache": {"store": f"sqlite:{path}/answers.sqlite", **more}}
+
+
+def test_an_answer_outlives_the_client_and_says_that_it_is_cached(tmp_path: Path) -> None:
+    with Client("sim/fast", config=config(tmp_path)) as client:
+        first = client.generate("How big is the moon?")
+    with Client("sim/fast", config=config(tmp_path)) as client:
+        second = client.generate("How big is the moon?")
+        stats = client.stats()
+    assert (first.cached, second.cached) == (False, True)
+    assert (second.text, second.target, second.raw) == (first.text, "sim/fast", first.raw)
+    assert (second.attempts, second.cost, stats.requests, stats.cached) == ((), 0.0, 0, 1)
+
+
+def test_streams_embeddings_and_completions_are_cached_too(tmp_path: Path) -> None:
+    with Client("sim/fast", config=config(tmp_path)) as client:
+        for expected in (False, True):
+            with client.stream("a stream") as stream:
+                text = "".join(chunk.text for chunk in stream)
+            assert (stream.answer.cached, stream.answer.text) == (expected, text)
+        assert client.generate("a stream").cached
+        assert client.embed(["a", "b"]) == client.embed(["a", "b"])
+        assert client.complete("Once") == client.complete("Once")
+        assert client.stats().requests == 3
+
+
+def test_a_client_without_a_cache_asks_each_time() -> None:
+    with Client("sim/fast", config={}) as client:
+        assert not any(client.generate("hi").cached for _ in range(2))
+        assert client.stats().requests == 2
+
+
+@pytest.mark.parametrize("cache", ["memory", {"store": "memory", "ttl": "1h"}, MemoryStore()])
+def test_a_client_says_what_its_cache_is(cache: Any) -> None:
+    with Client("sim/fast", config={}, cache=cache) as client:
+        assert [client.generate("hi").cached for _ in range(2)] == [False, True]
+        assert not client.generate("hi", cache="off").cached
+        assert not client.generate("hi", cache="write").cached
+        assert not client.generate("hi", sample=1).cached
+        assert client.generate("hi", sample=1).cached
+
+
+@pytest.mark.parametrize("cache", ["sometimes", "redis://", "sqlite:", {"stoer": "memory"}, 3, object()])
+def test_a_cache_that_cant_be_meant_is_refused(cache: Any) -> None:
+    with pytest.raises(ConfigError, match="cache"):
+        AsyncClient("sim/fast", config={}, cache=cache)
+
+
+def test_a_thousand_equal_calls_are_one_request() -> None:
+    async def main() -> None:
+        async with AsyncClient("sim/fast", config={}, cache="memory") as client:
+            answers = await asyncio.gather(*(client.generate("hi") for _ in range(1000)))
+            more = [answer async for answer in client.map(["hi"] * 50)]
+            stats = client.stats()
+        assert (stats.requests, stats.joined, stats.cached) == (1, 999, 50)
+        assert sum(not answer.cached for answer in [*answers, *more]) == 1
+
+    asyncio.run(main())
+
+
+def test_another_server_is_another_model(tmp_path: Path) -> None:
+    def asked(url: str) -> AsyncClient:
+        return AsyncClient("mine/m", config={**config(tmp_path), "providers": {"mine": {"base_url": url}}})
+
+    engines = [asked(f"http://127.0.0.1:{port}/v1")._engine for port in (1, 2)]
+    assert engines[0].caching._place("mine/m") != engines[1].caching._place("mine/m")
+
+
+def test_a_store_that_cant_be_opened_fails_no_call(tmp_path: Path) -> None:
+    (tmp_path / "answers.sqlite").write_text("a letter to my mother" * 20)
+    with Client("sim/fast", config=config(tmp_path)) as client:
+        assert client.generate("hi").text
+        assert client.generate("hi").text
+    assert (tmp_path / "answers.sqlite").read_text().startswith("a letter")
+
+
+def rows(path: Path, count: int = 20, **fields: Any) -> Path:
+    lines = [{"messages": [{"role": "user", "content": f"question {number}"}], **fields} for number in range(count)]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    return path
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.delenv("PENSTOCK_CONFIG", raising=False)
+    (tmp_path / "penstock.toml").write_text('[cache]\nstore = "sqlite"\n')
+    return tmp_path
+
+
+def summary(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, Any]:
+    assert run(["run", "in.jsonl", "-m", "sim/fast", "--json", "--quiet", *options]) == 0
+    return dict(json.loads(capsys.readouterr().out))
+
+
+def test_a_run_takes_from_the_cache_what_an_earlier_one_asked(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows(place / "in.jsonl")
+    first, second = summary(capsys, "-o", "a.jsonl"), summary(capsys, "-o", "b.jsonl")
+    assert (first["attempts"], first["cached"]) == (20, 0)
+    assert (second["attempts"], second["cached"], second["answered"], second["cost_usd"]) == (0, 20, 20, 0.0)
+    before, after = (
+        [json.loads(line) for line in (place / name).read_text().splitlines()] for name in ("a.jsonl", "b.jsonl")
+    )
+    assert [line["response"] for line in before] == [line["response"] for line in after]
+    assert [line["penstock"]["cached"] for line in after] == [True] * 20
+    assert summary(capsys, "-o", "c.jsonl", "--no-cache")["attempts"] == 20
+
+
+def test_a_run_without_a_cache_table_caches_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "penstock.toml").write_text("")
+    rows(place / "in.jsonl")
+    assert summary(capsys, "-o", "a.jsonl")["attempts"] == summary(capsys, "-o", "b.jsonl")["attempts"] == 20
+    assert not (place / "xdg").exists()
+
+
+def test_samples_and_rows_that_are_asked_each_for_itself_stay_apart(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "in.jsonl").write_text('{"prompt": "the same"}\n' * 4)
+    assert summary(capsys, "-o", "a.jsonl", "--samples", "3")["attempts"] == 3
+    assert summary(capsys, "-o", "b.jsonl", "--samples", "3")["attempts"] == 0
+    assert summary(capsys, "-o", "c.jsonl", "--no-dedup")["attempts"] == 4
+    assert summary(capsys, "-o", "d.jsonl", "--no-dedup")["attempts"] == 0
+
+
+def test_a_run_says_when_its_cache_is_in_trouble(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows(place / "in.jsonl")
+    (place / "xdg" / "penstock").mkdir(parents=True)
+    (place / "xdg" / "penstock" / "answers.sqlite").write_text("a letter" * 20)
+    found = summary(capsys, "-o", "a.jsonl")
+    assert found["answered"] == 20
+    assert "is no cache of penstock's" in found["cache_trouble"]
+
+
+def test_the_commands_show_prune_and_clear(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows(place / "in.jsonl")
+    summary(capsys, "-o", "a.jsonl")
+    assert run(["cache", "stats"]) == 0
+    shown = capsys.readouterr().out
+    assert "answers  20" in shown
+    assert str(place / "xdg") in shown
+    assert run(["cache", "stats", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["entries"] == 20
+    assert run(["cache", "prune"]) == run(["cache", "clear"]) == 0
+    assert capsys.readouterr().out == "answers dropped: 0\nanswers dropped: 20\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["cache", "stats", "--store", "red://x"], "expected"),
+        (["cache", "clear", "--store", "memory"], "process's own memory"),
+        (["cache", "stats", "--store", "sqlite:in.jsonl"], "is no cache of penstock's"),
+        (["cache", "stats", "--store", "redis://127.0.0.1:1/0"], "127.0.0.1:1"),
+        (["cache", "stats", "--store", "redis://someone:secret-word@/0"], "expected an address"),
+        (["import-cache", "nowhere"], "no such folder"),
+        (["import-cache", "."], "neither requests-engine's"),
+    ],
+)
+def test_the_commands_say_what_is_wrong(
+    place: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    before = rows(place / "in.jsonl").read_bytes()
+    assert run(arguments) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert "secret-word" not in said
+    assert (place / "in.jsonl").read_bytes() == before
+
+
+SAID = {
+    "id": "x",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "gpt-4o-mini-2024-07-18",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "3,474 km"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
+}
+
+
+class Evil:
+    def __reduce__(self) -> Any:
+        return (os.mkdir, ("evil",))
+
+
+def asked(place: Path, prompt: str, **options: Any) -> Any:
+    del place
+    with Client("openai/gpt-4o-mini", config="penstock.toml", base_url="http://127.0.0.1:1/v1", deadline=1) as client:
+        return client.generate(prompt, **options)
+
+
+def test_requests_engines_pickles_are_served_and_run_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    messages = [{"role": "system", "content": "Be short."}, {"role": "user", "content": "How big is the möön?"}]
+    body = json.dumps({"model": "gpt-4o-mini", "messages": messages, "temperature": 0.3})
+    folder = place / "theirs" / "a task"
+    folder.mkdir(parents=True)
+    (folder / f"{hashlib.sha256(body.encode()).hexdigest()}.pkl").write_bytes(pickle.dumps(SAID))
+    for number, kept in enumerate((None, Evil(), {"error": "no"}, [1])):
+        (folder / f"{number:064x}.pkl").write_bytes(pickle.dumps(kept))
+    (folder / f"{9:064x}.pkl").write_bytes(b"\x80\x04torn")
+    assert run(["import-cache", str(place / "theirs")]) == 0
+    assert capsys.readouterr().out.startswith("answers imported: 1; 5 were failures")
+    assert not (place / "evil").exists()
+    answer = asked(place, "How big is the möön?", system="Be short.", temperature=0.3)
+    assert (answer.text, answer.cached, answer.target) == ("3,474 km", True, "openai/gpt-4o-mini")
+
+
+def test_fastllm_kits_folder_is_served(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    theirs = {"top_p": 1.0, "n": 1, "presence_penalty": 0.0, "frequency_penalty": 0.0, "temperature": 0.7}
+    body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}], **theirs}
+    cache = diskcache.Cache(str(place / "theirs"))
+    long = {**SAID, "choices": [{**SAID["choices"][0], "message": {"role": "assistant", "content": "y" * 100_000}}]}  # type: ignore[index]
+    cache.set(fastllm_hash({"type": "chat_completion", **body}), ChatCompletion.model_validate(long))
+    cache.set("plain", "text")
+    cache.close()
+    assert run(["import-cache", str(place / "theirs")]) == 0
+    assert capsys.readouterr().out.startswith("answers imported: 1; 1 were")
+    answer = asked(place, "hi", temperature=0.7)
+    assert (len(answer.text), answer.cached) == (100_000, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"", 0xEF46DB3751D8E999),
+        (b"a", 0xD24EC4F1A98C6E5B),
+        (b"abc", 0x44BC2CF5AD770999),
+        (b"Nobody inspects the spammish repetition", 0xFBCEA83C8A378BF1),
+    ],
+)
+def test_xxh64_is_the_published_hash(text: bytes, expected: int) -> None:
+    assert xxh64(text) == expected
