@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         TooBigForLimit,
         Unanswered,
     )
+    from penstock.tokens import count_tokens
 
 __version__ = "0.1.0"
 
@@ -74,12 +75,14 @@ __all__ = [
     "Unanswered",
     "Usage",
     "__version__",
+    "count_tokens",
     "request_hash",
 ]
 
 _HOMES = {
     **dict.fromkeys(("Answer", "Chunk", "request_hash"), "answer"),
     **dict.fromkeys(("Attempt", "Seam", "Usage"), "call"),
+    "count_tokens": "tokens",
     **dict.fromkeys(("AsyncClient", "Batch", "Client", "Request"), "client"),
 }
 
