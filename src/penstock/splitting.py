@@ -133,4 +133,5 @@ def _joined(parts: Sequence[Completion], latency_s: float) -> Completion:
         requests_sent=sum(part.requests_sent for part in parts),
         latency_s=latency_s,
         cached=all(part.cached for part in parts),
+        cost_usd=None if None in (costs := [part.cost_usd for part in parts]) else sum(filter(None, costs)),
     )

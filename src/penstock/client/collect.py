@@ -172,6 +172,7 @@ class _Journalled:
         completion.latency_s = outcome.latency_s
         completion.request_id = outcome.request_id
         completion.requests_sent = outcome.attempts
+        completion.cost_usd = outcome.cost_usd
         # The journal counts attempts and keeps the last one's outcome; their times went with the process.
         completion.attempts = (
             Attempt(id=f"{stored.custom_id}-{outcome.attempts}", target=outcome.target, outcome="answered"),
@@ -243,6 +244,7 @@ async def _shown(engine: Engine, answers: _Answers, *, progress: bool) -> AsyncI
                 in_flight=sum(target.saturation.in_flight for target in stats.targets.values()),
                 input_tokens=stats.usage.input_tokens - before.input_tokens,
                 output_tokens=stats.usage.output_tokens - before.output_tokens,
+                cost_usd=stats.cost_usd or None,
                 retries=stats.retries,
                 hedges=stats.hedges + stats.reserves,
                 targets={
