@@ -101,7 +101,12 @@ def plain_line(snapshot: Snapshot, figures: Figures) -> str:
     if figures.eta_s is not None and snapshot.stopping is None:
         parts.append(f"{span(figures.eta_s)} left")
     parts.append(f"in flight {count(snapshot.in_flight)}")
-    extra = {"failed": snapshot.failed, "retries": snapshot.retries, "hedges": snapshot.hedges}
+    extra = {
+        "failed": snapshot.failed,
+        "cache hits": snapshot.cached,
+        "retries": snapshot.retries,
+        "hedges": snapshot.hedges,
+    }
     parts += [f"{name} {count(value)}" for name, value in extra.items() if value]
     for name, health in snapshot.targets.items():
         if _WORTH_TELLING_S <= health.frozen_s < math.inf:

@@ -114,6 +114,7 @@ def _counts(snapshot: Snapshot, figures: Figures) -> Iterator[Text]:
         "retries": snapshot.retries,
         "hedges": snapshot.hedges,
         "joined": snapshot.joined,
+        "cache hits": snapshot.cached,
         "from before": snapshot.resumed,
     }
     for name, value in named.items():
