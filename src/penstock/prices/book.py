@@ -53,13 +53,18 @@ class Pricing:
         self._said = own
         self._library = library
         self._now = now
+        # What holds for the model and tier of nearly every call, once it is known that nothing will change it.
         self._plain: Tariff | None = None
+        self._unpriced: set[str] = set()
         self._known: dict[tuple[str, str], tuple[Tariff | None, float]] = {}
 
     def cost(self, usage: Usage, *, tier: str = "", model: str = "") -> float | None:
         """US dollars; None when the price isn't known. `model` is the answering model in the provider's words."""
-        if not tier and self._plain is not None:
-            return self._plain.cost(usage)
+        if not tier:
+            if self._plain is not None:
+                return self._plain.cost(usage)
+            if model in self._unpriced:
+                return None
         tariff = self.tariff(tier)
         if tariff is None and model and model != self.model:
             tariff = self._remembered(tier, model)
@@ -78,9 +83,19 @@ class Pricing:
             self._known.clear()
         tariff, changes = self._find(tier, model)
         self._known[key] = (tariff, self._now() + _LOOK_AGAIN_S if changes else 0.0)
-        if key == ("", self.model) and not changes:
-            self._plain = tariff
+        if not tier and not changes:
+            if tariff is None:
+                self._note_unpriced(model)
+            elif model == self.model:
+                self._plain = tariff
         return tariff
+
+    def _note_unpriced(self, model: str) -> None:
+        """Neither the model that was asked for nor this one that answered has a price."""
+        if model == self.model:
+            self._unpriced |= {"", model}
+        elif self.model in self._unpriced and len(self._unpriced) < _MOST_REMEMBERED:
+            self._unpriced.add(model)
 
     def _find(self, tier: str, model: str) -> tuple[Tariff | None, bool]:
         own = self._said if model == self.model else None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from penstock.call import Attempt, Call, Usage
+from penstock.call import Attempt, Call, Completion, Usage
 from penstock.errors import CallError, Unanswered
 from penstock.race.moves import Start
 from penstock.race.route import Route
@@ -48,14 +48,14 @@ class Books:
         elif move.reason in ("silent", "late"):
             stats.reserves += 1
 
-    def used(self, call: Call, attempt: Attempt, place: int, usage: Usage | None, model: str = "") -> None:
-        """What an attempt's answer came to. `model` is the one that answered, in the provider's words."""
+    def used(self, call: Call, attempt: Attempt, place: int, usage: Usage | None) -> None:
+        """What an attempt's answer came to."""
         counts = self._counts[place]
         attempt.usage = usage
         counts.tokens.add(usage)
         bill = self._bills[place]
         if bill is not None:
-            cost = bill.estimate(call, 0) if usage is None else bill.cost(call, usage, model)
+            cost = bill.estimate(call, 0) if usage is None else bill.cost(call, usage, "")
             attempt.cost_usd = cost
             counts.spending.add(cost)
             self._route.spending.add(cost)
@@ -78,6 +78,42 @@ class Books:
             attempt.cost_usd = bill.cost(call, some, "")
         self._counts[run.place].spending.add(attempt.cost_usd)
         self._route.spending.add(attempt.cost_usd)
+
+    def won(
+        self,
+        call: Call,
+        attempt: Attempt,
+        reply: Completion,
+        place: int,
+        now_s: float,
+        *,
+        ticket: int,
+        started_s: float,
+        first_s: float,
+        was_silent: bool = False,
+    ) -> None:
+        """An answer in one piece is here, and it is the call's: `was_good`, `used` and `answered` at once."""
+        # Written out: for a call that nothing happens to, going there would cost as much as what is done.
+        counts = self._counts[place]
+        counts.last_answer_s = now_s
+        counts.answered += 1
+        self._targets[place].breaker.ended(ticket, started_s, now_s, "good", was_silent=was_silent)
+        attempt.ended_s = now_s - first_s
+        attempt.status = 200
+        attempt.request_id = reply.request_id
+        usage = attempt.usage = reply.usage
+        bill = self._bills[place]
+        if usage is not None:
+            counts.tokens.add(usage)
+        if bill is not None:
+            attempt.cost_usd = cost = bill.estimate(call, 0) if usage is None else bill.cost(call, usage, reply.model)
+            counts.spending.add(cost)
+            self._route.spending.add(cost)
+        attempt.outcome = "answered"
+        self.stats.answered += 1
+        self._route.answered()
+        if self.tell.listens():
+            self.tell.answered(call, attempt)
 
     def answered(self, call: Call, attempt: Attempt, place: int) -> None:
         """The whole answer is here, and it is the call's."""

@@ -61,6 +61,7 @@ class Racing:
     __slots__ = (
         "_auto",
         "_hedges",
+        "_is_unbound",
         "_rng",
         "books",
         "clock",
@@ -94,6 +95,8 @@ class Racing:
         self.settings = settings
         self._rng = rng
         self._hedges = settings.hedge != "off"
+        # No deadline but a call's own.
+        self._is_unbound = settings.patience != "interactive" or settings.deadline_after_s is None
         self._auto = self._hedges or len(targets) > 1
         hedge = settings.hedge
         look_s = 4 * COLD_LOOK_S
@@ -106,7 +109,7 @@ class Racing:
         began_s = self.now()
         target = self.targets[0]
         settings = self.settings
-        deadline_s = deadline_of(call, settings, began_s)
+        deadline_s = None if call.deadline_s is None and self._is_unbound else deadline_of(call, settings, began_s)
         if not target.breaker.is_closed or (deadline_s is not None and deadline_s <= began_s):
             return await self._contest(call, began_s)
         try:
@@ -154,8 +157,8 @@ class Racing:
         assert isinstance(reply, Completion), "a call in one piece is answered in one piece"
         permit.settle(reply.usage)
         now_s = self.now()
-        self.books.was_good(0, ticket, began_s, now_s)
-        return self._give(call, reply, attempt, 0, (attempt,), 1, now_s - began_s)
+        self.books.won(call, attempt, reply, 0, now_s, ticket=ticket, started_s=began_s, first_s=began_s)
+        return _given(reply, attempt, (attempt,), 1)
 
     def count_first(self) -> None:
         """A call is sent for the first time: that is what hedges are a share of."""
@@ -239,30 +242,29 @@ class Racing:
         if run.first_token_s is not None:
             attempt.first_token_s = run.first_token_s - first_s
         if isinstance(reply, Completion):
-            self.books.was_good(run.place, run.ticket, run.started_s, now_s, was_silent=run.said_silent)
+            self.books.won(
+                call,
+                attempt,
+                reply,
+                run.place,
+                now_s,
+                ticket=run.ticket,
+                started_s=run.started_s,
+                first_s=first_s,
+                was_silent=run.said_silent,
+            )
             run.came(now_s)
-            return self._give(call, reply, attempt, run.place, attempts, number, now_s - first_s)
+            return _given(reply, attempt, attempts, number)
         assert isinstance(reply, OpenStream)
         onward = Onward(self, call, run, plan=plan, began_s=began_s, first_s=first_s)
         return onward.stream(reply)
 
-    def _give(
-        self,
-        call: Call,
-        reply: Completion,
-        attempt: Attempt,
-        place: int,
-        attempts: tuple[Attempt, ...],
-        number: int,
-        latency_s: float,
-    ) -> Completion:
-        reply.target = attempt.target
-        reply.attempts = attempts
-        reply.requests_sent = number
-        reply.latency_s = attempt.ended_s = latency_s
-        attempt.status = 200
-        attempt.request_id = reply.request_id
-        self.books.used(call, attempt, place, reply.usage, reply.model)
-        reply.cost_usd = attempt.cost_usd if len(attempts) == 1 else cost_of(attempts)
-        self.books.answered(call, attempt, place)
-        return reply
+
+def _given(reply: Completion, attempt: Attempt, attempts: tuple[Attempt, ...], number: int) -> Completion:
+    """The reply with what the race knows of it. `attempt` is the one that answered."""
+    reply.target = attempt.target
+    reply.attempts = attempts
+    reply.requests_sent = number
+    reply.latency_s = attempt.ended_s or 0.0
+    reply.cost_usd = attempt.cost_usd if number == 1 else cost_of(attempts)
+    return reply
