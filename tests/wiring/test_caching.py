@@ -7,6 +7,8 @@ import hashlib
 import json
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,19 @@ def test_an_answer_outlives_the_client_and_says_that_it_is_cached(tmp_path: Path
     assert (first.cached, second.cached) == (False, True)
     assert (second.text, second.target, second.raw) == (first.text, "sim/fast", first.raw)
     assert (second.attempts, second.cost, stats.requests, stats.cached) == ((), 0.0, 0, 1)
+
+
+def test_a_client_that_nobody_closes_keeps_its_answers(tmp_path: Path) -> None:
+    code = (
+        "import sys, penstock\n"
+        "client = penstock.Client('sim/fast', config={}, cache=f'sqlite:{sys.argv[1]}/c')\n"
+        "print(client.generate('hi').cached)"
+    )
+    said = [
+        subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    assert said == ["False\n", "True\n"]
 
 
 def test_streams_embeddings_and_completions_are_cached_too(tmp_path: Path) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import math
 import sqlite3
 import threading
+import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -22,10 +26,21 @@ PATIENCE_S = 5.0
 _GROUP_ROWS = 1024
 _GROUP_S = 0.25
 _LOOK_S = 0.02
+_EXIT_S = 2.0
 _MOST_PENDING_BYTES = 64 * 1024 * 1024
 _LOG_BYTES = 16 * 1024 * 1024
 _EXPIRE_EVERY_S = 60.0
 _DROP_ROWS = 1024
+
+
+_unwritten: weakref.WeakSet[Writer] = weakref.WeakSet()
+
+
+@atexit.register
+def _flush_all() -> None:
+    """Write what is left of stores that nobody closed, while their threads still run."""
+    for writer in list(_unwritten):
+        writer.flush(patience_s=_EXIT_S)
 
 
 class Writer:
@@ -97,6 +112,7 @@ class Writer:
 
     def _wake(self, is_full: bool) -> None:
         if self._thread is None:
+            _unwritten.add(self)
             self._thread = threading.Thread(target=self._run, name="penstock-cache", daemon=True)
             self._thread.start()
         if not self._some.is_set():
@@ -104,11 +120,14 @@ class Writer:
         if is_full and not self._full.is_set():
             self._full.set()
 
-    def flush(self) -> None:
+    def flush(self, *, patience_s: float = math.inf) -> None:
         """Wait until everything that was put is written or given up."""
+        until_s = time.monotonic() + patience_s
         self._full.set()
         while self._thread is not None and self._thread.is_alive() and not self._idle.wait(_LOOK_S):
             self._full.set()
+            if time.monotonic() > until_s:
+                return
 
     def do(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """Call `act` with the connection, in our turn. Raises what it raises, or `OSError`."""
