@@ -1,10 +1,18 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from tests.cli.given import KEY, penstock
+from tests.client.given import ledger, running_simulator
+
+from penstock.batch.reader import open_run
+from penstock.errors import JournalError
 
 PRICES = '[providers.sim.prices]\n"*" = { input = 1.0, output = 2.0 }\n'
 
@@ -123,3 +131,34 @@ def test_an_estimate_says_what_it_doesnt_know(folder: Path) -> None:
         json.loads(penstock("estimate", "in.jsonl", "-m", "openai/my-own", "--json", cwd=folder).out)["cost_usd"]
         is None
     )
+
+
+def test_what_was_in_flight_at_a_kill_counts_in_the_next_session(folder: Path) -> None:
+    (folder / "scenario.toml").write_text('[models."*"]\nttft_s = 60\n')
+    with running_simulator("--scenario", str(folder / "scenario.toml")) as url:
+        (folder / "penstock.toml").write_text(
+            f'[providers.mine]\nbase_url = "{url}/openai/v1"\nprices = {{ "*" = {{ input = 1.0, output = 2.0 }} }}\n'
+        )
+        argv = ["run", "in.jsonl", "-o", "out.jsonl", "-m", "mine/slow", "--max-tokens", "50", "--budget", "0.01"]
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from penstock.cli.main import main; main()", *argv, "--quiet"],
+            cwd=folder,
+            env={"PATH": os.environ["PATH"], "HOME": str(folder), "MINE_API_KEY": KEY},
+        )
+        spent, give_up_s = 0.0, time.monotonic() + 30.0
+        while spent == 0.0 and time.monotonic() < give_up_s:
+            spent = spent_in(folder / "out.jsonl") if len(ledger(url)) >= 16 else 0.0
+        process.kill()
+        process.wait()
+    assert spent >= 16 * 50 * 2 / 1e6
+    assert spent <= 0.01
+
+
+def spent_in(out: Path) -> float:
+    if not out.with_name(out.name + ".penstock").exists():
+        return 0.0
+    try:
+        with open_run(out) as told:
+            return told.info.spent_usd or 0.0
+    except JournalError:  # it has only begun
+        return 0.0

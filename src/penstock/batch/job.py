@@ -121,6 +121,7 @@ class _Job:
         self._engine = engine
         self._tally = Tally()
         self._spending = Spending(engine, opened.journal)
+        self._kept: JournalSink | None = None
         self._runner: Runner | None = None
         self._pipe: PipeFeed | None = None
         self._began_s = 0.0
@@ -210,7 +211,7 @@ class _Job:
         if journal is None:
             out, errors = sys.stdout.buffer, sys.stderr.buffer
             return LineSink(encode, out, errors, self._opened.run_id, writes_openai=writes_openai)
-        return JournalSink(
+        self._kept = JournalSink(
             journal,
             encode,
             in_flight=lambda: self._tally.in_flight,
@@ -220,6 +221,7 @@ class _Job:
             bound=max(4096, 2 * (self._settings.concurrency or 0)),
             writes_openai=writes_openai,
         )
+        return self._kept
 
     def _growing(self) -> GrowingOutput | None:
         out, journal = self._settings.out, self._opened.journal
@@ -245,6 +247,8 @@ class _Job:
     async def _show(self, clock: LoopClock, display: Display) -> None:
         while True:
             display.update(self._snapshot(clock))
+            if self._kept is not None and self._spending.has_grown():
+                self._kept.note()
             await clock.sleep(0.25)
 
     def _reread_keys(self, display: Display) -> None:

@@ -230,6 +230,10 @@ class JournalSink:
         self._writer.put(record)
         return True
 
+    def note(self) -> None:
+        """Keep what is spent by now, although no outcome came."""
+        self._writer.note()
+
     async def close(self) -> None:
         await self._writer.close()
 

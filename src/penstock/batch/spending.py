@@ -22,6 +22,15 @@ class Spending:
         self._before_usd, self._was_known = before or (0.0, True)
         if engine.money.budget is not None:
             engine.money.budget.count_before(self._before_usd)
+        self._noted = self.so_far()
+
+    def has_grown(self) -> bool:
+        """With a budget, more is spent or held than at the last look: the journal should know before a crash."""
+        now = self.so_far()
+        if self._engine.money.budget is None or now[0] <= self._noted[0]:
+            return False
+        self._noted = now
+        return True
 
     def so_far(self) -> tuple[float, bool]:
         """US dollars of the whole run, as a budget counts them, and whether every price was known.

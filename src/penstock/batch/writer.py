@@ -50,6 +50,7 @@ class GroupWriter:
         self._session = session
         self._in_flight = in_flight
         self._spent = spent
+        self._noted = False
         self._on_commit = on_commit
         self._on_error = on_error
         self._bound = bound
@@ -89,6 +90,11 @@ class GroupWriter:
         if len(self._queue) >= _GROUP_ROWS and not self._full.is_set():
             self._full.set()
 
+    def note(self) -> None:
+        """Commit what is spent by now, although nothing else is there to be committed."""
+        self._noted = True
+        self._some.set()
+
     async def room(self) -> None:
         """Wait while as much as the bound is uncommitted. Raises `OSError` when nothing can be written any more."""
         while self.is_full and self.error is None:
@@ -111,7 +117,7 @@ class GroupWriter:
     def _run(self) -> None:
         while True:
             self._some.clear()
-            if not self._queue:
+            if not self._queue and not self._noted:
                 if self._closing:
                     return
                 self._some.wait()
@@ -119,8 +125,9 @@ class GroupWriter:
                 self._full.wait(_GROUP_S)
             self._full.clear()
             taken = [self._queue.popleft() for _ in range(min(len(self._queue), _MOST_ROWS))]
-            if not taken:
+            if not taken and not self._noted:
                 continue
+            self._noted = False
             try:
                 group = [make(what) for make, what in taken]
                 self._commit(group)
