@@ -142,7 +142,8 @@ def test_what_is_asked_for_counts_also_outside_the_body(fields: dict[str, Any]) 
 
 def test_every_field_of_a_call_is_known_to_count_or_not() -> None:
     # A new field: say above which it is, and put it into the key if it can change the answer.
-    assert set(Call.__struct_fields__) == {
+    judged = {"expected", "reasks", "spent_s"}  # about what comes back
+    assert set(Call.__struct_fields__) - judged == {
         *("id", "model", "body", "kind", "stream", "deadline_s", "priority", "estimate", "tags"),
         *("cache", "sample", "prefill"),
     }

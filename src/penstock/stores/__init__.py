@@ -4,12 +4,10 @@ A store knows neither requests nor answers. Any object that keeps the promises o
 `penstock.testing.exercise_store` says whether it does.
 """
 
-from penstock.stores.foreign import Foreign, read_foreign
 from penstock.stores.opening import check_url, default_path, open_store, store_path
 from penstock.stores.store import Found, Store, StoreError, StoreStats
 
 __all__ = [
-    "Foreign",
     "Found",
     "Store",
     "StoreError",
@@ -17,6 +15,5 @@ __all__ = [
     "check_url",
     "default_path",
     "open_store",
-    "read_foreign",
     "store_path",
 ]

@@ -26,7 +26,7 @@ from penstock.policies.cache import (
     worth_keeping,
 )
 from penstock.policies.coalesce import Coalesce, Flights, FlightStats
-from penstock.stores import Store, open_store, read_foreign
+from penstock.stores import Store, open_store
 from penstock.wiring.providers import CATALOG, ProviderPlan, plan_provider
 from penstock.wiring.reports import EngineStats
 from penstock.wiring.settings import Overrides
@@ -145,6 +145,8 @@ async def import_answers(path: Path, store: Store, namespace: str) -> tuple[int,
 
     Raises `InputError` for a folder of nobody's, `StoreError` when it can't be written.
     """
+    from penstock.stores.foreign import read_foreign
+
     taken = skipped = 0
     custom = plan_provider(Config(), "custom")
     for tool, hashed, answer in read_foreign(path):
