@@ -2,7 +2,7 @@
 
 System messages become the system instruction, an assistant's turn a `model` turn, results of tools a `user` turn with
 one function response for each call. What Gemini signed goes back in the part that it came in: a call's signature is
-under `extra_content.google.thought_signature` of the call, a text's under the same of the message.
+under `extra_content.google.thought_signature` of the call, a text's under the same of the message: see `signatures`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import msgspec
 
 from penstock.wire.dropping import dropped
 from penstock.wire.gemini.parts import WIRE, parts_of, refuse
+from penstock.wire.gemini.signatures import REASONING, TEXT, google_extra, signed
 
-__all__ = ["UNSIGNED", "contents_of", "google_extra"]
+__all__ = ["UNSIGNED", "contents_of"]
 
 UNSIGNED: Final = "skip_thought_signature_validator"
 """What Google tells to send for a call that another model made (ai.google.dev, thought signatures)."""
@@ -76,34 +77,22 @@ def _grouped(messages: list[dict[str, Any]]) -> Iterator[tuple[list[dict[str, An
         yield group, f"messages[{len(messages) - len(group)}]"
 
 
-def google_extra(said: dict[str, Any]) -> dict[str, Any]:
-    """What stands under `extra_content.google` of a message or a tool call."""
-    extra = said.get("extra_content")
-    google = extra.get("google") if isinstance(extra, dict) else None
-    return google if isinstance(google, dict) else {}
-
-
 def _said(
     message: dict[str, Any], where: str, calls: dict[str, tuple[str, int]], *, signs: bool
 ) -> list[dict[str, Any]]:
     """An assistant's turn: thoughts, what Google's own tools did, text, pictures, calls."""
     if message.get("audio"):
         raise refuse(f"{where}.audio names sound of another provider")
-    parts: list[dict[str, Any]] = []
-    thought = message.get("reasoning_content") or message.get("reasoning")
-    if isinstance(thought, str) and thought:
-        parts.append({"text": thought, "thought": True})
     google = google_extra(message)
+    thought = message.get("reasoning_content") or message.get("reasoning")
+    thoughts = [{"text": thought, "thought": True}] if isinstance(thought, str) and thought else []
+    parts = signed(thoughts, google, REASONING)
     own = google.get("parts")
     parts += [part for part in own if isinstance(part, dict)] if isinstance(own, list) else []
     texts = [part for part in parts_of(message.get("content"), where) if part.get("text") != ""]
     if message.get("refusal"):
         texts.append({"text": str(message["refusal"])})
-    signature = google.get("thought_signature")
-    if isinstance(signature, str) and signature:
-        texts = texts or [{"text": ""}]
-        texts[-1] = {**texts[-1], "thoughtSignature": signature}
-    parts += texts
+    parts += signed(texts, google, TEXT)
     parts += parts_of(message.get("images"), where)
     parts += _calls(message, where, calls, signs=signs)
     return parts

@@ -22,9 +22,9 @@ from penstock.call import (
     UsageUpdate,
 )
 from penstock.errors import CallError
-from penstock.wire.gemini.contents import google_extra
 from penstock.wire.gemini.parts import parts_of
 from penstock.wire.gemini.reading import REFUSAL
+from penstock.wire.gemini.signatures import REASONING, TEXT, google_extra, signed
 from penstock.wire.gemini.words import finish_word, logprobs_result, usage_metadata
 
 __all__ = ["StreamEncoder", "answer_object"]
@@ -71,17 +71,12 @@ def _candidate(choice: Choice) -> _Said:
 
 
 def _parts(message: _Said) -> list[_Said]:
-    parts: list[_Said] = []
-    thought = message.get("reasoning_content") or message.get("reasoning")
-    if thought:
-        parts.append({"text": thought, "thought": True})
     google = google_extra(message)
+    thought = message.get("reasoning_content") or message.get("reasoning")
+    parts = signed([{"text": thought, "thought": True}] if thought else [], google, REASONING)
     parts += google.get("parts") or []
     texts = [part for part in parts_of(message.get("content"), "message") if part.get("text") != ""]
-    if google.get("thought_signature"):
-        texts = texts or [{"text": ""}]
-        texts[-1] = {**texts[-1], "thoughtSignature": google["thought_signature"]}
-    parts += texts
+    parts += signed(texts, google, TEXT)
     if message.get("refusal"):
         parts.append(_refusal(message["refusal"]))
     parts += parts_of(message.get("images"), "message")
@@ -138,7 +133,7 @@ class _Open:
 class StreamEncoder:
     """One stream's state: a `penstock.wire.codec.Encoder`. The endings and the usage go out together, last."""
 
-    __slots__ = ("_created", "_endings", "_id", "_model", "_open", "_usage", "_vertex")
+    __slots__ = ("_created", "_endings", "_id", "_model", "_open", "_signatures", "_usage", "_vertex")
 
     def __init__(self, *, model: str, id: str, vertex: bool) -> None:  # noqa: A002
         self._model = model
@@ -148,6 +143,7 @@ class StreamEncoder:
         self._usage: Usage | None = None
         self._open: dict[int, _Open] = {}
         self._endings: dict[int, str] = {}
+        self._signatures: set[str] = set()
 
     def feed(self, events: list[Event]) -> bytes:
         """The events that `events` make; b"" when they make none yet."""
@@ -181,7 +177,7 @@ class StreamEncoder:
             return self._say(event.choice, _refusal(event.text))
         if isinstance(event, PartDelta):
             fields = {"role": "assistant", **event.fields}
-            return b"".join([self._say(event.choice, part) for part in _parts(fields)])
+            return b"".join([self._say(event.choice, part) for part in _parts(fields) if self._is_news(part)])
         if isinstance(event, Finished):
             self._endings[event.choice] = finish_word(Choice({}, event.finish, event.finish_raw))
         elif isinstance(event, UsageUpdate):
@@ -189,6 +185,15 @@ class StreamEncoder:
         elif isinstance(event, Started):
             self._created = event.created
         return b""
+
+    def _is_news(self, part: _Said) -> bool:
+        """False for a signature that went out where it stood, and is told once more with its place."""
+        signature = part.get("thoughtSignature") if part.get("text") == "" else None
+        if signature in self._signatures:
+            return False
+        if signature is not None:
+            self._signatures.add(signature)
+        return True
 
     def _tool(self, event: ToolDelta) -> bytes:
         known = self._open.get(event.choice)

@@ -9,6 +9,7 @@ import msgspec
 from penstock.errors import CallError
 from penstock.wire.gemini.contents import UNSIGNED
 from penstock.wire.gemini.parts import camel, shown, text_of
+from penstock.wire.gemini.signatures import REASONING, TEXT, Signatures
 
 __all__ = ["messages_of"]
 
@@ -53,17 +54,14 @@ def _said(parts: list[dict[str, Any]], unanswered: list[tuple[str, str]], *, tur
     message: dict[str, Any] = {"role": "assistant", "content": text_of(texts) or None}
     if thoughts:
         message["reasoning_content"] = text_of(thoughts)
-    images = [seen for part in rest if part.get("inlineData") and (seen := shown(part)) is not None]
+    images = [_signed(part, seen) for part in rest if part.get("inlineData") and (seen := shown(part)) is not None]
     if images:
         message["images"] = images
     calls = [_call(part, f"call_{turn}_{place}") for place, part in enumerate(rest) if part.get("functionCall")]
     if calls:
         message["tool_calls"] = calls
         unanswered += [(call["id"], call["function"]["name"]) for call in calls]
-    google: dict[str, Any] = {}
-    signatures = [part["thoughtSignature"] for part in texts if part.get("thoughtSignature")]
-    if signatures:
-        google["thought_signature"] = signatures[-1]
+    google = _signatures(texts, Signatures(TEXT)) | _signatures(thoughts, Signatures(REASONING))
     own = [part for part in rest if any(part.get(name) for name in _OWN)]
     if own:
         google["parts"] = own
@@ -72,6 +70,28 @@ def _said(parts: list[dict[str, Any]], unanswered: list[tuple[str, str]], *, tur
     if not calls and not google and not images:
         message["content"] = message["content"] or ""
     return message
+
+
+def _signatures(parts: list[dict[str, Any]], signatures: Signatures) -> dict[str, Any]:
+    """What `extra_content.google` says of the signatures of these parts."""
+    google: dict[str, Any] = {}
+
+    def tell(said: dict[str, Any]) -> None:
+        for name, value in said.items():
+            google[name] = [*google.get(name, ()), *value] if isinstance(value, list) else value
+
+    for part in parts:
+        signatures.chars += len(text_of([part]))
+        if part.get("thoughtSignature"):
+            tell(signatures.sign(str(part["thoughtSignature"])))
+    tell(signatures.settle())
+    return google
+
+
+def _signed(part: dict[str, Any], seen: dict[str, Any]) -> dict[str, Any]:
+    """A picture with its signature."""
+    signature = part.get("thoughtSignature")
+    return {**seen, "extra_content": {"google": {"thought_signature": signature}}} if signature else seen
 
 
 def _call(part: dict[str, Any], made: str) -> dict[str, Any]:

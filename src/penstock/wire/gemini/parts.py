@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from penstock.errors import CallError
 from penstock.wire.dropping import dropped
+from penstock.wire.gemini.signatures import google_extra
 
 __all__ = ["WIRE", "camel", "part_of", "parts_of", "refuse", "shown", "text_of"]
 
@@ -42,7 +43,9 @@ def part_of(part: Any, where: str) -> dict[str, Any]:
         raise refuse(f"{where}.content has a part of type {kind!r}, which Gemini doesn't take")
     if "cache_control" in part:
         dropped(WIRE, "cache_control", "Gemini caches by itself, or by a `cachedContent` of your own")
-    return make(part, where)
+    said = make(part, where)
+    signature = google_extra(part).get("thought_signature")
+    return {**said, "thoughtSignature": signature} if isinstance(signature, str) and signature else said
 
 
 def _text(part: dict[str, Any], where: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from penstock.call import Event, Finish, PartDelta, ReasoningDelta, RefusalDelta, TextDelta, ToolDelta
 from penstock.wire.gemini.growing import Growing
 from penstock.wire.gemini.shapes import Blob, Candidate, FunctionCall, Part, arguments_of
+from penstock.wire.gemini.signatures import REASONING, TEXT, Signatures
 from penstock.wire.gemini.words import annotations_in, finish_of, logprobs_of
 
 __all__ = ["REFUSAL", "Voice"]
@@ -25,7 +26,17 @@ _OWN: Final = (
 class Voice:
     """One candidate: what it said so far and how it ended."""
 
-    __slots__ = ("_growing", "finish", "finish_message", "finish_raw", "has_answered", "index", "tools")
+    __slots__ = (
+        "_growing",
+        "finish",
+        "finish_message",
+        "finish_raw",
+        "has_answered",
+        "index",
+        "text",
+        "thoughts",
+        "tools",
+    )
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -36,6 +47,8 @@ class Voice:
         self.finish_raw: str | None = None
         self.finish_message = ""
         self._growing: Growing | None = None
+        self.text = Signatures(TEXT)
+        self.thoughts = Signatures(REASONING)
 
     def take(self, candidate: Candidate, answer_id: str, events: list[Event]) -> None:
         """Add what `candidate` says; `answer_id` is the stem of the ids that calls get when they have none."""
@@ -53,6 +66,9 @@ class Voice:
                 events.append(PartDelta({"annotations": pages}, self.index))
         if candidate.finish_reason:
             self._end_call(events)
+            for signatures in (self.thoughts, self.text):
+                if placed := signatures.settle():
+                    events.append(_signed(placed, self.index))
             # Older models say it in every event.
             self.finish, self.finish_raw = finish_of(candidate.finish_reason, has_tool_calls=self.tools > 0)
             self.finish_message = candidate.finish_message or ""
@@ -72,15 +88,12 @@ class Voice:
         if text is not None and part.function_call is None:
             if text:
                 self._text(text, part, events)
-            if part.thought_signature and not part.thought:
-                events.append(_signed({"thought_signature": part.thought_signature}, self.index))
+            self._sign(part, events)
         elif part.function_call is not None:
             self._call(part.function_call, part.thought_signature, answer_id, events)
         elif part.inline_data is not None:
             self.has_answered = True
-            events.append(PartDelta(_shown(part.inline_data), self.index))
-            if part.thought_signature:
-                events.append(_signed({"thought_signature": part.thought_signature}, self.index))
+            events.append(PartDelta(_shown(part), self.index))
         else:
             self._own(part, events)
 
@@ -114,13 +127,20 @@ class Voice:
 
     def _text(self, text: str, part: Part, events: list[Event]) -> None:
         if part.thought:
+            self.thoughts.chars += len(text)
             events.append(ReasoningDelta(text, self.index))
             return
         self.has_answered = True
         if part.part_metadata == REFUSAL:
             events.append(RefusalDelta(text, self.index))
         else:
+            self.text.chars += len(text)
             events.append(TextDelta(text, self.index))
+
+    def _sign(self, part: Part, events: list[Event]) -> None:
+        if part.thought_signature:
+            signatures = self.thoughts if part.thought else self.text
+            events.append(_signed(signatures.sign(part.thought_signature), self.index))
 
     def _own(self, part: Part, events: list[Event]) -> None:
         """What Google's own tools did: kept as it is, to be sent back."""
@@ -129,17 +149,20 @@ class Voice:
             self.has_answered = True
             signature = {"thoughtSignature": part.thought_signature} if part.thought_signature else {}
             events.append(_signed({"parts": [{**own, **signature}]}, self.index))
-        elif part.thought_signature:
-            events.append(_signed({"thought_signature": part.thought_signature}, self.index))
+        else:
+            self._sign(part, events)
 
 
 def _signed(google: dict[str, Any], index: int) -> PartDelta:
     return PartDelta({"extra_content": {"google": google}}, index)
 
 
-def _shown(blob: Blob) -> dict[str, Any]:
-    """A picture or sound of the answer, in the form that OpenAI's wire has for it."""
+def _shown(part: Part) -> dict[str, Any]:
+    """A picture or sound of the answer, in the form that OpenAI's wire has for it; a picture keeps its signature."""
+    blob = part.inline_data or Blob()
     mime, data = blob.mime_type or "image/png", blob.data or ""
     if mime.startswith("audio/"):
         return {"audio": {"data": data, "format": mime.removeprefix("audio/")}}
-    return {"images": [{"type": "image_url", "image_url": {"url": f"data:{mime};base64,{data}"}}]}
+    extra = {"extra_content": {"google": {"thought_signature": part.thought_signature}}}
+    image = {"type": "image_url", "image_url": {"url": f"data:{mime};base64,{data}"}}
+    return {"images": [{**image, **(extra if part.thought_signature else {})}]}

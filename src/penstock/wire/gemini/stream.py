@@ -60,13 +60,15 @@ _decode_text: Final = msgspec.json.Decoder(_TextReply).decode
 class StreamDecoder(StreamState):
     """One stream's state: a `penstock.wire.codec.Decoder`. The wire itself has no last word."""
 
-    __slots__ = ("_answer_id", "_sse", "_started", "_usage", "_voices")
+    __slots__ = ("_answer_id", "_flowed", "_sse", "_started", "_usage", "_voices")
 
     def __init__(self) -> None:
         super().__init__()
         self._sse = SSEDecoder()
         self._voices: dict[int, Voice] = {}
         self._answer_id = ""
+        self._flowed = 0
+        """Characters of the first candidate's text that its voice doesn't know of yet."""
         self._started = False
         self._usage: Usage | None = None
 
@@ -116,6 +118,7 @@ class StreamDecoder(StreamState):
         (part,) = candidate.content.parts
         if part.text:
             self._text.append(part.text)
+            self._flowed += len(part.text)
             events.append(TextDelta(part.text))
         if said.usage_metadata is not None:
             usage = usage_of(said.usage_metadata)
@@ -201,6 +204,9 @@ class StreamDecoder(StreamState):
         voice = self._voices.get(index)
         if voice is None:
             voice = self._voices[index] = Voice(index)
+        if index == 0 and self._flowed:
+            voice.text.chars += self._flowed
+            self._flowed = 0
         before = len(events)
         voice.take(candidate, self._answer_id, events)
         if len(events) > before:
