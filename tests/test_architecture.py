@@ -33,7 +33,7 @@ class Rule:
 WORDS = ("call", "errors", "clock", "handler", "http", "fold")
 """What everyone shares; the words know only each other."""
 
-INNER = ("catalog", "credentials", "prices", "stores", "tokens")
+INNER = ("catalog", "credentials", "prices", "prompts", "stores", "tokens")
 MIDDLE = ("wire", "transport", "policies", "race", "observers")
 
 IMPORTS: dict[str, Rule] = {
@@ -41,6 +41,7 @@ IMPORTS: dict[str, Rule] = {
     "credentials": Rule((), "keys and signatures are handed in; they know neither wires nor limits"),
     "tokens": Rule((), "how many tokens a request has: over words alone, for limits, budgets and conversations alike"),
     "prices": Rule((), "what tokens cost: data and arithmetic, used by everyone, using no one"),
+    "prompts": Rule(("tokens",), "values and text in, text out: a prompt knows neither requests nor who is asked"),
     "stores": Rule((), "bytes under keys: a store knows neither requests nor answers"),
     "wire": Rule(("catalog",), "a codec turns bytes into words: no sockets, no keys, no limits"),
     "transport": Rule((), "a transport moves bytes and nothing else"),
@@ -54,11 +55,11 @@ IMPORTS: dict[str, Rule] = {
     "wiring": Rule(
         (*INNER, *MIDDLE, "endpoint", "splitting", "simulator", "config"), "the one place that may know every part"
     ),
-    "batch": Rule(("catalog", "config", "wiring"), "a run calls a handler; it doesn't know what is behind it"),
+    "batch": Rule(("catalog", "prompts", "config", "wiring"), "a run calls a handler; it doesn't know what is behind it"),
     "answer": Rule((), "a value made of words"),
     "portal": Rule((), "one thin way onto a loop in a thread"),
     "client": Rule(
-        ("answer", "portal", "config", "wiring", "batch", "stores"),
+        ("answer", "portal", "prompts", "config", "wiring", "batch", "stores"),
         "builds a call, awaits the handler, returns an answer; it may not mention a policy or a wire",
     ),
     "testing": Rule((*INNER, *MIDDLE, "simulator"), "fakes and exams for those who write a part; never used by one"),
@@ -87,7 +88,8 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "genai_prices": ("prices",),
     "rs_bpe": ("tokens",),
     "rich": ("cli", "batch"),
-    "jinja2": ("batch",),
+    "jinja2": ("prompts",),
+    "yaml": ("prompts",),
     "pyarrow": ("batch",),
     "sqlite3": ("batch", "stores"),
     "redis": ("stores",),

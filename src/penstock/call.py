@@ -21,11 +21,13 @@ __all__ = [
     "Choice",
     "Completion",
     "Event",
+    "Expected",
     "Finish",
     "Finished",
     "Kind",
     "Message",
     "PartDelta",
+    "PromptVersion",
     "RateLimits",
     "ReasoningDelta",
     "RefusalDelta",
@@ -67,6 +69,26 @@ WITHOUT_EFFECT = frozenset(
 """Keys of a body that can't change the answer."""
 
 
+class Expected(Protocol):
+    """What an answer must be besides an answer."""
+
+    def faults(self, completion: Completion) -> tuple[str, ...]:
+        """What is wrong with it, in words that a model understands; () when it is as expected."""
+        ...
+
+
+class PromptVersion(msgspec.Struct, frozen=True):
+    """Which prompt a request was made from."""
+
+    name: str
+    version: str
+    hash: str
+    """The SHA-256, in hex, of its templates, defaults and settings."""
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One request: the envelope and the letter. A value; layers read it and hand it on unchanged."""
 
@@ -91,6 +113,14 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Which of several answers to the same question this is to be: only calls of the same one share an answer."""
     prefill: bool = False
     """The last message is the beginning of the answer: the wire asks for its continuation, in its own words."""
+    variables: dict[str, Any] | None = None
+    """What the body was rendered from, for targets that have a template of their own."""
+    expected: Expected | None = None
+    """An answer that isn't so doesn't count: it is asked again, and nobody keeps it."""
+    reasks: int = 2
+    """How often it is asked again for that."""
+    spent_s: float = 0.0
+    """Seconds of a deadline from the first send that earlier requests of the same call have used."""
 
 
 class Usage(msgspec.Struct, frozen=True):

@@ -1,19 +1,53 @@
-"""`--prompt`: a sandboxed Jinja template over a row's columns."""
+"""`--prompt`: what asks a row, an inline template over its columns or a prompt of a library."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, Protocol
 
+import msgspec
+
+from penstock.batch.sources_form import chat_of
+from penstock.call import Kind, PromptVersion
 from penstock.errors import InputError
+from penstock.prompts import NoTemplate, Template, TemplateFailed
 
-__all__ = ["PromptTemplate", "TemplateFailed"]
+__all__ = ["Asked", "Asker", "PromptTemplate", "TemplateFailed"]
 
 _ROW = "row"
 
 
-class TemplateFailed(ValueError):
-    """The template made no prompt of this row; the message says why, without file and line."""
+class Asked(msgspec.Struct, frozen=True):
+    """What a row asks."""
+
+    kind: Kind
+    model: str | None
+    body: dict[str, Any]
+    prompt: PromptVersion | None
+    """The prompt of a library that it was made from."""
+    variables: dict[str, Any]
+
+
+class Asker(Protocol):
+    """Makes a row's request from its columns."""
+
+    @property
+    def text(self) -> str:
+        """Changes when the same columns may make another request."""
+        ...
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The columns that it reads; "row" stands for all of them."""
+        ...
+
+    def missing(self, columns: Collection[str]) -> list[str]:
+        """The columns that it needs and that are not there."""
+        ...
+
+    def ask(self, columns: Mapping[str, Any]) -> Asked:
+        """Raises `TemplateFailed`: no request can be made of these."""
+        ...
 
 
 class PromptTemplate:
@@ -23,24 +57,15 @@ class PromptTemplate:
     Raises `InputError` when `text` is no template.
     """
 
-    __slots__ = ("_render", "text", "variables")
+    __slots__ = ("_template", "text", "variables")
 
     def __init__(self, text: str) -> None:
-        # Imported here: most runs have no template, and start-up time is part of the product.
-        from jinja2 import StrictUndefined, TemplateSyntaxError, meta
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-        environment = ImmutableSandboxedEnvironment(
-            undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=_blank_none
-        )
         try:
-            tree = environment.parse(text)
-            self._render: Callable[[Mapping[str, Any]], str] = environment.from_string(tree).render
-        except TemplateSyntaxError as error:
-            raise InputError(f"--prompt: not a template: {error.message} (line {error.lineno})") from error
+            self._template = Template(text)
+        except NoTemplate as error:
+            raise InputError(f"--prompt: {error}") from error
         self.text = text
-        known = environment.globals.keys()
-        self.variables: tuple[str, ...] = tuple(sorted(meta.find_undeclared_variables(tree) - known))
+        self.variables: tuple[str, ...] = self._template.variables
         """The columns it names, in alphabetical order."""
 
     def missing(self, columns: Collection[str]) -> list[str]:
@@ -49,25 +74,12 @@ class PromptTemplate:
 
     def render(self, columns: Mapping[str, Any]) -> str:
         """The prompt. Raises `TemplateFailed`: an empty prompt, or an error inside the template."""
-        from jinja2 import TemplateError
-
         values = columns if _ROW in columns or _ROW not in self.variables else {**columns, _ROW: columns}
-        try:
-            prompt = self._render(values)
-        except (
-            TemplateError,
-            ArithmeticError,
-            LookupError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            RuntimeError,
-        ) as error:
-            raise TemplateFailed(f"the prompt's template fails: {error}") from error
+        prompt = self._template.render(values)
         if not prompt:
             raise TemplateFailed("expected a prompt, got an empty one")
         return prompt
 
-
-def _blank_none(value: object) -> object:
-    return "" if value is None else value
+    def ask(self, columns: Mapping[str, Any]) -> Asked:
+        values = {name: columns[name] for name in self.variables if name in columns}
+        return Asked("chat", None, chat_of(self.render(columns)), None, values)
