@@ -84,7 +84,7 @@ class StreamEncoder(BlockEncoder):
     def _call(self, event: ToolDelta) -> bytes:
         at, opened = self._tools.get(event.index), b""
         if at is None:
-            block = {"type": "tool_use", "id": event.id, "name": event.name, "input": {}}
+            block = {"type": "tool_use", "id": event.id or f"call_{event.index}", "name": event.name, "input": {}}
             opened = self._close() + self._said("content_block_start", index=self._size, content_block=block)
             at = self._tools[event.index] = self._size
             self._size += 1

@@ -116,10 +116,9 @@ def _object(arguments: str) -> Any:
 class _Open:
     """A function call that is still coming: this wire has no pieces of one."""
 
-    __slots__ = ("arguments", "extra", "id", "index", "name")
+    __slots__ = ("arguments", "extra", "id", "name")
 
     def __init__(self, event: ToolDelta) -> None:
-        self.index = event.index
         self.id = event.id
         self.name = event.name
         self.arguments = [event.arguments]
@@ -141,7 +140,8 @@ class StreamEncoder:
         self._vertex = vertex
         self._created = 0
         self._usage: Usage | None = None
-        self._open: dict[int, _Open] = {}
+        self._open: dict[int, dict[int, _Open]] = {}
+        """The calls that are still coming, by choice and index: they may come in turns."""
         self._endings: dict[int, str] = {}
         self._signatures: set[str] = set()
 
@@ -196,18 +196,20 @@ class StreamEncoder:
         return True
 
     def _tool(self, event: ToolDelta) -> bytes:
-        known = self._open.get(event.choice)
-        if known is not None and known.index == event.index:
+        calls = self._open.setdefault(event.choice, {})
+        known = calls.get(event.index)
+        if known is None:
+            calls[event.index] = _Open(event)
+        else:
+            known.id = known.id or event.id
+            known.name = known.name or event.name
             known.arguments.append(event.arguments)
             known.extra = event.extra or known.extra
-            return b""
-        closed = self._close(event.choice)
-        self._open[event.choice] = _Open(event)
-        return closed
+        return b""
 
     def _close(self, choice: int) -> bytes:
-        known = self._open.pop(choice, None)
-        return self._say(choice, known.part()) if known is not None else b""
+        calls = self._open.pop(choice, {})
+        return b"".join([self._say(choice, call.part()) for _, call in sorted(calls.items())])
 
     def _say(self, choice: int, part: _Said, logprobs: _Said | None = None) -> bytes:
         candidate: _Said = {"content": {"parts": [part], "role": "model"}, "index": choice}

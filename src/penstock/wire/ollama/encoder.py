@@ -67,7 +67,8 @@ class StreamEncoder:
             case RefusalDelta(choice=0):
                 return self._line({"refusal": event.text})
             case ToolDelta(choice=0):
-                tool = self._tools.setdefault(event.index, [event.id or f"call_{event.index}", event.name])
+                tool = self._tools.setdefault(event.index, ["", event.name])
+                tool[0] = tool[0] or event.id
                 tool.append(event.arguments)
             case Finished(choice=0):
                 self._finish = event
@@ -77,7 +78,7 @@ class StreamEncoder:
         if not self._tools:
             return b""
         calls = [
-            call_object(index, id_, name, "".join(arguments))
+            call_object(index, id_ or f"call_{index}", name, "".join(arguments))
             for index, (id_, name, *arguments) in sorted(self._tools.items())
         ]
         return self._line({"tool_calls": calls})

@@ -6,9 +6,7 @@ What vendors do differently is in WIRE notes beside each rule; the order of even
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
-
-import msgspec
+from typing import Any
 
 from penstock.call import (
     Event,
@@ -27,6 +25,7 @@ from penstock.catalog import Vendor
 from penstock.errors import CallError
 from penstock.wire.fault import fault_in
 from penstock.wire.openai.chunks import further, split_parts
+from penstock.wire.openai.pieces import decode_fragment, decode_text
 from penstock.wire.openai.shapes import Chunk, ChunkChoice, Delta, ToolFragment, decode_chunk, repair
 from penstock.wire.openai.words import finish_of, usage_of
 from penstock.wire.refusals import in_band
@@ -39,40 +38,6 @@ __all__ = ["StreamDecoder"]
 _PARTS = ("audio", "images", "annotations", "reasoning_details")
 
 
-class _TextDelta(msgspec.Struct, gc=False):
-    content: str
-    tool_calls: None = None
-    reasoning_content: None = None
-    reasoning: None = None
-    refusal: None = None
-    function_call: None = None
-    audio: None = None
-    images: None = None
-    annotations: None = None
-    reasoning_details: None = None
-
-
-class _TextChoice(msgspec.Struct, gc=False):
-    delta: _TextDelta
-    index: Literal[0] = 0
-    text: None = None
-    finish_reason: None = None
-    logprobs: None = None
-    message: None = None
-
-
-class _TextChunk(msgspec.Struct, gc=False):
-    """Nearly every event of a stream: a piece of the first choice's text, and none of the rest that could be there."""
-
-    choices: tuple[_TextChoice]
-    usage: None = None
-    x_groq: None = None
-    error: None = None
-
-
-_decode_text: Final = msgspec.json.Decoder(_TextChunk).decode
-
-
 class _Choice:
     """What one of the answers has said so far."""
 
@@ -83,7 +48,7 @@ class _Choice:
         self.finish: Finish | None = None
         self.finish_raw: str | None = None
         self.tools: list[str] = []
-        """The id of each tool call, in order of appearance."""
+        """The id of each tool call, in order of appearance; "" while it hasn't come."""
         self.keys: dict[int, int] = {}
         """From the provider's index to ours, which counts from 0."""
         self.nameless: set[int] = set()
@@ -93,20 +58,21 @@ class _Choice:
         """Our index of a fragment's tool call, and whether it is new.
 
         Some vendors leave the index out (then a new id or a name begins a call), begin at another number, or give
-        every call index 0 (then a new id together with a name begins one); later ids are often "" or repeated.
+        every call index 0 (then a new id together with a name begins one); later ids are often "" or repeated. An id
+        may also come behind its call's beginning.
         """
         if not fragment.id and fragment.index in self.keys:
             return self.keys[fragment.index], False
         named = bool(fragment.function is not None and fragment.function.name)
-        known = self.tools.index(fragment.id) if fragment.id in self.tools else None
+        known = self.tools.index(fragment.id) if fragment.id and fragment.id in self.tools else None
         if fragment.index is None:
             if known is not None:
                 return known, False
-            if not fragment.id and not named and self.tools:
+            if not named and self.tools and not (fragment.id and self.tools[-1]):
                 return len(self.tools) - 1, False
             return self._add(fragment), True
         at = self.keys.get(fragment.index)
-        if at is not None and not (fragment.id and named and known is None and fragment.id != self.tools[at]):
+        if at is not None and not (fragment.id and named and known is None and self.tools[at]):
             return (known if known is not None else at), False
         if known is not None and at is None:
             self.keys[fragment.index] = known
@@ -115,14 +81,14 @@ class _Choice:
         return self._add(fragment), True
 
     def _add(self, fragment: ToolFragment) -> int:
-        self.tools.append(fragment.id or f"call_{len(self.tools)}")
+        self.tools.append(fragment.id or "")
         return len(self.tools) - 1
 
 
 class StreamDecoder(StreamState):
     """One stream's state: a `penstock.wire.codec.Decoder`."""
 
-    __slots__ = ("_choices", "_held", "_kind", "_sse", "_started", "_usage", "_vendor", "_whole")
+    __slots__ = ("_calls", "_choices", "_held", "_kind", "_sse", "_started", "_usage", "_vendor", "_whole")
 
     def __init__(self, kind: Kind, vendor: Vendor) -> None:
         super().__init__()
@@ -130,6 +96,8 @@ class StreamDecoder(StreamState):
         self._vendor = vendor
         self._sse = SSEDecoder()
         self._choices: dict[int, _Choice] = {}
+        self._calls = False
+        """The pieces that come are of a tool's arguments, not of the text."""
         self._started = False
         self._usage: Usage | None = None
         self._held: list[Finished] = []
@@ -137,7 +105,7 @@ class StreamDecoder(StreamState):
 
     def _read(self, data: bytes, events: list[Event]) -> None:
         for event in self._sse.feed(data):
-            if not (self._flows and event.event != "error" and self._take_text(event.data, events)):
+            if not (self._flows and event.event != "error" and self._take_piece(event.data, events)):
                 self._take(event, events)
                 if self._over or self._failure is not None:
                     break
@@ -181,17 +149,22 @@ class StreamDecoder(StreamState):
             list(filter(None, self._text))
         )
 
-    def _take_text(self, data: bytes, events: list[Event]) -> bool:
-        """Take an event that is a piece of text like the one before it; False for any other."""
+    def _take_piece(self, data: bytes, events: list[Event]) -> bool:
+        """Take an event that is a piece like the one before it; False for any other."""
         try:
-            (choice,) = _decode_text(data).choices
-        except (ValueError, RecursionError):
+            if self._calls:
+                (fragment,) = decode_fragment(data).choices[0].delta.tool_calls
+                at, piece = self._choices[0].keys[fragment.index], fragment.function.arguments
+                if piece:
+                    events.append(ToolDelta(at, "", "", piece))
+                return True
+            piece = decode_text(data).choices[0].delta.content
+        except (ValueError, KeyError, RecursionError):
             self._stem()
             return False
-        text = choice.delta.content
-        if text:
-            self._text.append(text)
-            events.append(TextDelta(text))
+        if piece:
+            self._text.append(piece)
+            events.append(TextDelta(piece))
         return True
 
     def _take(self, event: ServerEvent, events: list[Event]) -> None:
@@ -284,6 +257,7 @@ class StreamDecoder(StreamState):
         if content or (said.logprobs is not None and content is not None):
             self._say(choice, TextDelta(content, index, said.logprobs), events)
             if index == 0 and said.logprobs is None:
+                self._calls = False
                 self._flow()
         if delta.refusal:
             self._say(choice, RefusalDelta(delta.refusal, index), events)
@@ -291,7 +265,7 @@ class StreamDecoder(StreamState):
             for fragment in delta.tool_calls:
                 self._take_tool(fragment, choice, index, events)
         if delta.function_call is not None:
-            self._take_tool(ToolFragment(0, None, delta.function_call), choice, index, events)
+            self._take_tool(ToolFragment(0, "call_0", delta.function_call), choice, index, events)
         if delta.audio or delta.images or delta.annotations or delta.reasoning_details:
             self._take_parts(delta, choice, index, events)
 
@@ -307,17 +281,23 @@ class StreamDecoder(StreamState):
         function = fragment.function
         arguments = (function.arguments or "") if function is not None else ""
         name = (function.name or "") if function is not None else ""
+        id_ = ""
         if is_new:
-            self._say(choice, ToolDelta(at, choice.tools[at], name, arguments, index, fragment.extra_content), events)
+            id_ = choice.tools[at]
             if not name:
                 choice.nameless.add(at)
-            return
-        if name and at in choice.nameless:
-            choice.nameless.discard(at)
         else:
-            name = ""
-        if name or arguments or fragment.extra_content:
-            self._say(choice, ToolDelta(at, "", name, arguments, index, fragment.extra_content), events)
+            if fragment.id and not choice.tools[at]:
+                id_ = choice.tools[at] = fragment.id
+            if name and at in choice.nameless:
+                choice.nameless.discard(at)
+            else:
+                name = ""
+        if is_new or id_ or name or arguments or fragment.extra_content:
+            self._say(choice, ToolDelta(at, id_, name, arguments, index, fragment.extra_content), events)
+        if index == 0 and fragment.index in choice.keys:
+            self._calls = True
+            self._flow()
 
     def _say(self, choice: _Choice, event: TextDelta | RefusalDelta | ToolDelta, events: list[Event]) -> None:
         choice.said = self._said = True
@@ -327,6 +307,10 @@ class StreamDecoder(StreamState):
 
     def _finish(self, index: int, choice: _Choice, raw: str | None, events: list[Event]) -> None:
         choice.finish = finish = finish_of(raw, has_tool_calls=bool(choice.tools))
+        for at, id_ in enumerate(choice.tools):
+            if not id_:
+                choice.tools[at] = f"call_{at}"
+                events.append(ToolDelta(at, choice.tools[at], choice=index))
         if finish == "error":
             self._failure = self._error("server_error", f"generation ended with {raw!r}")
         elif choice.said or finish in ("length", "content_filter"):

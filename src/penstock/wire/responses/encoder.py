@@ -222,7 +222,8 @@ class StreamEncoder:
     def _call(self, event: ToolDelta) -> bytes:
         item, opened = self._tools.get(event.index), b""
         if item is None:
-            fields = {"type": "function_call", "status": "in_progress", "call_id": event.id, "name": event.name}
+            id_ = event.id or f"call_{event.index}"
+            fields = {"type": "function_call", "status": "in_progress", "call_id": id_, "name": event.name}
             opened = self._close()
             item = self._tools[event.index] = self._new("arguments", {**fields, "arguments": ""})
             opened += self._added(item)
