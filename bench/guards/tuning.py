@@ -1,0 +1,278 @@
+"""The half that the detectors were made with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from bench.guards.making import Make, upper
+
+Values = Mapping[str, tuple[Callable[[Make], str] | str, ...]]
+
+__all__ = ["CARRIERS", "NEGATIVES", "PLAIN", "POSITIVES"]
+
+CARRIERS = (
+    "Please use @@ for the request.",
+    'client = Client("@@")',
+    "x: @@\ny: two",
+    "Error: could not reach @@, giving up",
+    "- @@\n- something else",
+    "Voici la valeur : @@.",
+    "`@@` does not work",
+    "{'value': '@@', 'n': None}",
+    "Anna <@@> wrote:\n> thanks",
+    "first\t@@\tlast",
+    "Dear all,\n@@\nbest, Tom",
+    "@@ is the one we need",
+    "?q=@@",
+)
+
+POSITIVES: Values = {
+    "api_key": (
+        lambda m: "sk-" + m.alnum(48),
+        lambda m: "sk-proj-" + m.urlsafe(124),
+        lambda m: "sk-admin-" + m.urlsafe(70),
+        lambda m: "sk-ant-admin01-" + m.urlsafe(93),
+        lambda m: "sk-lf-" + m.hex(8) + "-" + m.hex(4) + "-" + m.hex(4) + "-" + m.hex(4) + "-" + m.hex(12),
+        lambda m: "ghu_" + m.alnum(36),
+        lambda m: "ghr_" + m.alnum(76),
+        lambda m: "xoxp-" + m.digits(11) + "-" + m.digits(11) + "-" + m.digits(12) + "-" + m.hex(32),
+        lambda m: "xapp-1-A" + m.of(upper, 10) + "-" + m.digits(13) + "-" + m.hex(64),
+        lambda m: "sk_test_" + m.alnum(24),
+        lambda m: "whsec_" + m.alnum(32),
+        lambda m: "pypi-AgEIcHlwaS5vcmc" + m.urlsafe(150),
+        lambda m: "key-" + m.hex(32),
+        lambda m: "ya29." + m.urlsafe(120),
+        lambda m: "GOCSPX-" + m.urlsafe(28),
+        lambda m: "ntn_" + m.alnum(46),
+        lambda m: "tvly-" + m.alnum(32),
+        lambda m: "fw_" + m.alnum(24),
+        lambda m: "glsa_" + m.alnum(32) + "_" + m.hex(8),
+        lambda m: "sbp_" + m.hex(40),
+        lambda m: "figd_" + m.urlsafe(40),
+        lambda m: "PMAK-" + m.hex(24) + "-" + m.hex(34),
+        lambda m: "lsv2_pt_" + m.hex(32) + "_" + m.hex(10),
+        lambda m: "ATATT3" + m.urlsafe(180),
+        lambda m: 'api_key: "' + m.alnum(40) + '"',
+        lambda m: "api-key=" + m.hex(32),
+        lambda m: "AIza" + m.urlsafe(35),
+        lambda m: "SK" + m.hex(32),
+    ),
+    "aws_key": (
+        lambda m: "AKIA" + m.of(upper, 16),
+        lambda m: "AROA" + m.of(upper, 17),
+        lambda m: "aws_secret_access_key=" + m.base64(30),
+        lambda m: '"SecretAccessKey": "' + m.base64(30) + '"',
+        lambda m: "AWS secret key: " + m.base64(30),
+    ),
+    "private_key": (
+        lambda m: m.pem("PRIVATE KEY", 900),
+        lambda m: m.pem("RSA PRIVATE KEY", 600),
+        lambda m: m.pem("DSA PRIVATE KEY", 300),
+        lambda m: m.pem("OPENSSH PRIVATE KEY", 360).replace("\n", "\\n"),
+        lambda m: m.pem("EC PRIVATE KEY", 100).replace("\n", "\r\n"),
+    ),
+    "jwt": (
+        lambda m: m.jwt(b'{"alg":"HS512"}', b'{"user":"x%d"}' % m.number(1, 10**6), 64),
+        lambda m: m.jwt(b'{"kid":"k1","alg":"RS256"}', b'{"sub":"a","roles":["r%d"]}' % m.number(1, 10**6), 256),
+        lambda m: m.jwt(b'{"alg":"none"}', b'{"sub":"%d"}' % m.number(1, 10**9), 16),
+    ),
+    "password": (
+        lambda m: f"mysql://root:{m.alnum(12)}@localhost/db",
+        lambda m: f"ftp://u{m.digits(2)}:{m.alnum(6)}!{m.digits(2)}@ftp.example.org/pub",
+        lambda m: f"https://user:{m.urlsafe(16)}@example.com",
+        lambda m: f"password={m.alnum(12)}",
+        lambda m: f'"password": "{m.alnum(6)}-{m.alnum(6)}"',
+        lambda m: f"Password: {m.pick('Summer', 'Hallo', 'Tiger')}{m.digits(4)}!",
+        lambda m: f"PGPASSWORD={m.alnum(10)}",
+        lambda m: f"Passwort: {m.alnum(9)}{m.digits(1)}",
+        lambda m: f"the password is {m.alnum(8)}{m.digits(2)}",
+    ),
+    "email": (
+        lambda m: f"{m.alnum(6).lower()}.{m.alnum(5).lower()}@example.com",
+        lambda m: f"{m.pick('info', 'sales', 'x')}@{m.alnum(6).lower()}.de",
+        lambda m: f"a{m.digits(3)}+tag@sub.example.co.jp",
+        lambda m: f"{m.pick('müller', 'søren')}@example.dk",
+        lambda m: f"Some_One-{m.digits(2)}@My-Company.travel",
+    ),
+    "phone": (
+        lambda m: f"+1-{m.number(201, 989)}-{m.number(200, 999)}-{m.digits(4)}",
+        lambda m: f"+1{m.number(201, 989)}{m.number(200, 999)}{m.digits(4)}",
+        lambda m: f"{m.number(201, 989)}-{m.number(200, 999)}-{m.digits(4)}",
+        lambda m: f"({m.number(201, 989)}){m.number(200, 999)}-{m.digits(4)}",
+        lambda m: f"+49 170 {m.digits(7)}",
+        lambda m: f"+44 7{m.digits(3)} {m.digits(6)}",
+        lambda m: f"+81-3-{m.digits(4)}-{m.digits(4)}",
+        lambda m: f"+39 02 {m.digits(4)} {m.digits(3)}",
+        lambda m: f"0049 30 {m.digits(7)}",
+        lambda m: f"Phone: {m.number(201, 989)} {m.number(200, 999)} {m.digits(4)}",
+        lambda m: f"mobile 01{m.digits(2)} {m.digits(7)}",
+        lambda m: f"fax: 089 / {m.digits(6)}",
+    ),
+    "card": (
+        lambda m: m.luhn("4", 16),
+        lambda m: " ".join(_fours(m.luhn("5" + m.pick("1", "2", "4"), 16))),
+        lambda m: "-".join(_fours(m.luhn("4", 16))),
+        lambda m: m.luhn("34", 15),
+        lambda m: (n := m.luhn("37", 15))[:4] + "-" + n[4:10] + "-" + n[10:],
+        lambda m: m.luhn("6011", 16),
+        lambda m: m.luhn("38", 14),
+    ),
+    "iban": (
+        lambda m: m.iban("AT", "0" * 16),
+        lambda m: " ".join(_fours(m.iban("ES", "0" * 20))),
+        lambda m: m.iban("IT", "A" + "0" * 22),
+        lambda m: " ".join(_fours(m.iban("BE", "0" * 12))),
+        lambda m: m.iban("SE", "0" * 20),
+        lambda m: m.iban("GB", "AAAA" + "0" * 14),
+    ),
+    "ssn": (
+        lambda m: f"{m.number(1, 665):03d}-{m.number(1, 99):02d}-{m.number(1, 9999):04d}",
+        lambda m: f"SSN: {m.number(1, 665):03d}{m.number(1, 99):02d}{m.number(1, 9999):04d}",
+        lambda m: f"Social Security {m.number(1, 665):03d} {m.number(1, 99):02d} {m.number(1, 9999):04d}",
+    ),
+    "ip": (
+        lambda m: f"{m.number(1, 223)}.{m.number(0, 255)}.{m.number(0, 255)}.{m.number(0, 255)}",
+        lambda m: f"172.16.{m.number(0, 255)}.{m.number(1, 254)}:443",
+        lambda m: f"http://{m.number(1, 223)}.{m.number(0, 255)}.{m.number(0, 255)}.{m.number(1, 254)}/x",
+        lambda m: f"2a02:{m.hex(3)}1:{m.hex(3)}2::{m.hex(1)}",
+        lambda m: ":".join(f"{m.number(1, 15):x}{m.hex(3)}" for _ in range(8)),
+        lambda m: f"fd00::{m.hex(2)}f:1",
+    ),
+}
+
+
+def _slug(m: Make) -> str:
+    return "-".join(m.pick("sk", "task", "risk", "desk", "red", "blue", "key", "lamp") for _ in range(7))
+
+
+NEGATIVES: Values = {
+    "api_key": (
+        lambda m: m.hex(40),
+        lambda m: m.hex(64),
+        "sk-<your key>",
+        "sk-your-openai-api-key-goes-here-please",
+        _slug,
+        lambda m: "integrity sha384-" + m.base64(48),
+        "hf_transfer_is_enabled_by_environment_variable_only",
+        'api_key="..."',
+        "api_key: str | None = None",
+        "api_key=settings.api_key",
+        "api_key = YOUR_API_KEY_HERE_PLEASE_REPLACE",
+        lambda m: "chatcmpl-" + m.alnum(29),
+        lambda m: "pod/api-" + m.hex(9) + "-" + m.alnum(5).lower(),
+        "npm_config_registry and npm_lifecycle_event are variables",
+        "sk-ant-... stands for a key of Anthropic",
+        lambda m: "sess_" + m.digits(10),
+        "ghp_XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
+    ),
+    "aws_key": (
+        "AKIA is how an id begins",
+        lambda m: "AKIA" + m.of(upper, 9),
+        lambda m: "arn:aws:s3:::bucket-" + m.digits(6),
+        "aws_secret_access_key = <secret>",
+        lambda m: "digest " + m.base64(30),
+        lambda m: "XAKIA" + m.of(upper, 16) + "Z",
+    ),
+    "private_key": (
+        lambda m: m.pem("CERTIFICATE REQUEST", 500),
+        lambda m: m.pem("RSA PUBLIC KEY", 250),
+        "never commit a file that begins with BEGIN RSA PRIVATE KEY",
+        lambda m: "ssh-rsa AAAAB3NzaC1yc2E" + m.base64(200) + " a@b",
+    ),
+    "jwt": (
+        lambda m: "eyJ" + m.alnum(30),
+        lambda m: m.alnum(8) + "." + m.alnum(8) + "." + m.alnum(8),
+        "eyJhbGciOi... is a shortened token",
+        lambda m: "www." + m.alnum(20).lower() + ".example.com",
+    ),
+    "password": (
+        "password: optional",
+        "password=None",
+        'password = os.environ["PW"]',
+        "password=$1",
+        "Your password has been changed.",
+        "the password is too short",
+        "http://example.com:8080/@me",
+        "ssh://git@example.com:22/x.git",
+        'password: "********"',
+        "password: {{ vault_password }}",
+        "def check(password: str, salt: bytes) -> bool:",
+        "password must contain 1 digit and 8 characters",
+        "password = input('Password: ')",
+        "https://cdn.example.com/npm/vue@3.2.1/dist:x",
+    ),
+    "email": (
+        "see @types/react@18",
+        "root@localhost:~$ ls",
+        "price @ 3.50 each",
+        "@media (min-width: 4em)",
+        "ssh me@10.0.0.1 does not name a domain",
+        "logo@3x.webp",
+        "twitter: @someone",
+        "lodash@4.17.21",
+        "@Override public void run()",
+    ),
+    "phone": (
+        lambda m: f"{m.digits(10)}",
+        lambda m: f"id {m.digits(3)}-{m.digits(3)}",
+        lambda m: f"20{m.number(10, 29)}-0{m.number(1, 9)}-1{m.number(0, 9)}T10:00:00",
+        lambda m: f"between {m.digits(4)} and {m.digits(4)} {m.digits(4)} items",
+        lambda m: f"{m.number(1, 99)}.{m.digits(8)}",
+        lambda m: f"{m.number(1, 99)} 000 000 EUR",
+        lambda m: f"CVE-20{m.number(10, 24)}-{m.digits(5)}",
+        lambda m: f"chapter {m.number(1, 9)}.{m.number(1, 9)}.{m.number(10, 99)}",
+        lambda m: f"+{m.number(1, 99)}.{m.digits(2)} %",
+        lambda m: f"12-{m.digits(2)}-{m.digits(2)}",
+        lambda m: f"{m.digits(8)}-{m.digits(4)}-{m.digits(6)}",
+        lambda m: f"[{m.number(0, 9)}, {m.number(10, 99)}, {m.number(100, 999)}, {m.number(1000, 9999)}]",
+        lambda m: f"epoch 1{m.digits(12)}",
+    ),
+    "card": (
+        lambda m: m.not_luhn("4", 16),
+        lambda m: "-".join(_fours(m.not_luhn("55", 16))),
+        lambda m: m.luhn("8", 16),
+        lambda m: m.luhn("1", 13),
+        lambda m: m.digits(32),
+        lambda m: f"1.{m.digits(15)}",
+        lambda m: m.hex(8) + "-" + m.digits(4) + "-" + m.digits(4) + "-" + m.digits(4) + "-" + m.digits(12),
+    ),
+    "iban": (
+        lambda m: "FR" + m.digits(25)[:4] + "ABC",
+        lambda m: (i := m.iban("AT", "0" * 16))[:-1] + str((int(i[-1]) + 1) % 10),
+        "GB2024REPORTANDACCOUNTSFINAL",
+        lambda m: "PO" + m.digits(14),
+        lambda m: "MRN " + m.digits(2) + "DE" + m.of(upper, 14),
+    ),
+    "ssn": (
+        lambda m: f"000-{m.number(1, 99):02d}-{m.digits(4)}",
+        lambda m: f"{m.number(900, 999)}-{m.number(1, 49):02d}-{m.digits(4)}",
+        lambda m: f"{m.number(100, 600)}-{m.number(10, 99)}-0000",
+        lambda m: f"{m.digits(9)}",
+        lambda m: f"{m.digits(5)}-{m.digits(2)}-{m.digits(4)}",
+        lambda m: f"{m.digits(3)}-{m.digits(2)}-{m.digits(4)}-{m.digits(1)}",
+    ),
+    "ip": (
+        lambda m: f"{m.number(1, 20)}.{m.number(0, 20)}.{m.number(0, 20)}",
+        lambda m: f"1.{m.number(256, 999)}.3.4",
+        lambda m: f"{m.number(1, 9)}.{m.number(1, 9)}.{m.number(1, 9)}.{m.number(1, 9)}.{m.number(1, 9)}",
+        "std::chrono::seconds",
+        lambda m: f"version {m.number(1, 20)}.{m.number(0, 20)}.{m.number(0, 9)}.{m.number(0, 9)}",
+        lambda m: ":".join(m.hex(2) for _ in range(6)),
+        lambda m: f"{m.number(10, 23)}:{m.number(10, 59)}",
+        "Foo::bar(baz)",
+        lambda m: f"Chrome/{m.number(90, 120)}.0.{m.number(1000, 6000)}.{m.number(1, 200)}",
+    ),
+}
+
+PLAIN = (
+    "How big is the moon? Answer in one sentence and give its diameter in kilometres (3,474.8).",
+    "for i in range(10_000):\n    total += weights[i] * 0.25  # about 2.5e3\n",
+    "On 12/05/2023 the board met at 14:30; 7 of 9 members were present and approved $1,250,000.",
+    '<p class="sk-card">Total: 1 234 567,89 kr</p>',
+    "The flight LH 1234 leaves on 2025-03-04 at 06:55 from gate A12, seat 23F, booking code X7K2PQ.",
+    "p = 0.0213, n = 1024, 95 % CI [1.02, 1.87]; see Smith et al. (2019), pp. 112-119.",
+)
+
+
+def _fours(number: str) -> list[str]:
+    return [number[start : start + 4] for start in range(0, len(number), 4)]
