@@ -64,16 +64,7 @@ class Library:
 
         `tier` is a service tier ("flex", "priority") or "batch".
         """
-        data = self._load()
-        if data is None:
-            return None
-        found = None
-        for name in _spellings(provider, model):
-            try:
-                _, found = data.find_provider_model(name, None, _NAMES.get(provider, provider), None)
-                break
-            except LookupError:
-                continue
+        found = self._model(provider, model)
         if found is None:
             return None
         now = at or datetime.datetime.now(tz=datetime.UTC)
@@ -83,6 +74,22 @@ class Library:
             return None
         tariff = _tariff(found.get_prices(now, context))
         return None if tariff is None else (tariff, not hasattr(found.prices, "input_mtok"))
+
+    def context(self, provider: str, model: str) -> int | None:
+        """Tokens of the model's context; None when the library doesn't say."""
+        length = getattr(self._model(provider, model), "context_window", None)
+        return length if isinstance(length, int) and length > 0 else None
+
+    def _model(self, provider: str, model: str) -> Any:
+        data = self._load()
+        if data is None:
+            return None
+        for name in _spellings(provider, model):
+            try:
+                return data.find_provider_model(name, None, _NAMES.get(provider, provider), None)[1]
+            except LookupError:
+                continue
+        return None
 
 
 def _spellings(provider: str, model: str) -> list[str]:

@@ -61,6 +61,11 @@ class Counter:
         """Tokens of a text alone."""
         return self._full()(text)
 
+    def message(self, message: dict[str, Any]) -> int:
+        """Tokens of one chat message, with what stands around it: a request has 3 more than the sum of its messages',
+        before anything is learnt."""
+        return self._message(self._full(), message)
+
     def request(self, kind: Kind, body: dict[str, Any]) -> int:
         """Tokens of a request's input, as the provider will count them. Never raises."""
         return round(self._count(self._full(), kind, body) * self._ratio)

@@ -1,6 +1,7 @@
 """From settings to the running tree: the one place that may know every part."""
 
 from penstock.wiring.caching import import_answers, open_configured
+from penstock.wiring.contexts import TargetContext, contexts_of
 from penstock.wiring.engine import Engine, build
 from penstock.wiring.estimate import Asked, estimate, estimate_tokens
 from penstock.wiring.forecast import Forecast
@@ -21,9 +22,11 @@ __all__ = [
     "Models",
     "Overrides",
     "ProviderPlan",
+    "TargetContext",
     "TargetReport",
     "Transports",
     "build",
+    "contexts_of",
     "estimate",
     "estimate_tokens",
     "import_answers",
