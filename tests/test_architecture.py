@@ -55,11 +55,14 @@ IMPORTS: dict[str, Rule] = {
     "wiring": Rule(
         (*INNER, *MIDDLE, "endpoint", "splitting", "simulator", "config"), "the one place that may know every part"
     ),
-    "batch": Rule(("catalog", "prompts", "config", "wiring"), "a run calls a handler; it doesn't know what is behind it"),
+    "batch": Rule(
+        ("catalog", "prompts", "schema", "config", "wiring"), "a run calls a handler; it doesn't know what is behind it"
+    ),
     "answer": Rule((), "a value made of words"),
     "portal": Rule((), "one thin way onto a loop in a thread"),
+    "schema": Rule((), "from types to schemas, and from a model's text to instances: over words alone, asking nobody"),
     "client": Rule(
-        ("answer", "portal", "prompts", "config", "wiring", "batch", "stores"),
+        ("answer", "portal", "prompts", "schema", "config", "wiring", "batch", "stores"),
         "builds a call, awaits the handler, returns an answer; it may not mention a policy or a wire",
     ),
     "testing": Rule((*INNER, *MIDDLE, "simulator"), "fakes and exams for those who write a part; never used by one"),
@@ -88,6 +91,7 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "genai_prices": ("prices",),
     "rs_bpe": ("tokens",),
     "rich": ("cli", "batch"),
+    "jsonschema": ("schema",),
     "jinja2": ("prompts",),
     "yaml": ("prompts",),
     "pyarrow": ("batch",),
@@ -106,7 +110,7 @@ NOT_AT_IMPORT = (
     *("aiohttp", "asyncio", "click", "jinja2", "msgspec", "pyarrow", "rich", "sqlite3", "uvloop", "wreq"),
     *("dataclasses", "typing"),
 )
-NOT_WITH_THE_CLIENT = ("aiohttp", "click", "jinja2", "pyarrow", "pydantic", "rich", "wreq")
+NOT_WITH_THE_CLIENT = ("aiohttp", "click", "jinja2", "jsonschema", "pyarrow", "pydantic", "rich", "wreq")
 
 
 @dataclass(frozen=True)

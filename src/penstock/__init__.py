@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         DeadlineExceeded,
         EmptyAnswer,
         InputError,
+        InvalidAnswer,
         JournalError,
         Overloaded,
         PenstockError,
@@ -38,8 +39,10 @@ if TYPE_CHECKING:
         ServerError,
         TimedOut,
         TooBigForLimit,
+        ToolLoopStopped,
         Unanswered,
     )
+    from penstock.prompts import Prompt, PromptLibrary
     from penstock.tokens import count_tokens
 
 __version__ = "0.1.0"
@@ -62,9 +65,12 @@ __all__ = [
     "DeadlineExceeded",
     "EmptyAnswer",
     "InputError",
+    "InvalidAnswer",
     "JournalError",
     "Overloaded",
     "PenstockError",
+    "Prompt",
+    "PromptLibrary",
     "QuotaExhausted",
     "RateLimited",
     "Request",
@@ -72,6 +78,7 @@ __all__ = [
     "ServerError",
     "TimedOut",
     "TooBigForLimit",
+    "ToolLoopStopped",
     "Unanswered",
     "Usage",
     "__version__",
@@ -82,6 +89,7 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("Answer", "Chunk", "request_hash"), "answer"),
     **dict.fromkeys(("Attempt", "Seam", "Usage"), "call"),
+    **dict.fromkeys(("Prompt", "PromptLibrary"), "prompts"),
     "count_tokens": "tokens",
     **dict.fromkeys(("AsyncClient", "Batch", "Client", "Request"), "client"),
 }

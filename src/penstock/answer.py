@@ -16,6 +16,7 @@ from penstock.call import (
     Event,
     Finish,
     Message,
+    PromptVersion,
     ReasoningDelta,
     RefusalDelta,
     Status,
@@ -27,7 +28,7 @@ from penstock.call import (
 )
 from penstock.errors import PenstockError, Unanswered
 
-__all__ = ["Answer", "Chunk", "request_hash"]
+__all__ = ["Answer", "Chunk", "ToolCall", "request_hash"]
 
 _NO_USAGE = Usage()
 _SHOWN = 60
@@ -45,13 +46,55 @@ def request_hash(body: dict[str, Any]) -> str:
     return hashlib.sha256(b"penstock-request-1\n" + _sorted_json(relevant)).hexdigest()
 
 
+class ToolCall(dict[str, Any]):
+    """A tool call in OpenAI's form, and what it says, read.
+
+    `arguments` are those of the function that was given as the tool, of its parameters' types; of another tool plain
+    JSON. None when they can't be read: `fault` says why, and `["function"]["arguments"]` is the text.
+    """
+
+    __slots__ = ("arguments", "fault")
+
+    def __init__(
+        self, call: dict[str, Any], read: Callable[[str, dict[str, Any]], dict[str, Any]] | None = None
+    ) -> None:
+        """`read` is given a function's name and its arguments as JSON values; it raises `ValueError`."""
+        super().__init__(call)
+        self.arguments: dict[str, Any] | None = None
+        self.fault: str | None = None
+        said = self._function.get("arguments")
+        try:
+            found = msgspec.json.decode(said) if isinstance(said, str) and said.strip() else said or {}
+            if not isinstance(found, dict):
+                raise ValueError("the arguments are no object")
+            self.arguments = found if read is None else read(self.name, found)
+        except (ValueError, RecursionError) as error:
+            self.fault = str(error)
+
+    @property
+    def id(self) -> str:
+        return str(self.get("id") or "")
+
+    @property
+    def name(self) -> str:
+        return str(self._function.get("name") or "")
+
+    @property
+    def _function(self) -> dict[str, Any]:
+        function = self.get("function")
+        return function if isinstance(function, dict) else {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (ToolCall, (dict(self),), (None, {"arguments": self.arguments, "fault": self.fault}))
+
+
 class Answer:
     """One request's answer, whole; or, from `map` and `run`, how it ended without one (`status` "failed", `error`).
 
     A value: nothing changes it.
     """
 
-    __slots__ = ("_body", "_completion", "_model", "error")
+    __slots__ = ("_body", "_calls", "_completion", "_model", "error", "parsed", "prompt")
 
     def __init__(
         self,
@@ -60,6 +103,9 @@ class Answer:
         body: dict[str, Any],
         model: str | None = None,
         error: PenstockError | None = None,
+        prompt: PromptVersion | None = None,
+        parsed: Any = None,
+        calls: list[ToolCall] | None = None,
     ) -> None:
         assert (completion is None) != (error is None)
         self._completion = completion
@@ -67,6 +113,11 @@ class Answer:
         self._model = model
         self.error = error
         """Why there is no answer, an `Unanswered` when anything was sent; None when there is one."""
+        self.prompt = prompt
+        """The `penstock.Prompt` that was asked: its `name`, `version` and `hash`; None for any other prompt."""
+        self.parsed = parsed
+        """What was asked for with `schema`: an instance of the type, or plain JSON of a JSON Schema; None without."""
+        self._calls = calls
 
     @property
     def text(self) -> str:
@@ -89,9 +140,17 @@ class Answer:
         return self._completion.vectors if self._completion else ()
 
     @property
-    def tool_calls(self) -> list[dict[str, Any]]:
-        """The tool calls in OpenAI's form; [] when there is none."""
-        return list(self.message.get("tool_calls") or ())
+    def tool_calls(self) -> list[ToolCall]:
+        """The tool calls in OpenAI's form, with their arguments read; [] when there is none."""
+        if self._calls is None:
+            self._calls = [ToolCall(call) for call in self.message.get("tool_calls") or () if isinstance(call, dict)]
+        return list(self._calls)
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages that were asked, those of tools among them, and the answer's; [] of what was no chat."""
+        asked = self._body.get("messages")
+        return [*asked, *([self.message] if self.message else ())] if isinstance(asked, list) else []
 
     @property
     def status(self) -> Status:
@@ -178,6 +237,7 @@ class Answer:
         plain["attempts"] = msgspec.to_builtins(self.attempts)
         for name in ("latency_s", "cached", "request_hash", "request_id", "malformed_events"):
             plain[name] = getattr(self, name)
+        plain["prompt"] = msgspec.to_builtins(self.prompt)
         plain["error"] = {"code": _code(self.error), "message": str(self.error)} if self.error else None
         return plain
 
@@ -187,13 +247,20 @@ class Answer:
         return f"Answer({self.status}, {self.target!r}, {shown!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_rebuild, (self._completion, self._body, self._model, self.error))
+        told = (self._completion, self._body, self._model, self.error, self.prompt, self.parsed, self._calls)
+        return (_rebuild, told)
 
 
 def _rebuild(
-    completion: Completion | None, body: dict[str, Any], model: str | None, error: PenstockError | None
+    completion: Completion | None,
+    body: dict[str, Any],
+    model: str | None,
+    error: PenstockError | None,
+    prompt: PromptVersion | None = None,
+    parsed: Any = None,
+    calls: list[ToolCall] | None = None,
 ) -> Answer:
-    return Answer(completion, body=body, model=model, error=error)
+    return Answer(completion, body=body, model=model, error=error, prompt=prompt, parsed=parsed, calls=calls)
 
 
 def _code(error: PenstockError) -> str:
@@ -212,6 +279,8 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     """On the last chunk."""
     usage: Usage | None = None
     """On the last chunk, when the provider said it."""
+    partial: Any = None
+    """With `schema`: what is known of the answer so far, as plain JSON; None before its first brace."""
 
     @classmethod
     def of(cls, event: Event) -> Chunk | None:

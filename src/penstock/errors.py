@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from penstock.call import Attempt
+    from penstock.call import Attempt, Completion, Usage
 
 __all__ = [
     "VERDICTS",
@@ -28,6 +28,7 @@ __all__ = [
     "EmptyAnswer",
     "ErrorKind",
     "InputError",
+    "InvalidAnswer",
     "JournalError",
     "Overloaded",
     "PenstockError",
@@ -36,6 +37,7 @@ __all__ = [
     "ServerError",
     "TimedOut",
     "TooBigForLimit",
+    "ToolLoopStopped",
     "Unanswered",
     "Verdict",
     "narrow",
@@ -55,6 +57,7 @@ ErrorKind = Literal[
     "context_too_long",
     "content_filtered",
     "empty",
+    "invalid_answer",
 ]
 
 
@@ -84,11 +87,16 @@ VERDICTS: dict[ErrorKind, Verdict] = {
     "context_too_long": Verdict("never", "when_told", breaker=False),
     "content_filtered": Verdict("never", "when_told", breaker=False),
     "empty": Verdict("once", "yes", breaker=True),
+    # Asked again above the race, with what is wrong with it.
+    "invalid_answer": Verdict("never", "yes", breaker=False),
 }
 
 
 class PenstockError(Exception):
     """The root of every error that penstock raises on purpose."""
+
+    messages: Sequence[dict[str, Any]] = ()
+    """Of `converse`: the messages until then, ready to be asked again; () elsewhere."""
 
 
 class CallError(PenstockError):
@@ -248,6 +256,38 @@ class EmptyAnswer(Unanswered):
     kind = "empty"
 
 
+class InvalidAnswer(Unanswered):
+    """Every answer was unlike what was asked for, or the provider refused to give one.
+
+    `text` is the last one's, `faults` what is wrong with it; `completion` is the whole of it, None in an error that was
+    read back from a journal.
+    """
+
+    kind = "invalid_answer"
+
+    def __init__(
+        self,
+        message: str,
+        attempts: Sequence[Attempt] = (),
+        last: CallError | None = None,
+        requests_sent: int | None = None,
+        *,
+        faults: Sequence[str] = (),
+        completion: Completion | None = None,
+    ) -> None:
+        super().__init__(message, attempts, last, requests_sent)
+        self.faults = tuple(faults)
+        self.completion = completion
+
+    @property
+    def text(self) -> str:
+        return self.completion.text if self.completion is not None else ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {"faults": self.faults, "completion": self.completion}
+        return (type(self), (self.message, self.attempts, self.last, self.requests_sent), state)
+
+
 class DeadlineExceeded(Unanswered):
     """The deadline passed first."""
 
@@ -269,6 +309,7 @@ _NARROW: dict[str, type[Unanswered]] = {
         ContextTooLong,
         ContentFiltered,
         EmptyAnswer,
+        InvalidAnswer,
     )
 }
 
@@ -304,6 +345,25 @@ class BudgetExceeded(PenstockError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (str(self), self.which))
+
+
+class ToolLoopStopped(PenstockError):
+    """`converse` came to one of its bounds before the answer; `messages` are those so far.
+
+    `cost` is in US dollars, None when a price isn't known.
+    """
+
+    def __init__(
+        self, message: str, which: Literal["steps", "time", "cost"], *, messages: Sequence[dict[str, Any]] = ()
+    ) -> None:
+        super().__init__(message)
+        self.which: Literal["steps", "time", "cost"] = which
+        self.messages = messages
+        self.usage: Usage | None = None
+        self.cost: float | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (str(self), self.which), dict(self.__dict__))
 
 
 class ConfigError(PenstockError):

@@ -7,7 +7,10 @@ from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
+import msgspec
+
 from penstock.call import (
+    Attempt,
     Choice,
     Completion,
     Event,
@@ -24,8 +27,9 @@ from penstock.call import (
     Usage,
     UsageUpdate,
 )
+from penstock.errors import CallError, InvalidAnswer, Unanswered
 
-__all__ = ["Fold", "events_of", "fold", "unfold"]
+__all__ = ["Fold", "Total", "events_of", "fold", "invalid_answer", "unfold"]
 
 
 class _Open:
@@ -259,3 +263,81 @@ def _choice_events(choice: Choice) -> Iterator[Event]:
 
 
 _TOLD = frozenset(("role", "content", "reasoning_content", "refusal", "tool_calls"))
+
+
+class Total:
+    """Completions that were asked for one after the other, told as one: usage, cost, attempts and time of all."""
+
+    def __init__(self) -> None:
+        self.last: Completion | None = None
+        self.attempts: tuple[Attempt, ...] = ()
+        self.requests_sent = 0
+        self.usage: Usage | None = None
+        self.cost_usd: float | None = 0.0
+        self.spent_s = 0.0
+        """From each one's first send to its end, added up."""
+        self._began_s: float | None = None
+        self._ended_s = 0.0
+
+    def add(self, completion: Completion, now_s: float) -> None:
+        """One more, which has just come."""
+        sent_s = now_s - completion.latency_s
+        self.attempts = (*self.attempts, *self._shifted(completion.attempts, sent_s))
+        self.requests_sent += completion.requests_sent
+        if completion.usage is not None:
+            self.usage = completion.usage if self.usage is None else self.usage + completion.usage
+        known = None not in (self.cost_usd, completion.cost_usd)
+        self.cost_usd = (self.cost_usd or 0.0) + (completion.cost_usd or 0.0) if known else None
+        self.spent_s += completion.latency_s
+        self._ended_s = now_s
+        self.last = completion
+
+    def completion(self) -> Completion:
+        """The last one, with what all of them took."""
+        assert self.last is not None
+        return msgspec.structs.replace(
+            self.last,
+            attempts=self.attempts,
+            requests_sent=self.requests_sent,
+            usage=self.usage,
+            cost_usd=self.cost_usd,
+            latency_s=self._ended_s - (self._began_s or 0.0),
+        )
+
+    def before(self, error: Unanswered, now_s: float) -> None:
+        """Put what came before in front of the attempts of an error that has just come."""
+        latency_s = max((attempt.ended_s or 0.0 for attempt in error.attempts), default=0.0)
+        error.attempts = (*self.attempts, *self._shifted(error.attempts, now_s - latency_s))
+        error.requests_sent += self.requests_sent
+
+    def _shifted(self, attempts: tuple[Attempt, ...], sent_s: float) -> tuple[Attempt, ...]:
+        if self._began_s is None:
+            self._began_s = sent_s
+        by_s = sent_s - self._began_s
+        if not by_s:
+            return attempts
+        return tuple(
+            msgspec.structs.replace(
+                attempt,
+                started_s=attempt.started_s + by_s,
+                ended_s=None if attempt.ended_s is None else attempt.ended_s + by_s,
+                first_token_s=None if attempt.first_token_s is None else attempt.first_token_s + by_s,
+            )
+            for attempt in attempts
+        )
+
+
+def invalid_answer(completion: Completion, faults: tuple[str, ...]) -> InvalidAnswer:
+    """The error of an answer that isn't as it was asked for."""
+    last = CallError(
+        "invalid_answer",
+        "; ".join(faults),
+        target=completion.target,
+        status=200,
+        request_id=completion.request_id,
+        partial=completion.text,
+        body=completion.raw,
+    )
+    sent = completion.requests_sent
+    message = f"{last} (asked {sent} times)" if sent > 1 else str(last)
+    return InvalidAnswer(message, completion.attempts, last, sent, faults=faults, completion=completion)

@@ -64,8 +64,8 @@ def test_an_unknown_option_names_the_nearest_one():
         read_options("chat", {"temprature": 1})
     with pytest.raises(TypeError, match="extra="):
         read_options("embedding", {"temperature": 1})
-    with pytest.raises(TypeError, match="schema: not supported yet"):
-        read_options("chat", {"schema": {}})
+    with pytest.raises(TypeError, match='unknown option "schema"'):
+        read_options("completion", {"schema": {}})
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from typing import Any, Unpack
 import msgspec
 
 from penstock.answer import Answer, Chunk
-from penstock.call import Call, Completion, Reply
+from penstock.call import Call, Completion, PromptVersion, Reply
 from penstock.client.embedding import parts_of
+from penstock.client.forms import DEFAULT_REASKS, answer_of
 from penstock.client.mapping import Mapping
 from penstock.client.options import (
     Asking,
@@ -61,7 +62,7 @@ class AsyncClient:
         Raises `Unanswered` or the narrow error of it, `InputError` for a prompt that is none, `ConfigError` for an
         unknown model or a bad setting, `TypeError` for an unknown option.
         """
-        return await self._ask(row_of(prompt, read_options("chat", options)))
+        return await self._ask(row_of(prompt, read_options("chat", options), models=self._models))
 
     def stream(
         self,
@@ -77,18 +78,19 @@ class AsyncClient:
         `on_chunk(chunk, text_so_far)`, `on_complete(answer)` and `on_error(error)` are called as it is read; `await
         stream.finish()` reads it all. Raises `InputError` and `TypeError` at once, `Unanswered` while it is read.
         """
-        row = row_of(prompt, read_options("chat", options))
+        row = row_of(prompt, read_options("chat", options), models=self._models)
 
         def begin() -> tuple[Awaitable[Reply], Call]:
             call = self._call(row, stream=True)
             return self._handler(row)(call), call
 
         callbacks = StreamCallbacks(on_chunk, on_complete, on_error)
-        return AsyncStream(begin, model=_one(row.models), callbacks=callbacks)
+        return AsyncStream(begin, row, model=_one(row.models), callbacks=callbacks)
 
     async def complete(self, prompt: str, **options: Unpack[CompletionOptions]) -> str:
         """How a completion-only model goes on with the text. Raises as `generate` does."""
-        return (await self._ask(row_of(prompt, read_options("completion", options), kind="completion"))).text
+        row = row_of(prompt, read_options("completion", options), kind="completion", models=self._models)
+        return (await self._ask(row)).text
 
     async def embed(
         self, inputs: str | Sequence[str] | Sequence[Sequence[int]], **options: Unpack[EmbeddingOptions]
@@ -155,7 +157,7 @@ class AsyncClient:
         given = [prompt async for prompt in prompts] if isinstance(prompts, AsyncIterable) else list(prompts)
         return await run_all(
             self._engine,
-            [self._placed(row_of(prompt, asking)) for prompt in given],
+            [self._placed(row_of(prompt, asking, models=self._models)) for prompt in given],
             self._bulk,
             concurrency=concurrency or self.concurrency or _CONCURRENCY,
             progress=progress,
@@ -204,6 +206,9 @@ class AsyncClient:
             tags=row.tags,
             cache=row.cache,
             sample=row.sample,
+            variables=row.variables,
+            expected=row.form,
+            reasks=DEFAULT_REASKS if row.reasks is None else row.reasks,
         )
 
     def _handler(self, row: Row) -> Handler:
@@ -220,7 +225,7 @@ class AsyncClient:
         handler = self._handler(row)
         reply = await handler(self._call(row))
         assert isinstance(reply, Completion)
-        return Answer(reply, body=row.body, model=_one(row.models))
+        return answer_of(reply, row, model=_one(row.models))
 
     def _placed(self, row: Row) -> Row:
         """The row with the client's models where it names none."""
@@ -264,15 +269,16 @@ class AsyncClient:
         """The answer, or what kept it from coming as one."""
         body: dict[str, Any] = {}
         models: Models = None
+        source: PromptVersion | None = None
         try:
-            row = row_of(prompt, asking)
-            body, models = row.body, row.models
+            row = row_of(prompt, asking, models=self._models)
+            body, models, source = row.body, row.models, row.prompt
             handler, call = self._bulk(row)
             reply = await handler(call)
+            assert isinstance(reply, Completion)
+            return answer_of(reply, row, model=_one(models))
         except PenstockError as error:
-            return Answer(None, body=body, model=_one(models), error=error)
-        assert isinstance(reply, Completion)
-        return Answer(reply, body=body, model=_one(models))
+            return Answer(None, body=body, model=_one(models), error=error, prompt=source)
 
 
 def _one(models: Models) -> str | None:

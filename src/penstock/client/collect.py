@@ -19,6 +19,7 @@ from penstock.batch.record import Stored, outcome_of
 from penstock.batch.schema import ANSWERED, FAILED
 from penstock.batch.sink import JournalSink
 from penstock.call import Attempt, Call, Completion
+from penstock.client.forms import settled_of
 from penstock.client.mapping import Mapping
 from penstock.client.request import Row
 from penstock.errors import InputError, PenstockError, Unanswered, narrow
@@ -100,12 +101,12 @@ async def _ask_all(
         except PenstockError as error:
             if record is not None and isinstance(error, Unanswered):
                 await record(place, error)
-            answers.put(place, Answer(None, body=row.body, model=model, error=error))
+            answers.put(place, Answer(None, body=row.body, model=model, error=error, prompt=row.prompt))
             return
         assert isinstance(reply, Completion)
         if record is not None:
             await record(place, reply)
-        answers.put(place, Answer(reply, body=row.body, model=model))
+        answers.put(place, settled_of(reply, row, model=model))
 
     mapping = Mapping(places, one, concurrency=concurrency, ordered=False)
     try:
@@ -166,7 +167,7 @@ class _Journalled:
         outcome = outcome_of(stored)
         if stored.state == FAILED:
             error = narrow(outcome.error_code or "")(outcome.error_message or "failed in an earlier run")
-            return Answer(None, body=row.body, model=model, error=error)
+            return Answer(None, body=row.body, model=model, error=error, prompt=row.prompt)
         completion = self._engine.decode(outcome.kind, outcome.target, outcome.body)
         completion.target = outcome.target
         completion.latency_s = outcome.latency_s
@@ -177,7 +178,7 @@ class _Journalled:
         completion.attempts = (
             Attempt(id=f"{stored.custom_id}-{outcome.attempts}", target=outcome.target, outcome="answered"),
         )
-        return Answer(completion, body=row.body, model=model)
+        return settled_of(completion, row, model=model)
 
     async def ask(self, left: Sequence[int], ask: Ask, answers: _Answers, *, concurrency: int) -> None:
         """Ask what is left and commit each outcome. Raises `OSError` when the journal can't be written."""

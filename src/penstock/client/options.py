@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 import msgspec
 
 from penstock.call import CacheMode, Kind
+from penstock.client.forms import read_form
 from penstock.client.parameters import check_parameter
 from penstock.config import (
     Config,
@@ -33,6 +34,7 @@ from penstock.config import (
 from penstock.config.suggest import did_you_mean, nearest
 from penstock.config.values import Where, read_fraction, read_positive_int, read_rate, read_str
 from penstock.errors import ConfigError
+from penstock.schema import Form, Tool
 from penstock.stores import Store
 from penstock.wiring import Engine, Models, Overrides, build
 
@@ -66,6 +68,8 @@ class CallOptions(TypedDict, total=False):
     """Which of several answers to the same prompt this is: those with another number are never served for it."""
     tags: Mapping[str, str] | None
     """Words of one's own for the log."""
+    variables: Mapping[str, Any] | None
+    """The values of a `penstock.Prompt`'s variables."""
     extra: Mapping[str, Any] | None
     """Fields of the body that only this provider knows."""
     seed: int | None
@@ -107,9 +111,14 @@ class ChatOptions(SamplingOptions, total=False):
     reasoning_effort: str | None
     response_format: Mapping[str, Any] | None
     safety_identifier: str | None
+    schema: Any
+    """The form of the answer: a type (pydantic, msgspec, a dataclass), a JSON Schema, or a `Path` of one."""
+    reasks: int | None
+    """How often an answer that isn't in that form is asked again; 2 unless set."""
     service_tier: str | None
     tool_choice: str | Mapping[str, Any] | None
-    tools: Sequence[Mapping[str, Any]] | None
+    tools: Sequence[Mapping[str, Any] | Callable[..., Any]] | None
+    """In OpenAI's form, or Python functions."""
     top_logprobs: int | None
     verbosity: str | None
     web_search_options: Mapping[str, Any] | None
@@ -163,7 +172,12 @@ class ClientOptions(TypedDict, total=False):
     """`rpm` and `tpm` for each key, `concurrency` for each target."""
 
 
-_ENVELOPE = frozenset(("cache", "deadline", "extra", "hedge", "model", "sample", "system", "tags", "timeouts"))
+_ENVELOPE = frozenset(
+    (
+        *("cache", "deadline", "extra", "hedge", "model", "reasks", "sample", "schema", "system", "tags", "timeouts"),
+        "variables",
+    )
+)
 """Options that are no part of a body."""
 _KNOWN: dict[Kind, frozenset[str]] = {
     "chat": frozenset(ChatOptions.__annotations__),
@@ -184,6 +198,11 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, Any] = {}
     cache: CacheMode | None = None
     sample: str = ""
+    variables: dict[str, Any] | None = None
+    form: Form | None = None
+    reasks: int | None = None
+    functions: tuple[Tool, ...] = ()
+    """Those of the tools that are functions."""
 
     def under(self, own: Asking) -> Asking:
         """These options where `own`, a single request's, say nothing."""
@@ -197,6 +216,10 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
             params={**self.params, **own.params},
             cache=self.cache if own.cache is None else own.cache,
             sample=own.sample or self.sample,
+            variables=self.variables if own.variables is None else own.variables,
+            form=self.form if own.form is None and "response_format" not in own.params else own.form,
+            reasks=self.reasks if own.reasks is None else own.reasks,
+            functions=own.functions if "tools" in own.params else self.functions,
         )
 
 
@@ -210,6 +233,7 @@ def read_options(kind: Kind, options: Mapping[str, Any]) -> Asking:
             check_parameter(name, value)
     params = {name: value for name, value in options.items() if value is not None and name not in _ENVELOPE}
     params.update(options.get("extra") or {})
+    form, functions = read_form(options, params)
     policy = _read_policy(options)
     said = Said(**{name: value for name, value in policy.items() if value is not None})
     if (found := contradiction(said)) is not None:
@@ -222,12 +246,14 @@ def read_options(kind: Kind, options: Mapping[str, Any]) -> Asking:
         params=params,
         cache=_read(options, "cache", read_cache_mode),
         sample=_read_sample(options.get("sample")),
+        variables=_read_variables(options.get("variables")),
+        form=form,
+        reasks=options.get("reasks"),
+        functions=functions,
     )
 
 
 def _unknown(name: str, known: frozenset[str]) -> str:
-    if name == "schema":
-        return "schema: not supported yet by this version of penstock; a response_format is sent as it stands"
     if name in ClientOptions.__annotations__:
         return f"{name}: a setting of the client or of a route, not of one request: Client(..., {name}=...)"
     near = nearest(name, known, most=1)
@@ -281,6 +307,14 @@ def _read_sample(sample: object) -> str:
     if isinstance(sample, str) or (isinstance(sample, int) and not isinstance(sample, bool)):
         return str(sample)
     raise ConfigError(f"sample: expected a number or text, got {sample!r:.80}")
+
+
+def _read_variables(variables: object) -> dict[str, Any] | None:
+    if variables is None:
+        return None
+    if isinstance(variables, Mapping) and all(isinstance(name, str) for name in variables):
+        return dict(variables)
+    raise ConfigError(f'variables: expected names and values such as {{"text": "..."}}, got {variables!r:.80}')
 
 
 def _with_cache(config: Config, cache: Any) -> tuple[Config, CacheMode | None, Store | None]:

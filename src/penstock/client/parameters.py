@@ -82,6 +82,7 @@ _FORMS: Final[dict[str, _Form]] = {
     **dict.fromkeys(("audio", "extra", "logit_bias", "metadata", "prediction", "web_search_options"), _TABLE),
     **dict.fromkeys(("functions", "tools"), _LIST),
     "logprobs": (lambda value: isinstance(value, int), "True, False or a whole number"),
+    "reasks": (lambda value: _is_whole(value) and 0 <= value <= 20, "a whole number from 0 to 20"),
     "modalities": (_is_texts, "a list of text"),
     "model": (_is_models, 'text such as "openai/gpt-4o-mini", or a list of it'),
     "stop": (_is_models, "text, or a list of it"),

@@ -7,10 +7,13 @@ from typing import Any, Unpack
 
 import msgspec
 
-from penstock.call import CacheMode, Kind
+from penstock import prompts
+from penstock.call import CacheMode, Kind, PromptVersion
 from penstock.client.options import Asking, ChatOptions, read_options
+from penstock.client.prompting import content_of, rendered_of, settings_under
 from penstock.config import Hedge, RouteTimeouts
 from penstock.errors import InputError
+from penstock.schema import Form, Tool
 from penstock.wiring import Models
 
 __all__ = ["Prompt", "Request", "Row", "row_of"]
@@ -30,22 +33,32 @@ class Row(msgspec.Struct, frozen=True):
     tags: dict[str, str]
     cache: CacheMode | None = None
     sample: str = ""
+    form: Form | None = None
+    reasks: int | None = None
+    functions: tuple[Tool, ...] = ()
+    prompt: PromptVersion | None = None
+    variables: dict[str, Any] | None = None
 
 
 class Request:
     """A prompt with options of its own, for `map` and `run` where rows differ.
 
-    `prompt` is text or a list of chat messages. What is said here wins over what the call says. Raises `InputError`
+    `prompt` is text, a list of chat messages, or a `penstock.Prompt` (with `variables=`), rendered or not. What is said here wins over what the call says. Raises `InputError`
     for a prompt that is none, `TypeError` for an unknown option.
     """
 
     __slots__ = ("asking", "kind", "prompt")
 
-    def __init__(self, prompt: str | Sequence[Mapping[str, Any]], **options: Unpack[ChatOptions]) -> None:
+    def __init__(
+        self,
+        prompt: str | Sequence[Mapping[str, Any]] | prompts.Prompt | prompts.Rendered,
+        **options: Unpack[ChatOptions],
+    ) -> None:
         self.kind: Kind = "chat"
         self.prompt: Any = prompt
         self.asking = read_options("chat", options)
-        _checked("chat", prompt)
+        if not isinstance(prompt, prompts.Prompt | prompts.Rendered):
+            _checked("chat", prompt)
 
     @classmethod
     def of_body(cls, body: Mapping[str, Any], *, kind: Kind = "chat") -> Request:
@@ -68,13 +81,18 @@ class Request:
         return f"Request(kind={self.kind!r}, model={self.asking.model!r})"
 
 
-Prompt = str | Sequence[Mapping[str, Any]] | Request
+Prompt = str | Sequence[Mapping[str, Any]] | Request | prompts.Prompt | prompts.Rendered
 
 
-def row_of(prompt: object, asking: Asking, *, kind: Kind = "chat") -> Row:
-    """What `prompt` asks under these options. Raises `InputError` when it is empty or of another type."""
+def row_of(prompt: object, asking: Asking, *, kind: Kind = "chat", models: Models = None) -> Row:
+    """What `prompt` asks under these options; `models` are the client's own. Raises `InputError` when it is empty or
+    of another type, and when a prompt's variables don't fit."""
     if isinstance(prompt, Request):
         kind, asking, prompt = prompt.kind, asking.under(prompt.asking), prompt.prompt
+    rendered = rendered_of(prompt, asking.variables, asking.model or models)
+    if rendered is not None:
+        kind, prompt = content_of(rendered, kind)
+        asking = settings_under(rendered, kind, asking, has_models=models is not None)
     checked = _checked(kind, prompt)
     if kind == "chat" and asking.system is not None:
         has_own = checked[0].get("role") in ("system", "developer")
@@ -90,6 +108,11 @@ def row_of(prompt: object, asking: Asking, *, kind: Kind = "chat") -> Row:
         asking.tags,
         asking.cache,
         asking.sample,
+        asking.form if kind == "chat" else None,
+        asking.reasks,
+        asking.functions,
+        rendered.source if rendered is not None else None,
+        rendered.variables if rendered is not None else None,
     )
 
 

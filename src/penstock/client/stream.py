@@ -5,10 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
-from typing import Any
+
+import msgspec
 
 from penstock.answer import Answer, Chunk
 from penstock.call import Call, Completion, Reply, cost_of
+from penstock.client.forms import answer_of
+from penstock.client.request import Row
 from penstock.errors import PenstockError
 from penstock.fold import Fold
 from penstock.handler import OpenStream
@@ -44,17 +47,19 @@ class AsyncStream:
     def __init__(
         self,
         open_: Callable[[], tuple[Awaitable[Reply], Call]],
+        row: Row,
         *,
         model: str | None = None,
         callbacks: StreamCallbacks | None = None,
     ) -> None:
         self._open = open_
+        self._row = row
+        self._growing = None if row.form is None else row.form.growing()
         self._model = model
         self._callbacks = callbacks or StreamCallbacks()
         self._reply: OpenStream | None = None
         self._fold = Fold()
         self._so_far = ""
-        self._body: dict[str, Any] = {}
         self._answer: Answer | None = None
         self._state = "new"
 
@@ -113,7 +118,6 @@ class AsyncStream:
         self._state = "open"
         try:
             waiting, call = self._open()
-            self._body = call.body
             self._fold = Fold(call.kind)
             reply = await waiting
         except BaseException as error:
@@ -129,15 +133,22 @@ class AsyncStream:
             self._fold.add(event)
             chunk = Chunk.of(event)
             if chunk is not None:
+                chunk = self._with_partial(chunk)
                 self._tell_chunk(chunk)
                 return chunk
-        answer = self._answer = Answer(self._whole(reply), body=self._body, model=self._model)
+        answer = self._answer = answer_of(self._whole(reply), self._row, model=self._model)
         self._state = "over"
-        chunk = Chunk(is_last=True, finish_reason=answer.finish_reason, usage=reply.usage)
+        chunk = self._with_partial(Chunk(is_last=True, finish_reason=answer.finish_reason, usage=reply.usage))
         self._tell_chunk(chunk)
         if self._callbacks.on_complete is not None:
             self._callbacks.on_complete(answer)
         return chunk
+
+    def _with_partial(self, chunk: Chunk) -> Chunk:
+        """The chunk with what is known of the value that was asked for."""
+        if self._growing is None or chunk.choice:
+            return chunk
+        return msgspec.structs.replace(chunk, partial=self._growing.feed(chunk.text))
 
     def _whole(self, reply: OpenStream) -> Completion:
         completion = self._fold.completion(malformed_events=reply.malformed_events)

@@ -21,6 +21,7 @@ __all__ = [
     "WaitUntil",
     "deadline_of",
     "send_deadline_of",
+    "sent_for_s",
 ]
 
 Reason = Literal["first", "retry", "fallback", "hedge", "silent", "late", "resume"]
@@ -81,5 +82,10 @@ def send_deadline_of(call: Call, settings: RaceSettings, began_s: float, first_s
     deadline_s = deadline_of(call, settings, began_s)
     if settings.patience != "batch" or settings.deadline_after_send_s is None:
         return deadline_s
-    own_s = first_send_s + settings.deadline_after_send_s
+    own_s = first_send_s + settings.deadline_after_send_s - call.spent_s
     return own_s if deadline_s is None else min(own_s, deadline_s)
+
+
+def sent_for_s(call: Call, settings: RaceSettings) -> float | None:
+    """How long a call of a batch may take from its first send; None for no bound."""
+    return None if settings.deadline_after_send_s is None else settings.deadline_after_send_s - call.spent_s

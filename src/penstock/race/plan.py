@@ -15,7 +15,7 @@ from penstock.errors import VERDICTS, CallError, DeadlineExceeded, Verdict, unan
 from penstock.race.budgets import Exemption, SilenceBudget
 from penstock.race.hedging import HedgeBudget
 from penstock.race.latency import size_class
-from penstock.race.moves import Cancel, Finish, GiveUp, Move, Start, WaitUntil, deadline_of
+from penstock.race.moves import Cancel, Finish, GiveUp, Move, Start, WaitUntil, deadline_of, sent_for_s
 from penstock.race.route import Route
 from penstock.race.settings import RaceSettings
 from penstock.race.standing import EPSILON_S, Readiness, Standings
@@ -84,7 +84,7 @@ class Plan:
         self._was_silent = False
         # 0: not yet, 1: it runs or is the answer, 2: it failed, and who hasn't failed yet may be asked instead.
         self._late_used = 0
-        self._begin_deadline: float | None = settings.deadline_after_send_s if self._batch else None
+        self._begin_deadline: float | None = sent_for_s(call, settings) if self._batch else None
         # What the last move beside a running attempt has taken.
         self._spent: tuple[HedgeBudget | SilenceBudget, ...] = ()
         self.resumes = False

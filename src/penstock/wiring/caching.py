@@ -13,7 +13,7 @@ from penstock.call import CacheMode, Completion, Kind
 from penstock.clock import Clock
 from penstock.config import CacheConfig, Config
 from penstock.errors import CallError
-from penstock.handler import Handler
+from penstock.handler import Handler, Layer
 from penstock.policies.cache import (
     IMPORTED,
     Answers,
@@ -84,15 +84,20 @@ class Caching:
         """Why nothing is read or kept, or was at some time."""
         return self._answers.trouble or getattr(self._answers.store, "trouble", None)
 
-    def over(self, inner: Handler, targets: Sequence[str], *, clock: Clock, deadline_after_s: float | None) -> Handler:
-        """The handler for these targets, with the cache in front of it where one is possible."""
+    def over(
+        self, inner: Handler, targets: Sequence[str], *, clock: Clock, deadline_after_s: float | None, again: Layer
+    ) -> Handler:
+        """The handler for these targets, with the cache in front of it where one is possible.
+
+        `again` stands between: what is kept is what it let pass, and of a shared answer each call judges itself.
+        """
         if not self.is_possible or (self.mode == "off" and not self._by_call):
-            return inner
+            return again(inner)
         names = tuple(targets)
         tags = {name: target_tag(name, self._place(name)) for name in names}
         if self._said.coalesce:
             inner = Coalesce(self._digest, names, self._flights, clock, self.mode, deadline_after_s)(inner)
-        return Cache(self._answers, self._digest, tags, self.mode, self._settings.namespace)(inner)
+        return Cache(self._answers, self._digest, tags, self.mode, self._settings.namespace)(again(inner))
 
     def forget(self) -> None:
         """The loop is gone, and what was in the air with it."""

@@ -21,6 +21,7 @@ from penstock.policies.limit import Limiter, Limits
 from penstock.race import Hedges, ProbeTurns, RaceSettings, RaceStats, Route, race
 from penstock.splitting import Split
 from penstock.transport import open_transport
+from penstock.wiring.again import ask_again
 from penstock.wiring.ambient import ambient_credential, check_ambient
 from penstock.wiring.caching import Caching
 from penstock.wiring.estimate import Asked
@@ -284,7 +285,9 @@ class Engine:
         settings = race_settings(selection, manner, self._overrides)
         names = [str(name) for name in selection.targets]
         after_s = settings.deadline_after_s or settings.deadline_after_send_s
-        return self.caching.over(self._race(selection, manner), names, clock=self.clock, deadline_after_s=after_s)
+        again = ask_again(settings, self.clock)
+        inner = self._race(selection, manner)
+        return self.caching.over(inner, names, clock=self.clock, deadline_after_s=after_s, again=again)
 
     def _race(self, selection: Selection, manner: Manner) -> Handler:
         settings = race_settings(selection, manner, self._overrides)

@@ -125,6 +125,14 @@ class Answers:
         else:
             self.stats.kept += 1
 
+    def is_expected(self, call: Call, found: Completion) -> bool:
+        """Whether a found answer is what this call expects; else it was no hit."""
+        if _fits(call, found):
+            return True
+        self.stats.hits -= 1
+        self.stats.misses += 1
+        return False
+
     async def aclose(self, *, close_store: bool) -> None:
         """Write what was kept. A store that was handed in stays open."""
         store = self._store
@@ -183,7 +191,7 @@ class Cache:
             if mode != "write":
                 keys = [question + tag for tag in in_order] if only is None else (question + only,)
                 found = await answers.find(keys, imported=lambda: self._imported(call))
-                if found is not None:
+                if found is not None and (call.expected is None or answers.is_expected(call, found)):
                     return _streamed(found) if call.stream else found
             reply = await inner(call)
             if mode != "read":
@@ -215,9 +223,17 @@ class Cache:
                 completion = fold.completion(malformed_events=reply.malformed_events)
                 completion.target = reply.target
                 completion.request_id = reply.request_id
-                self.answers.keep(question + tag, completion)
+                if call.expected is None or _fits(call, completion):
+                    self.answers.keep(question + tag, completion)
 
         reply.on_close(ended)
+
+
+def _fits(call: Call, completion: Completion) -> bool:
+    try:
+        return call.expected is None or not call.expected.faults(completion)
+    except Exception:  # noqa: BLE001 - the check's own code: what it can't judge isn't served, nor kept
+        return False
 
 
 def _streamed(completion: Completion) -> OpenStream:
