@@ -86,7 +86,7 @@ class PromptVersion(msgspec.Struct, frozen=True):
     """The SHA-256, in hex, of its templates, defaults and settings."""
 
     def __str__(self) -> str:
-        return f"{self.name}@{self.version}"
+        return f"{self.name}@{self.version}" if self.version else self.name or "a prompt"
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, eq=False):

@@ -297,7 +297,9 @@ def test_an_id_column_names_the_key_of_the_id(tmp_path: Path) -> None:
 def test_with_a_template_a_line_is_its_variables_and_nothing_else_travels(tmp_path: Path) -> None:
     line = {"custom_id": "a", "text": "moon", "model": "m", "temperature": 1}
     row = good(tmp_path, line, prompt="{{ custom_id }}: about {{ text }}, {{ model }}?")
-    assert row == Row(0, 1, "a", "chat", None, {"messages": [{"role": "user", "content": "a: about moon, m?"}]})
+    body = {"messages": [{"role": "user", "content": "a: about moon, m?"}]}
+    variables = {"custom_id": "a", "model": "m", "text": "moon"}
+    assert row == Row(0, 1, "a", "chat", None, body, None, variables)
 
 
 def test_a_template_variable_that_is_no_field_is_a_bad_line(tmp_path: Path) -> None:

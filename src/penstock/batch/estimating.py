@@ -61,6 +61,7 @@ class Estimate(msgspec.Struct, kw_only=True):
 
 def estimate_run(settings: JobSettings, engine: Engine, *, usual_output: int | None) -> Estimate:
     """Read the input and count. Nothing is sent. Raises `InputError` and `ConfigError` as a run would."""
+    settings = settings.with_prompt()
     source = open_source(settings.input, prompt=settings.prompt, id_column=settings.id_column)
     if not source.replayable:
         raise InputError("estimate: a pipe can't be read twice; name a file as INPUT")

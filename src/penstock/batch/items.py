@@ -10,7 +10,7 @@ import msgspec
 
 from penstock.batch.prescan import Equals, Scan, canonical, digest_of, share_key
 from penstock.batch.sources import BadRow, Row, Source
-from penstock.call import Kind
+from penstock.call import Kind, PromptVersion
 
 __all__ = ["BadItem", "Estimate", "Item", "Shape", "identities", "items"]
 
@@ -32,6 +32,8 @@ class Item(msgspec.Struct):
     """Tokens that it may cost at a limiter."""
     sample: str = ""
     """What keeps it apart from its equals; "" for the first of them."""
+    prompt: PromptVersion | None = None
+    variables: dict[str, Any] | None = None
 
 
 Estimate = Callable[[Item], int]
@@ -134,7 +136,8 @@ def _one_by_one(
             key = share_key(digest, model, number) if is_shared else None
             custom_id = _id(row, samples, number)
             sample = custom_id if shape.apart else str(number or "")
-            yield Item(idx, custom_id, digest, row.kind, model, body, key, 0, sample)
+            said = (row.prompt, row.variables)
+            yield Item(idx, custom_id, digest, row.kind, model, body, key, 0, sample, *said)
 
 
 def identities(source: Source, samples: int, scan: Scan) -> Iterator[tuple[int, str, bytes]]:

@@ -41,6 +41,7 @@ def run_job(settings: JobSettings) -> Summary:
     Raises `InputError`, `ConfigError`, `JournalError` before anything was sent, `OSError` when something can't be
     written: what was answered is then in the journal.
     """
+    settings = settings.with_prompt()
     config = load_config(settings.config, for_command=True)
     engine = build(
         config,

@@ -320,8 +320,8 @@ def _enter(
 
 def _source_before(settings: JobSettings, source: Source, info: dict[str, Any]) -> Source:
     """The input as the earlier --prompt reads it: what changed in a row is told from what changed in the prompt."""
-    prompt = info["settings"]["prompt"] if info.get("settings") else settings.prompt
-    if prompt == settings.prompt:
+    prompt = info["settings"]["prompt"] if info.get("settings") else settings.lasting()["prompt"]
+    if prompt == settings.lasting()["prompt"]:
         return source
     try:
         return open_source(settings.input, prompt=prompt, id_column=settings.id_column)

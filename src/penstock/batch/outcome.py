@@ -36,6 +36,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     cached: bool = False
     joined: bool = False
     """Answered by an equal row's answer: nothing was sent for this one, and its tokens are that row's."""
+    prompt: str = ""
+    """The prompt of a library that was asked, as name@version."""
     error_code: str | None = None
     error_message: str | None = None
     body: bytes = b""

@@ -8,7 +8,7 @@ import msgspec
 
 from penstock.batch.outcome import Outcome
 from penstock.batch.schema import ANSWERED
-from penstock.call import Kind, Status, Usage
+from penstock.call import Kind, PromptVersion, Status, Usage
 
 __all__ = ["Meta", "Record", "Stored", "answer_line", "encode", "error_line", "one_line", "outcome_of"]
 
@@ -29,6 +29,8 @@ class Meta(msgspec.Struct, kw_only=True, omit_defaults=True):
     at_s: float
     joined: bool = False
     """Answered by an equal row's answer: nothing was sent for this one."""
+    prompt: PromptVersion | None = None
+    """The prompt of a library that was asked."""
     http_status: int = 200
     error_code: str | None = None
     error_message: str | None = None
@@ -120,6 +122,7 @@ def outcome_of(item: Stored) -> Outcome:
         cost_usd=meta.cost_usd,
         cached=meta.cached,
         joined=meta.joined,
+        prompt=str(meta.prompt) if meta.prompt is not None else "",
         error_code=meta.error_code,
         error_message=meta.error_message,
         body=item.raw or b"",

@@ -51,7 +51,8 @@ def _render(info: RunInfo, digest: Digest, now_s: float) -> str:
         _section("Answers over time", _charts(time_chart, digest.times)) if digest.answered + digest.failed else "",
         _section("Latency", _charts(latency_chart, digest.latencies), _LATENCY_NOTE) if digest.latencies.total else "",
         _section("Errors", _errors(digest.errors)) if digest.errors else "",
-        _section("Targets", _targets(digest.targets)) if digest.targets else "",
+        _section("Targets", _figures("target", digest.targets)) if digest.targets else "",
+        _section("Prompts", _figures("prompt", digest.prompts)) if digest.prompts else "",
         _section("Tokens", _tokens(digest)) if digest.input_tokens or digest.output_tokens else "",
         _section("Sessions", _sessions(info)) if info.sessions else "",
         _section("Settings", _settings(info)),
@@ -175,7 +176,7 @@ def _where(target: str, status: int, attempts: int) -> str:
     return f" <small>{told}</small>" if told else ""
 
 
-def _targets(targets: dict[str, TargetFigures]) -> str:
+def _figures(head: str, figures: dict[str, TargetFigures]) -> str:
     rows = [
         (
             _text(name, 120),
@@ -187,9 +188,9 @@ def _targets(targets: dict[str, TargetFigures]) -> str:
             amount(one.output_tokens),
             money(one.cost_usd) if one.cost_usd is not None else "–",
         )
-        for name, one in sorted(targets.items(), key=lambda item: -item[1].answered)
+        for name, one in sorted(figures.items(), key=lambda item: -item[1].answered)
     ]
-    return _table(("target", "answered", "failed", "median", "p99", "tokens in", "out", "cost"), rows)
+    return _table((head, "answered", "failed", "median", "p99", "tokens in", "out", "cost"), rows)
 
 
 def _tokens(digest: Digest) -> str:
@@ -237,10 +238,16 @@ def _settings(info: RunInfo) -> str:
         if value in (None, [], {}, ""):
             continue
         if key in _HIDDEN_SETTINGS:
-            rows.append((_text(key, 60), f"given, {count(len(str(value)))} characters"))
+            told = _version(value) if isinstance(value, dict) else f"given, {count(len(str(value)))} characters"
+            rows.append((_text(key, 60), told))
         else:
             rows.append((_text(key, 60), f"<code>{_text(_said(value), 400)}</code>"))
     return _table(("setting", ""), rows, kind="words")
+
+
+def _version(plan: dict[str, Any]) -> str:
+    """A library's prompt by its name and versions."""
+    return _text(f"{plan.get('name')}@{', '.join(plan.get('arms', ()))}", 400)
 
 
 def _said(value: object) -> str:

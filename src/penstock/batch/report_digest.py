@@ -118,7 +118,7 @@ class ErrorClass:
 
 
 class TargetFigures:
-    """What one target did."""
+    """What one target, or one version of a prompt, did."""
 
     def __init__(self) -> None:
         self.answered = 0
@@ -127,6 +127,15 @@ class TargetFigures:
         self.output_tokens = 0
         self.cost_usd: float | None = None
         self.latencies = Latencies()
+
+    def add_costs(self, outcome: Outcome) -> None:
+        """Of an answer that was this row's own."""
+        if not outcome.cached:
+            self.latencies.add(outcome.latency_s)
+        self.input_tokens += outcome.input_tokens or 0
+        self.output_tokens += outcome.output_tokens or 0
+        if outcome.cost_usd is not None:
+            self.cost_usd = (self.cost_usd or 0.0) + outcome.cost_usd
 
 
 class Digest:
@@ -155,6 +164,8 @@ class Digest:
         self.latencies = Latencies()
         self.errors: dict[str, ErrorClass] = {}
         self.targets: dict[str, TargetFigures] = {}
+        self.prompts: dict[str, TargetFigures] = {}
+        """By name@version, of rows that a library's prompt asked."""
 
     def add(self, outcome: Outcome) -> None:
         is_answer = outcome.state == "answered"
@@ -162,22 +173,28 @@ class Digest:
         self.statuses[outcome.status] += 1
         self.attempts += outcome.attempts
         self.sent_rows += outcome.attempts > 0
-        target = _at(self.targets, outcome.target, TargetFigures, _MOST_TARGETS) if outcome.target else None
+        concerned = [
+            _at(table, name, TargetFigures, _MOST_TARGETS)
+            for table, name in ((self.targets, outcome.target), (self.prompts, outcome.prompt))
+            if name
+        ]
         if not is_answer:
             self.failed += 1
             _at(self.errors, outcome.error_code or "unknown", ErrorClass, _MOST_CLASSES).add(outcome, self._rng)
-            if target is not None:
-                target.failed += 1
+            for one in concerned:
+                one.failed += 1
             return
         self.answered += 1
         self.joined += outcome.joined
         self.cached += outcome.cached
-        if target is not None:
-            target.answered += 1
+        for one in concerned:
+            one.answered += 1
         if not outcome.joined:  # its tokens, cost and latency are another row's
-            self._add_costs(outcome, target)
+            self._add_costs(outcome)
+            for one in concerned:
+                one.add_costs(outcome)
 
-    def _add_costs(self, outcome: Outcome, target: TargetFigures | None) -> None:
+    def _add_costs(self, outcome: Outcome) -> None:
         if not outcome.cached:
             self.latencies.add(outcome.latency_s)
         self.without_usage += outcome.input_tokens is None
@@ -188,14 +205,6 @@ class Digest:
         self.unpriced += outcome.cost_usd is None
         if outcome.cost_usd is not None:
             self.cost_usd = (self.cost_usd or 0.0) + outcome.cost_usd
-        if target is None:
-            return
-        if not outcome.cached:
-            target.latencies.add(outcome.latency_s)
-        target.input_tokens += outcome.input_tokens or 0
-        target.output_tokens += outcome.output_tokens or 0
-        if outcome.cost_usd is not None:
-            target.cost_usd = (target.cost_usd or 0.0) + outcome.cost_usd
 
     def _place(self, at_s: float, *, answered: bool) -> None:
         if not self._starts_s:

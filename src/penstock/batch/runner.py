@@ -243,6 +243,7 @@ class Runner:
             priority=1,
             estimate=item.estimate,
             sample=item.sample,
+            variables=item.variables,
         )
         try:
             reply = await handler(call)

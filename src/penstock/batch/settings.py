@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from penstock.batch.items import Shape
+from penstock.batch.prompting import PromptPlan, plan_of
 from penstock.errors import InputError
 
 __all__ = ["JobSettings"]
@@ -21,7 +22,12 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A path that ends in .jsonl, .csv or .parquet, or "-"."""
     models: tuple[str, ...] = ()
     """Targets in order of preference, or one route; they override the bodies' own models. Empty: those count."""
-    prompt: str | None = None
+    prompt: str | PromptPlan | None = None
+    """A template, or `@NAME`, `@NAME@VERSION`, `@FILE.md` for a library's prompt; `with_prompt` looks it up."""
+    prompt_library: str | None = None
+    """The folder of prompts; None: "prompts"."""
+    split_by: str | None = None
+    """The column that says whose row it is, for prompts whose versions have weights."""
     id_column: str | None = None
     system: str | None = None
     params: dict[str, Any] = {}
@@ -55,6 +61,13 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
     quiet: bool = False
     command: str = "penstock run"
     """How the user started it, for the hint that says how to resume."""
+
+    def with_prompt(self) -> JobSettings:
+        """The same with a library's prompt looked up. Raises `InputError`."""
+        if isinstance(self.prompt, PromptPlan):
+            return self
+        plan = plan_of(self.prompt, library=self.prompt_library, split_by=self.split_by)
+        return msgspec.structs.replace(self, prompt=plan)
 
     @property
     def out(self) -> Path | None:
@@ -96,7 +109,7 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
         """What shapes the answers: a resume with other values would mix two runs in one file."""
         return {
             "models": list(self.models),
-            "prompt": self.prompt,
+            "prompt": msgspec.to_builtins(self.prompt),
             "system": self.system,
             "params": self.params,
         }

@@ -14,7 +14,7 @@ from penstock.batch.journal import Journal
 from penstock.batch.record import Meta, Record, Stored, answer_line, encode, error_line
 from penstock.batch.schema import ANSWERED, BAD, FAILED
 from penstock.batch.writer import Written
-from penstock.call import Completion, Kind, Status, Usage, cost_of, status_of
+from penstock.call import Completion, Kind, PromptVersion, Status, Usage, cost_of, status_of
 from penstock.errors import Unanswered
 
 __all__ = ["Encode", "JournalSink", "LineSink", "Sink", "WritesOpenAI"]
@@ -52,10 +52,10 @@ class Sink(Protocol):
 
 _Told = tuple[
     *tuple[int, str, bytes, Kind, int, bytes | Completion, str | None],
-    *tuple[str, int, float, bool, Status, Usage | None, float | None],
+    *tuple[str, int, float, bool, Status, Usage | None, float | None, PromptVersion | None],
 ]
 """An answer's index, id, digest, kind, body number, body (or what one is made of), request id, target, requests sent,
-latency, whether it was cached, status, usage and cost."""
+latency, whether it was cached, status, usage, cost and prompt."""
 
 
 class _Recorder:
@@ -87,11 +87,12 @@ class _Recorder:
             status_of(completion),
             completion.usage,
             completion.cost_usd,
+            item.prompt,
         )
 
     def answer(self, told: _Told) -> tuple[Record, bytes]:
         idx, custom_id, digest, kind, body, made_of, request_id = told[:7]
-        target, sent, latency_s, cached, status, usage, cost_usd = told[7:]
+        target, sent, latency_s, cached, status, usage, cost_usd, prompt = told[7:]
         raw = made_of if isinstance(made_of, bytes) else self._encode(made_of)
         if raw[:1] != b"{":
             raw = raw.strip()
@@ -105,6 +106,7 @@ class _Recorder:
             usage=usage,
             kind=kind,
             at_s=round(time.time(), 3),
+            prompt=prompt,
         )
         return Record(idx, custom_id, digest, ANSWERED, body, request_id, encode(meta)), raw
 
@@ -127,6 +129,7 @@ class _Recorder:
             usage=None,
             kind=item.kind,
             at_s=round(time.time(), 3),
+            prompt=item.prompt,
             http_status=(last.status or 0) if last is not None else 0,
             error_code=error.kind,
             error_message=error.message,
@@ -157,11 +160,11 @@ def _rounded(cost_usd: float | None) -> float | None:
     return None if cost_usd is None else round(cost_usd, 12)
 
 
-def _joined_meta(meta: bytes) -> bytes:
+def _joined_meta(meta: bytes, item: Item) -> bytes:
     """The same answer's meta for a row that nothing was sent for."""
     shared = msgspec.json.decode(meta, type=Meta)
     shared.attempts, shared.latency_s, shared.cost_usd, shared.joined = 0, 0.0, None, True
-    shared.at_s = round(time.time(), 3)
+    shared.at_s, shared.prompt = round(time.time(), 3), item.prompt
     return encode(shared)
 
 
@@ -226,7 +229,7 @@ class JournalSink:
         if found is None:
             return False
         body, request_id, meta = found
-        record = Record(item.idx, item.custom_id, item.digest, ANSWERED, body, request_id, _joined_meta(meta))
+        record = Record(item.idx, item.custom_id, item.digest, ANSWERED, body, request_id, _joined_meta(meta, item))
         self._writer.put(record)
         return True
 
@@ -288,7 +291,7 @@ class LineSink:
         if found is None:
             return False
         record, raw = found
-        self._write(record._replace(idx=item.idx, custom_id=item.custom_id, meta=_joined_meta(record.meta)), raw)
+        self._write(record._replace(idx=item.idx, custom_id=item.custom_id, meta=_joined_meta(record.meta, item)), raw)
         return True
 
     def _write(self, record: Record, raw: bytes | None) -> None:

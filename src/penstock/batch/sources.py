@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+from penstock.batch.prompting import PromptPlan, asker_of
 from penstock.batch.sources_lines import JsonlSource, TextSource
 from penstock.batch.sources_rows import BadRow, Row, Source, Wanted
-from penstock.batch.template import PromptTemplate
+from penstock.batch.template import Asker
 from penstock.errors import InputError
 
 __all__ = ["SUFFIXES", "BadRow", "Row", "Source", "Wanted", "open_source"]
@@ -17,15 +19,17 @@ SUFFIXES = (".jsonl", ".txt", ".csv", ".parquet")
 """What an input may end in; all but the last also with `.gz` behind."""
 
 
-def open_source(path: str, *, prompt: str | None = None, id_column: str | None = None) -> Source:
+def open_source(
+    path: str, *, prompt: str | PromptPlan | Mapping[str, Any] | None = None, id_column: str | None = None
+) -> Source:
     """The input at `path`; "-" is the standard input, which like any FIFO carries JSON lines and is read once.
 
-    `prompt` is a template over a row's columns (of JSON lines: its fields; of `.txt`: the line, as `prompt`);
-    without it, a column named "prompt" is asked. `id_column` names the column of the custom_id; without it, one
-    named "custom_id" serves. Raises `InputError`: no such file, an unknown suffix, a missing column, a template that
-    is none or that names no column.
+    `prompt` is a template, or the plan of a library's prompt, over a row's columns (of JSON lines: its fields; of
+    `.txt`: the line, as `prompt`); without it, a column named "prompt" is asked. `id_column` names the column of the
+    custom_id; without it, one named "custom_id" serves. Raises `InputError`: no such file, an unknown suffix, a
+    missing column, a template that is none or that names no column.
     """
-    template = PromptTemplate(prompt) if prompt is not None else None
+    template = asker_of(prompt)
     if path == "-":
         return JsonlSource(None, "stdin", template=template, id_column=id_column, replayable=False)
     where = Path(path)
@@ -49,11 +53,11 @@ def open_source(path: str, *, prompt: str | None = None, id_column: str | None =
     return opener(where, path, template, id_column)
 
 
-def _jsonl(path: Path, name: str, template: PromptTemplate | None, id_column: str | None) -> Source:
+def _jsonl(path: Path, name: str, template: Asker | None, id_column: str | None) -> Source:
     return JsonlSource(path, name, template=template, id_column=id_column)
 
 
-def _text(path: Path, name: str, template: PromptTemplate | None, id_column: str | None) -> Source:
+def _text(path: Path, name: str, template: Asker | None, id_column: str | None) -> Source:
     if id_column is not None:
         raise InputError(f'{name}: --id-column: no column "{id_column}"; a .txt has none')
     missing = template.missing(["prompt"]) if template is not None else []
@@ -62,19 +66,19 @@ def _text(path: Path, name: str, template: PromptTemplate | None, id_column: str
     return TextSource(path, name, template=template)
 
 
-def _csv(path: Path, name: str, template: PromptTemplate | None, id_column: str | None) -> Source:
+def _csv(path: Path, name: str, template: Asker | None, id_column: str | None) -> Source:
     from penstock.batch.sources_tables import CsvSource
 
     return CsvSource(path, name, template=template, id_column=id_column)
 
 
-def _parquet(path: Path, name: str, template: PromptTemplate | None, id_column: str | None) -> Source:
+def _parquet(path: Path, name: str, template: Asker | None, id_column: str | None) -> Source:
     from penstock.batch.sources_tables import ParquetSource
 
     return ParquetSource(path, name, template=template, id_column=id_column)
 
 
-_OPENERS: dict[str, Callable[[Path, str, PromptTemplate | None, str | None], Source]] = {
+_OPENERS: dict[str, Callable[[Path, str, Asker | None, str | None], Source]] = {
     ".jsonl": _jsonl,
     ".txt": _text,
     ".csv": _csv,

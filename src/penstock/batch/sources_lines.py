@@ -18,7 +18,7 @@ import msgspec
 
 from penstock.batch.sources_form import BadForm, BatchLine, chat_of, fast_request_of, request_of
 from penstock.batch.sources_rows import BadRow, Row, Wanted, fingerprint_of, id_of, json_name
-from penstock.batch.template import PromptTemplate, TemplateFailed
+from penstock.batch.template import Asked, Asker, TemplateFailed
 from penstock.errors import InputError
 
 __all__ = ["MAX_LINE_BYTES", "JsonlSource", "TextSource", "open_bytes"]
@@ -155,7 +155,7 @@ class JsonlSource(_Lines):
         path: Path | None,
         name: str,
         *,
-        template: PromptTemplate | None = None,
+        template: Asker | None = None,
         id_column: str | None = None,
         replayable: bool = True,
     ) -> None:
@@ -187,7 +187,7 @@ class JsonlSource(_Lines):
             if self._template is None:
                 kind, model, body = request_of(value)
                 return Row(index, number, custom_id, kind, model, body)
-            return Row(index, number, custom_id, "chat", None, chat_of(self._rendered(value, found)))
+            return _row(index, number, custom_id, self._asked(value, found))
         except ValueError as error:
             return self._bad(str(error), index, number, custom_id)
 
@@ -207,7 +207,7 @@ class JsonlSource(_Lines):
             raise BadForm(f'expected an id in "{self._id_key}", got none')
         return f"line-{number}"
 
-    def _rendered(self, value: dict[str, Any], found: object) -> str:
+    def _asked(self, value: dict[str, Any], found: object) -> Asked:
         assert self._template is not None
         if found is not None:
             value[self._id_key] = found
@@ -215,7 +215,7 @@ class JsonlSource(_Lines):
         if missing:
             fields = ", ".join(f'"{key}"' for key in list(value)[:20]) or "none"
             raise BadForm(f'the prompt\'s variable "{missing[0]}" is no field of the line; its fields: {fields}')
-        return self._template.render(value)
+        return self._template.ask(value)
 
     def columns(self) -> list[str]:
         return ["custom_id", "prompt"]
@@ -231,7 +231,7 @@ class JsonlSource(_Lines):
 class TextSource(_Lines):
     """A prompt per line; with a template, its variable `prompt` is the line."""
 
-    def __init__(self, path: Path, name: str, *, template: PromptTemplate | None = None) -> None:
+    def __init__(self, path: Path, name: str, *, template: Asker | None = None) -> None:
         super().__init__(path, name, ("txt", template.text if template is not None else None), replayable=True)
         self._template = template
 
@@ -242,7 +242,7 @@ class TextSource(_Lines):
         try:
             prompt = line.rstrip(b"\r\n").decode()
             if self._template is not None:
-                prompt = self._template.render({"prompt": prompt})
+                return _row(index, number, custom_id, self._template.ask({"prompt": prompt}))
         except UnicodeDecodeError as error:
             return self._bad(_not_utf8(error), index, number, custom_id)
         except TemplateFailed as error:
@@ -260,6 +260,10 @@ class TextSource(_Lines):
                 if not line.isspace():
                     too_long = len(line) > MAX_LINE_BYTES
                     yield {"prompt": None if too_long else line.rstrip(b"\r\n").decode(errors="replace")}
+
+
+def _row(index: int, number: int, custom_id: str, asked: Asked) -> Row:
+    return Row(index, number, custom_id, asked.kind, asked.model, asked.body, asked.prompt, asked.variables)
 
 
 def _asked(row: Row) -> str | None:

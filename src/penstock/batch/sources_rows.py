@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from penstock.call import Kind
+from penstock.call import Kind, PromptVersion
 
 __all__ = ["MAX_ID_CHARS", "BadRow", "Row", "Source", "Wanted", "fingerprint_of", "id_of", "json_name"]
 
@@ -33,6 +33,10 @@ class Row(msgspec.Struct):
     """The body's own model; None when it named none."""
     body: dict[str, Any]
     """OpenAI's JSON for `kind`, without "model" and "stream"."""
+    prompt: PromptVersion | None = None
+    """The prompt of a library that made it."""
+    variables: dict[str, Any] | None = None
+    """What a template made it of."""
 
 
 class BadRow(msgspec.Struct):

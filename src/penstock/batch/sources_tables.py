@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.batch.sources_form import chat_of
 from penstock.batch.sources_lines import MAX_LINE_BYTES, open_bytes
 from penstock.batch.sources_rows import BadRow, Row, Wanted, fingerprint_of, id_of, json_name
-from penstock.batch.template import PromptTemplate
+from penstock.batch.template import Asker
 from penstock.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,12 +25,10 @@ __all__ = ["CsvSource", "ParquetSource"]
 _BATCH_ROWS = 1024
 
 
-class _Asker:
+class _Rows:
     """Makes a row's request from its columns. Raises `InputError` at once for columns that the file lacks."""
 
-    def __init__(
-        self, name: str, columns: list[str], *, template: PromptTemplate | None, id_column: str | None
-    ) -> None:
+    def __init__(self, name: str, columns: list[str], *, template: Asker | None, id_column: str | None) -> None:
         self._name = name
         self._template = template
         if id_column is not None and id_column not in columns:
@@ -60,12 +58,13 @@ class _Asker:
                 raise ValueError(f'expected an id in "{self._id_key}", got none')
             custom_id = f"line-{line}" if found is None or self._id_key is None else id_of(found, self._id_key)
             if self._template is not None:
-                prompt = self._template.render(columns)
-            else:
-                prompt = columns["prompt"]
-                if type(prompt) is not str or not prompt:
-                    came = "an empty one" if prompt == "" else json_name(prompt)
-                    raise ValueError(f'"prompt": expected a non-empty string, got {came}')
+                asked = self._template.ask(columns)
+                kind, model, body = asked.kind, asked.model, asked.body
+                return Row(index, line, custom_id, kind, model, body, asked.prompt, asked.variables)
+            prompt = columns["prompt"]
+            if type(prompt) is not str or not prompt:
+                came = "an empty one" if prompt == "" else json_name(prompt)
+                raise ValueError(f'"prompt": expected a non-empty string, got {came}')
         except ValueError as error:
             return BadRow(index, line, custom_id, f"{self._name}:{line}: {error}")
         return Row(index, line, custom_id, "chat", None, chat_of(prompt))
@@ -83,13 +82,13 @@ class CsvSource:
 
     replayable = True
 
-    def __init__(self, path: Path, name: str, *, template: PromptTemplate | None, id_column: str | None) -> None:
+    def __init__(self, path: Path, name: str, *, template: Asker | None, id_column: str | None) -> None:
         self.path = path
         self.name = name
         self._options = ("csv", template.text if template is not None else None, id_column)
         with self._reader() as reader:
             self._columns = self._header(reader)
-        self._asker = _Asker(name, self._columns, template=template, id_column=id_column)
+        self._asker = _Rows(name, self._columns, template=template, id_column=id_column)
 
     def fingerprint(self) -> bytes | None:
         return fingerprint_of(self.path, self._options)
@@ -177,13 +176,13 @@ class ParquetSource:
 
     replayable = True
 
-    def __init__(self, path: Path, name: str, *, template: PromptTemplate | None, id_column: str | None) -> None:
+    def __init__(self, path: Path, name: str, *, template: Asker | None, id_column: str | None) -> None:
         self.path = path
         self.name = name
         self._options = ("parquet", template.text if template is not None else None, id_column)
         with self._open() as file:
             self._columns = [str(column) for column in file.schema_arrow.names]
-        self._asker = _Asker(name, self._columns, template=template, id_column=id_column)
+        self._asker = _Rows(name, self._columns, template=template, id_column=id_column)
 
     def fingerprint(self) -> bytes | None:
         return fingerprint_of(self.path, self._options)

@@ -52,7 +52,7 @@ class Template:
         functions: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
         # Imported here: most runs have no template, and start-up time is part of the product.
-        from jinja2 import TemplateSyntaxError, meta
+        from jinja2 import TemplateSyntaxError, meta, nodes
 
         environment = _environment({**RULES, **(rules or {})}, functions or {})
         try:
@@ -64,10 +64,10 @@ class Template:
         except (RecursionError, MemoryError, OverflowError) as error:
             raise NoTemplate("it is nested too deeply", 1) from error
         self.text = text
-        named_in_it = meta.find_undeclared_variables(tree)
-        self.called = frozenset(functions or ()) & named_in_it
+        self.called = frozenset(functions or ()) & {name.name for name in tree.find_all(nodes.Name)}
         """Of `functions` those that it uses."""
-        self.variables: tuple[str, ...] = tuple(sorted(named_in_it - environment.globals.keys()))
+        known = environment.globals.keys()
+        self.variables: tuple[str, ...] = tuple(sorted(meta.find_undeclared_variables(tree) - known))
         """What it names, in alphabetical order."""
         self.optional: frozenset[str] = frozenset(_optional(tree)) & set(self.variables)
         """Of them those that may be missing: each use has a `default`, or the template asks whether it is defined."""

@@ -1,0 +1,154 @@
+"""`--prompt @NAME`: a library's prompt as a run asks it, kept whole in the journal so that a resume asks the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from penstock.batch.template import Asked, Asker, PromptTemplate, TemplateFailed
+from penstock.errors import InputError
+from penstock.prompts import LATEST, Prompt, PromptLibrary, Split, read_prompt_file
+
+__all__ = ["LIBRARY", "PromptPlan", "asker_of", "plan_of"]
+
+LIBRARY: Final = "prompts"
+"""The folder of the prompts unless another is named."""
+
+_REFERENCE: Final = re.compile(r"@([^\s@{}]+)(?:@([^{}]+))?")
+_FILE: Final = (".md",)
+
+
+class PromptPlan(msgspec.Struct, frozen=True):
+    """The versions that a run asks, and how its rows are divided among them."""
+
+    name: str
+    arms: dict[str, dict[str, Any]]
+    """Each version whole (`Prompt.to_dict`), by its own name."""
+    weights: dict[str, float] = {}
+    split_by: str | None = None
+    """The column that says whose row it is; None where there is one arm."""
+
+    def __str__(self) -> str:
+        shares = [f"{arm} ({self.weights[arm]:g})" if self.weights else arm for arm in self.arms]
+        return f"{self.name}@{', '.join(shares)}" + (f", split by {self.split_by}" if self.split_by else "")
+
+
+def plan_of(prompt: str | None, *, library: str | None, split_by: str | None) -> str | PromptPlan | None:
+    """What `--prompt` means: an inline template as it is, or `@NAME`, `@NAME@VERSION`, `@FILE.md` as a plan.
+
+    Raises `InputError` that names what there is.
+    """
+    found = _REFERENCE.fullmatch(prompt.strip()) if prompt is not None else None
+    if found is None:
+        for option, value in (("--prompt-library", library), ("--split-by", split_by)):
+            if value is not None:
+                raise InputError(f'{option}: it goes with a prompt of a library, --prompt "@NAME"')
+        return prompt
+    name, wanted = found.groups()
+    if split_by is not None and wanted is not None:
+        raise InputError("--split-by: the weights in the files say who gets which version; leave @VERSION out")
+    if name.endswith(_FILE):
+        arms = [_whole_file(name, wanted, library, split_by)]
+    else:
+        arms = _versions(name, wanted, library, split_by)
+    for arm in arms:
+        if arm.uses_clock:
+            raise InputError(
+                f"--prompt: {arm} says now(): a run that resumes would ask something else; make it a column, "
+                "or a default of the prompt"
+            )
+    weights = {arm.version: arm.weight or 0.0 for arm in arms} if split_by is not None else {}
+    return PromptPlan(arms[0].name, {arm.version: arm.to_dict() for arm in arms}, weights, split_by)
+
+
+def _whole_file(name: str, wanted: str | None, library: str | None, split_by: str | None) -> Prompt:
+    if wanted is not None or library is not None or split_by is not None:
+        raise InputError(f"--prompt: {name} is one file: a version, --prompt-library or --split-by go with a name")
+    return read_prompt_file(Path(name))
+
+
+def _versions(name: str, wanted: str | None, library: str | None, split_by: str | None) -> list[Prompt]:
+    folder = Path(library or LIBRARY)
+    if library is None and not folder.is_dir():
+        raise InputError(f'--prompt: no folder "{LIBRARY}" here to find @{name} in; --prompt-library names another')
+    opened = PromptLibrary(folder, reload=False)
+    if split_by is None:
+        return [opened.get(name, wanted or LATEST)]
+    arms = [prompt for prompt in opened.versions(name) if prompt.weight]
+    if not arms:
+        raise InputError(f'--split-by: no version of "{name}" has a weight above 0')
+    return arms
+
+
+def asker_of(prompt: str | PromptPlan | Mapping[str, Any] | None) -> Asker | None:
+    """What asks the rows: of an inline template, a plan, or a plan that a journal kept. Raises `InputError`."""
+    if prompt is None:
+        return None
+    if isinstance(prompt, str):
+        return PromptTemplate(prompt)
+    if not isinstance(prompt, PromptPlan):
+        try:
+            prompt = msgspec.convert(prompt, PromptPlan)
+        except msgspec.ValidationError as error:
+            raise InputError(f"the journal's prompt can't be read: {error}") from error
+    return _Library(prompt)
+
+
+class _Library:
+    """Makes a row's request with a library's prompt: its columns are the variables, those it doesn't name are left."""
+
+    def __init__(self, plan: PromptPlan) -> None:
+        self.text = msgspec.json.encode(plan).decode()
+        self._arms = {version: Prompt.of_dict(arm) for version, arm in plan.arms.items()}
+        self._only = next(iter(self._arms.values())) if plan.split_by is None else None
+        self._split = Split(plan.weights, salt=plan.name) if plan.split_by is not None else None
+        self._split_by = plan.split_by
+        of_arms = {name for arm in self._arms.values() for name in arm.variables}
+        self.variables: tuple[str, ...] = tuple(sorted(of_arms | ({plan.split_by} if plan.split_by else set())))
+        self._required = sorted({name for arm in self._arms.values() for name in arm.required})
+        # What doesn't differ from row to row is read once.
+        self._params = {version: _settings_of(arm) for version, arm in self._arms.items()}
+
+    def missing(self, columns: Collection[str]) -> list[str]:
+        needed = [*self._required, *filter(None, [self._split_by])]
+        return [name for name in needed if name not in columns]
+
+    def ask(self, columns: Mapping[str, Any]) -> Asked:
+        try:
+            arm = self._arm(columns)
+            values = {name: columns[name] for name in arm.variables if name in columns}
+            rendered = arm.render(values)
+        except InputError as error:
+            raise TemplateFailed(str(error)) from error
+        model, params = self._params[arm.version]
+        if rendered.type == "completion":
+            return Asked("completion", model, {"prompt": rendered.text, **params}, rendered.source, values)
+        return Asked("chat", model, {"messages": list(rendered.messages), **params}, rendered.source, values)
+
+    def _arm(self, columns: Mapping[str, Any]) -> Prompt:
+        if self._only is not None:
+            return self._only
+        assert self._split is not None
+        assert self._split_by is not None
+        user = columns[self._split_by]
+        if user is None or user == "":
+            raise TemplateFailed(f'"{self._split_by}": expected whose row it is, got none')
+        return self._arms[self._split.arm(str(user))]
+
+
+def _settings_of(arm: Prompt) -> tuple[str | None, dict[str, Any]]:
+    """The model of a prompt's own, and what goes into the body."""
+    settings = dict(arm.settings)
+    model = settings.pop("model", None)
+    if model is not None and not isinstance(model, str):
+        raise InputError(f"{arm}: settings: model: a run takes one target or a route, got {model!r:.80}")
+    for name in _NOT_IN_A_BODY & settings.keys():
+        raise InputError(f"{arm}: settings: {name}: in a run it is an option of the command, or of a route")
+    return model, settings
+
+
+_NOT_IN_A_BODY: Final = frozenset(("cache", "deadline", "hedge", "schema", "system", "tags", "timeouts", "variables"))
