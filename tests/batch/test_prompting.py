@@ -145,7 +145,7 @@ def test_a_missing_column_is_named_before_anything_is_sent(folder: Path) -> None
 
 def test_a_row_without_a_user_is_a_bad_row(folder: Path) -> None:
     (folder / "rows.csv").write_text("text,user\nmoon,u1\nsun,\n")
-    with pytest.raises(InputError, match='rows.csv:3: "user": expected whose row it is'):
+    with pytest.raises(InputError, match=r'rows\.csv:3: "user": expected whose row it is'):
         run_job(job(prompt="@translate", split_by="user"))
     assert run_job(job(prompt="@translate", split_by="user", skip_bad=True)).answered == 1
 
