@@ -67,7 +67,7 @@ IMPORTS: dict[str, Rule] = {
     ),
     "testing": Rule((*INNER, *MIDDLE, "simulator"), "fakes and exams for those who write a part; never used by one"),
     "cli": Rule(
-        (*INNER, *MIDDLE, "endpoint", "simulator", "config", "wiring", "batch", "answer", "portal", "client"),
+        (*INNER, *MIDDLE, "endpoint", "simulator", "config", "wiring", "batch", "schema", "answer", "portal", "client"),
         "one file per verb; outermost, so nothing imports it",
     ),
     "__main__": Rule(("cli",), "`python -m penstock` is the command"),

@@ -55,6 +55,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     system: str | None = None
     params: dict[str, Any] = {}
     """Laid over each body, whatever it says itself."""
+    response_format: dict[str, Any] | None = None
+    """Laid over the bodies of chats alone."""
     apart: bool = False
     """Equal rows are asked each for itself, also of a cache."""
     one_model: bool = False
@@ -62,9 +64,11 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
 
     def body(self, row: Row) -> dict[str, Any]:
         """The body that is asked."""
-        if not self.params and self.system is None:
+        if not self.params and self.system is None and self.response_format is None:
             return row.body
         body = {**row.body, **self.params}
+        if self.response_format is not None and row.kind == "chat":
+            body["response_format"] = self.response_format
         if self.system is not None and row.kind == "chat":
             messages = body["messages"]
             has_own = messages[0].get("role") in ("system", "developer")

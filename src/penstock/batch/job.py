@@ -13,6 +13,7 @@ from dataclasses import replace
 from penstock.batch.display import Display, open_display
 from penstock.batch.export import GrowingOutput, write_errors, write_outputs
 from penstock.batch.feed import PipeFeed
+from penstock.batch.forms import in_form
 from penstock.batch.items import Item
 from penstock.batch.opening import Opened, open_job
 from penstock.batch.outcome import Snapshot, Summary
@@ -42,6 +43,7 @@ def run_job(settings: JobSettings) -> Summary:
     written: what was answered is then in the journal.
     """
     settings = settings.with_prompt()
+    _ = settings.form  # nothing is opened for a schema that is none
     config = load_config(settings.config, for_command=True)
     engine = build(
         config,
@@ -166,7 +168,7 @@ class _Job:
         self._pipe = feed = self._feed() if opened.scan is None else None
         self._runner = runner = Runner(
             feed.next if feed is not None else opened.items(settings, self._estimate),
-            lambda model: self._engine.handler(_asked(settings, model)),
+            lambda model: in_form(self._engine.handler(_asked(settings, model)), settings.form, reasks=settings.reasks),
             self._sink(growing),
             clock=clock,
             window=Window(width, settings.concurrency or _CEILING),

@@ -163,7 +163,13 @@ def _set_aside(journal: Path) -> None:
 
 
 _MOST_SHOWN = 60
-_OPTION = {"models": "-m", "prompt": "--prompt", "system": "--system", "params": "--param and sampling options"}
+_OPTION = {
+    "models": "-m",
+    "prompt": "--prompt",
+    "system": "--system",
+    "params": "--param and sampling options",
+    "schema": "--schema",
+}
 
 
 def _check_lasting(settings: JobSettings, info: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from penstock.batch.items import Shape
 from penstock.batch.prompting import PromptPlan, plan_of
 from penstock.errors import InputError
+from penstock.schema import Form, form_of
 
 __all__ = ["JobSettings"]
 
@@ -31,6 +32,10 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
     id_column: str | None = None
     system: str | None = None
     params: dict[str, Any] = {}
+    schema: dict[str, Any] | None = None
+    """The JSON Schema of every chat's answer."""
+    reasks: int = 2
+    """How often an answer that doesn't fit it is asked again."""
     samples: int = 1
     limit: int | None = None
     """Only the first rows of the input, this many."""
@@ -70,6 +75,11 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, prompt=plan)
 
     @property
+    def form(self) -> Form | None:
+        """What `schema` asks for. Raises `ConfigError` for one that is none."""
+        return None if self.schema is None else form_of(self.schema, source="--schema")
+
+    @property
     def out(self) -> Path | None:
         """None for standard output."""
         return None if self.output == "-" else Path(self.output)
@@ -86,6 +96,7 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
             samples=self.samples,
             system=self.system,
             params=self.params,
+            response_format=None if (form := self.form) is None else form.response_format,
             one_model=bool(self.models),
             apart=not self.dedup,
         )
@@ -112,6 +123,7 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
             "prompt": msgspec.to_builtins(self.prompt),
             "system": self.system,
             "params": self.params,
+            "schema": self.schema,
         }
 
     def told(self) -> dict[str, Any]:

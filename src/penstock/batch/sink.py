@@ -15,7 +15,7 @@ from penstock.batch.record import Meta, Record, Stored, answer_line, encode, err
 from penstock.batch.schema import ANSWERED, BAD, FAILED
 from penstock.batch.writer import Written
 from penstock.call import Completion, Kind, PromptVersion, Status, Usage, cost_of, status_of
-from penstock.errors import Unanswered
+from penstock.errors import InvalidAnswer, Unanswered
 
 __all__ = ["Encode", "JournalSink", "LineSink", "Sink", "WritesOpenAI"]
 
@@ -117,6 +117,9 @@ class _Recorder:
     def failure(self, item: Item, error: Unanswered, body: int) -> tuple[Record, bytes | None]:
         last = error.last
         raw = last.body if last is not None and last.body else None
+        if isinstance(error, InvalidAnswer) and error.completion is not None:
+            # It came, and was paid for.
+            raw = self._body(error.completion)
         first_s = error.attempts[0].started_s if error.attempts else 0.0
         ended_s = (error.attempts[-1].ended_s or first_s) if error.attempts else 0.0
         meta = Meta(
@@ -137,6 +140,10 @@ class _Recorder:
         request_id = last.request_id if last is not None else None
         record = Record(item.idx, item.custom_id, item.digest, FAILED, body if raw else None, request_id, encode(meta))
         return record, raw
+
+    def _body(self, completion: Completion) -> bytes:
+        raw = completion.raw
+        return raw if raw and self._writes_openai(completion.target) else self._encode(completion)
 
     def bad(self, item: BadItem) -> Record:
         meta = Meta(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -31,6 +32,8 @@ _ONCE = frozenset(("--fresh",))
 @click.option("--top-p", type=float)
 @click.option("--seed", type=int, help="The seed in each body.")
 @click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="Any other field of the body; repeatable.")
+@click.option("--schema", metavar="FILE", help="The JSON Schema of every answer; one that doesn't fit is asked again.")
+@click.option("--reasks", type=click.IntRange(0, 20), default=2, help="How often that is. Default: 2.")
 @click.option("--deadline", type=Seconds(), help="For each request, from its first send.")
 @click.option("--max-elapsed", type=Seconds(), help="Stop after this time; resumable.")
 @click.option("--max-attempts", type=click.IntRange(min=1), help="For each request.")
@@ -62,6 +65,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """Answer every request of INPUT into OUT; the same command again resumes."""
     from penstock.batch.job import run_job
     from penstock.batch.settings import JobSettings
+    from penstock.schema import read_schema_file
 
     as_json = options.pop("as_json")
     params = dict(map(key_value, options.pop("params")))
@@ -70,8 +74,10 @@ def command(ctx: click.Context, /, **options: Any) -> None:
             params[name] = value
     if as_json and options["output"] == "-":
         raise click.UsageError("--json and -o -: both would write to stdout")
+    schema = options.pop("schema")
     settings = JobSettings(
         params=params,
+        schema=None if schema is None else read_schema_file(Path(schema)),
         models=tuple(options.pop("models")),
         dedup=not options.pop("no_dedup"),
         cache=not options.pop("no_cache"),
