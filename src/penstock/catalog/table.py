@@ -236,6 +236,7 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         needs_key=False,
         renames=_OLD_NAME,
         limits="none",
+        is_self_hosted=True,
         # Its templates leave the last message open.
         prefill="plain",
     ),
@@ -248,6 +249,7 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         base_url_env=("VLLM_BASE_URL",),
         needs_key=False,
         limits="none",
+        is_self_hosted=True,
         prefill="continue_final_message",
     ),
     Vendor(
@@ -259,6 +261,7 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         base_url_env=("LLAMACPP_BASE_URL",),
         needs_key=False,
         limits="none",
+        is_self_hosted=True,
         # Continued unasked unless the server was told not to; asked so, in every case since 2026.
         prefill="continue_final_message",
     ),

@@ -74,6 +74,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_outside: bool = False
     """`completion_tokens` leaves reasoning out; they are added when the total doesn't already tell."""
     limits: LimitDialect = "any"
+    is_self_hosted: bool = False
+    """A server that its users run themselves."""
     requests_window_s: float = 60.0
     """What the request limit in the headers counts over."""
     request_id: str = "x-request-id"

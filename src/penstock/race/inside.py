@@ -24,13 +24,14 @@ async def send(target: Target, call: Call, asked: Call, permit: Permit, run: Try
         return reply
     if call.stream:
         stream = await primed(reply)
-        run.token(now())
+        run.token(now_s := now())
+        permit.heard(now_s - run.started_s)
         return stream
     assert isinstance(reply, OpenStream)
-    return await read_inside(reply, run, call.kind, now)
+    return await read_inside(reply, run, call.kind, permit, now)
 
 
-async def read_inside(stream: OpenStream, run: Try, kind: Kind, now: Callable[[], float]) -> Completion:
+async def read_inside(stream: OpenStream, run: Try, kind: Kind, permit: Permit, now: Callable[[], float]) -> Completion:
     """The completion that the stream's events make; `run` is told of each as it comes. Closes the stream.
 
     Raises `CallError` as the stream does (cut, empty, stalled), and when an event of it was unreadable: nobody has
@@ -43,7 +44,10 @@ async def read_inside(stream: OpenStream, run: Try, kind: Kind, now: Callable[[]
                 folded.add(event)
             said = len(events) - (type(events[0]) is Started)
             if said:
-                run.token(now(), said)
+                now_s = now()
+                if run.first_token_s is None:
+                    permit.heard(now_s - run.started_s)
+                run.token(now_s, said)
     if stream.malformed_events:
         raise CallError(
             "transport",

@@ -22,6 +22,9 @@ class Permit(Protocol):
     def learn(self, limits: RateLimits) -> None:
         """What the reply's headers said."""
 
+    def heard(self, seconds: float) -> None:
+        """The first token of a stream came after so long. Never told of a reply in one piece."""
+
     def settle(self, usage: Usage | None) -> None:
         """Answered: give back what was reserved and not used. None: the provider didn't say."""
 

@@ -186,6 +186,9 @@ class FakePermit:
     def learn(self, limits: RateLimits) -> None:
         """What a reply's headers said is nothing to a fake."""
 
+    def heard(self, seconds: float) -> None:
+        """Nor is the time to its first token."""
+
     def settle(self, usage: Usage | None) -> None:
         self.usage = usage
         self._end("settled")

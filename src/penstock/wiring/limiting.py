@@ -20,4 +20,5 @@ def limits_of(plan: ProviderPlan, said: Overrides, manner: Manner) -> Limits:
         output_tpm=own.output_tpm,
         charges_max_tokens=plan.vendor.charges_max_tokens,
         max_in_flight=ceiling or own.concurrency,
+        is_self_hosted=plan.vendor.is_self_hosted,
     )

@@ -88,6 +88,9 @@ class _Paid:
     def learn(self, limits: RateLimits) -> None:
         self._permit.learn(limits)
 
+    def heard(self, seconds: float) -> None:
+        self._permit.heard(seconds)
+
     def settle(self, usage: Usage | None) -> None:
         self._permit.settle(usage)
         self._hold.settle(None if usage is None else self._costs.cost(self._call, usage, ""))

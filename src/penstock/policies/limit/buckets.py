@@ -32,6 +32,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The provider counts `max_tokens` when it takes a request, whatever is written in the end."""
     max_in_flight: int | None = None
     """Requests at once, over all keys; never more than this, fewer when the server is overloaded."""
+    is_self_hosted: bool = False
+    """A server of one's own, which queues inside rather than refuse: late first tokens mean that it has too much."""
 
 
 class Need(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from penstock.credentials.keys import CHECK_FILES_EVERY_S, Key, KeyPool, Secret
 from penstock.errors import CallError
 from penstock.policies.limit.buckets import Limits, Need, need_of
 from penstock.policies.limit.concurrency import ConcurrencyFinder
+from penstock.policies.limit.congestion import Congestion
 from penstock.policies.limit.lane import Lane
 from penstock.policies.limit.line import Line, Turn, Waiter
 from penstock.policies.limit.saturation import Saturation, limit_uses
@@ -55,6 +56,11 @@ class Permit:
         if not self._is_over:
             self._is_over = True
             self._limiter._answered(self._lane, self._taken, usage, self._sent_s)
+
+    def heard(self, seconds: float) -> None:
+        """The first token of a stream came after so long."""
+        if self._limiter._congestion is not None:
+            self._limiter._heard(seconds)
 
     def refused(self, error: CallError, now_s: float) -> None:
         """Failed. A refusal at a limit freezes the key, a bad key is set aside, a full server is asked less."""
@@ -101,6 +107,7 @@ class Limiter:
         self._rng = rng or random.Random()
         self._ceiling = math.inf if self._limits.max_in_flight is None else float(self._limits.max_in_flight)
         self._concurrency = ConcurrencyFinder(self._limits.max_in_flight)
+        self._congestion = Congestion() if self._limits.is_self_hosted else None
         self._mean_output: float | None = None
         self._answers = 0
         self._line = Line()
@@ -298,6 +305,15 @@ class Limiter:
         if lane.key.aside_until_s > -math.inf and sent_s < math.inf:
             self._pool.proved(lane.key, sent_s)
         if self._line.waiting:
+            self._pump(now_s)
+
+    def _heard(self, first_s: float) -> None:
+        assert self._congestion is not None
+        now_s, most = self._clock.now(), self._concurrency.most
+        self._concurrency.most = self._congestion.heard(first_s, now_s, in_flight=self._in_flight(), most=most)
+        if self._concurrency.most < most:
+            self._fast = None
+        elif self._concurrency.most > most:
             self._pump(now_s)
 
     def _refused(self, lane: Lane, taken: Taken | None, error: CallError, now_s: float, sent_s: float) -> None:
