@@ -65,9 +65,16 @@ IMPORTS: dict[str, Rule] = {
         ("answer", "portal", "prompts", "schema", "config", "wiring", "batch", "stores"),
         "builds a call, awaits the handler, returns an answer; it may not mention a policy or a wire",
     ),
+    "conversation": Rule(
+        ("answer", "portal", "client", "config", "wiring", "tokens"),
+        "what users build on an answer: it asks through a client, as they do",
+    ),
     "testing": Rule((*INNER, *MIDDLE, "simulator"), "fakes and exams for those who write a part; never used by one"),
     "cli": Rule(
-        (*INNER, *MIDDLE, "endpoint", "simulator", "config", "wiring", "batch", "schema", "answer", "portal", "client"),
+        (
+            *(*INNER, *MIDDLE, "endpoint", "simulator", "config", "wiring", "batch", "schema", "answer", "portal"),
+            *("client", "conversation"),
+        ),
         "one file per verb; outermost, so nothing imports it",
     ),
     "__main__": Rule(("cli",), "`python -m penstock` is the command"),
@@ -95,7 +102,7 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "jinja2": ("prompts",),
     "yaml": ("prompts",),
     "pyarrow": ("batch",),
-    "sqlite3": ("batch", "stores"),
+    "sqlite3": ("batch", "conversation", "stores"),
     "redis": ("stores",),
     "pydantic": (),
     "httpx": (),

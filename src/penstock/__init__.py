@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from penstock.answer import Answer, Chunk, request_hash
     from penstock.call import Attempt, Seam, Usage
     from penstock.client import AsyncClient, Batch, Client, Request
+    from penstock.conversation import Conversation
     from penstock.errors import (
         AuthenticationFailed,
         BadRequest,
@@ -62,6 +63,7 @@ __all__ = [
     "ConnectionFailed",
     "ContentFiltered",
     "ContextTooLong",
+    "Conversation",
     "DeadlineExceeded",
     "EmptyAnswer",
     "InputError",
@@ -90,6 +92,7 @@ _HOMES = {
     **dict.fromkeys(("Answer", "Chunk", "request_hash"), "answer"),
     **dict.fromkeys(("Attempt", "Seam", "Usage"), "call"),
     **dict.fromkeys(("Prompt", "PromptLibrary"), "prompts"),
+    "Conversation": "conversation",
     "count_tokens": "tokens",
     **dict.fromkeys(("AsyncClient", "Batch", "Client", "Request"), "client"),
 }

@@ -30,7 +30,7 @@ from penstock.client.request import Prompt, Row, row_of
 from penstock.client.stream import AsyncStream, StreamCallbacks
 from penstock.errors import PenstockError
 from penstock.handler import Handler
-from penstock.wiring import EngineStats, Keys, Manner, Models
+from penstock.wiring import EngineStats, Keys, Manner, Models, TargetContext, contexts_of
 
 __all__ = ["AsyncClient"]
 
@@ -62,7 +62,9 @@ class AsyncClient:
         Raises `Unanswered` or the narrow error of it, `InputError` for a prompt that is none, `ConfigError` for an
         unknown model or a bad setting, `TypeError` for an unknown option.
         """
-        return await self._ask(row_of(prompt, read_options("chat", options), models=self._models))
+        return await self._ask(
+            row_of(prompt, read_options("chat", options), models=self._models, contexts=self.contexts)
+        )
 
     def stream(
         self,
@@ -78,7 +80,7 @@ class AsyncClient:
         `on_chunk(chunk, text_so_far)`, `on_complete(answer)` and `on_error(error)` are called as it is read; `await
         stream.finish()` reads it all. Raises `InputError` and `TypeError` at once, `Unanswered` while it is read.
         """
-        row = row_of(prompt, read_options("chat", options), models=self._models)
+        row = row_of(prompt, read_options("chat", options), models=self._models, contexts=self.contexts)
 
         def begin() -> tuple[Awaitable[Reply], Call]:
             call = self._call(row, stream=True)
@@ -157,7 +159,7 @@ class AsyncClient:
         given = [prompt async for prompt in prompts] if isinstance(prompts, AsyncIterable) else list(prompts)
         return await run_all(
             self._engine,
-            [self._placed(row_of(prompt, asking, models=self._models)) for prompt in given],
+            [self._placed(row_of(prompt, asking, models=self._models, contexts=self.contexts)) for prompt in given],
             self._bulk,
             concurrency=concurrency or self.concurrency or _CONCURRENCY,
             progress=progress,
@@ -169,6 +171,10 @@ class AsyncClient:
         """Requests, tokens and cost since the start, and how full each target's limits are."""
         _ = self._engine.clock
         return self._engine.stats()
+
+    def contexts(self, model: Models = None) -> tuple[TargetContext, ...]:
+        """How much each target reads and writes, those of `model` or the client's own. Raises `ConfigError`."""
+        return contexts_of(self._engine, self._models if model is None else model)
 
     def keys(self, provider: str) -> Keys:
         """A provider's keys; `replace([...])` exchanges them while requests run. Raises `ConfigError`."""
@@ -271,7 +277,7 @@ class AsyncClient:
         models: Models = None
         source: PromptVersion | None = None
         try:
-            row = row_of(prompt, asking, models=self._models)
+            row = row_of(prompt, asking, models=self._models, contexts=self.contexts)
             body, models, source = row.body, row.models, row.prompt
             handler, call = self._bulk(row)
             reply = await handler(call)

@@ -7,10 +7,10 @@ import contextlib
 import queue
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 from penstock.answer import Answer, Chunk
 from penstock.client.asynchronous import AsyncClient
@@ -18,12 +18,14 @@ from penstock.client.mapping import window_for
 from penstock.client.options import ChatOptions, ClientOptions, CompletionOptions, EmbeddingOptions
 from penstock.client.parameters import check_many
 from penstock.client.request import Prompt
-from penstock.client.stream import Stream
+from penstock.client.stream import Followed, Stream
 from penstock.errors import PenstockError
 from penstock.portal import Portal
-from penstock.wiring import EngineStats, Keys
+from penstock.wiring import EngineStats, Keys, Models, TargetContext
 
 __all__ = ["BlockingKeys", "Client"]
+
+T = TypeVar("T")
 
 _CONCURRENCY = 200
 
@@ -72,6 +74,32 @@ class Client:
         """
         stream = self._client.stream(prompt, on_chunk=on_chunk, on_complete=on_complete, on_error=on_error, **options)
         return Stream(stream, self._portal, owner=self)
+
+    def converse(
+        self,
+        prompt: Prompt,
+        *,
+        max_steps: int = 20,
+        max_cost: float | None = None,
+        raise_tool_errors: bool = False,
+        **options: Unpack[ChatOptions],
+    ) -> Answer:
+        """The answer after as many rounds of tool calls and results as the model wants, with all `messages`.
+
+        `tools` are functions, sync (run in threads) or async (in the client's own loop); calls of one round run
+        together. What goes wrong in one is told to the model, or raised with `raise_tool_errors`. `max_steps` bounds
+        the requests, `max_cost` the US dollars, `deadline` the time of all of it: `ToolLoopStopped` is raised there
+        and carries the `messages` so far. A model's call of a tool without a function ends the loop with that answer.
+        Raises as `generate` does.
+        """
+        work = self._client.converse(
+            prompt,
+            max_steps=max_steps,
+            max_cost=max_cost,
+            raise_tool_errors=raise_tool_errors,
+            **options,
+        )
+        return self._portal.run(work)
 
     def complete(self, prompt: str, **options: Unpack[CompletionOptions]) -> str:
         """How a completion-only model goes on with the text. Raises as `generate` does."""
@@ -142,6 +170,18 @@ class Client:
             return self._client.stats()
 
         return self._portal.run(stats())
+
+    def contexts(self, model: Models = None) -> tuple[TargetContext, ...]:
+        """How much each target reads and writes, those of `model` or the client's own. Raises `ConfigError`."""
+        return self._client.contexts(model)
+
+    def on_loop(self, work: Callable[[AsyncClient], Coroutine[Any, Any, T]]) -> T:
+        """The result of `work`, awaited in the client's own loop with its asynchronous side."""
+        return self._portal.run(work(self._client))
+
+    def follow(self, open_: Callable[[AsyncClient], Followed]) -> Stream:
+        """A stream of the client's asynchronous side, for blocking code. Nothing is sent before it is read."""
+        return Stream(open_(self._client), self._portal, owner=self)
 
     def keys(self, provider: str) -> BlockingKeys:
         """A provider's keys; `replace([...])` exchanges them while requests run. Raises `ConfigError`."""

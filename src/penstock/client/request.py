@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Unpack
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, Unpack
 
 import msgspec
 
@@ -14,9 +14,9 @@ from penstock.client.prompting import content_of, rendered_of, settings_under
 from penstock.config import Hedge, RouteTimeouts
 from penstock.errors import InputError
 from penstock.schema import Form, Tool
-from penstock.wiring import Models
+from penstock.wiring import Models, TargetContext
 
-__all__ = ["Prompt", "Request", "Row", "row_of"]
+__all__ = ["Prompt", "Request", "Row", "Spoken", "row_of"]
 
 _PLACES: dict[Kind, str] = {"chat": "messages", "completion": "prompt", "embedding": "input"}
 
@@ -43,21 +43,22 @@ class Row(msgspec.Struct, frozen=True):
 class Request:
     """A prompt with options of its own, for `map` and `run` where rows differ.
 
-    `prompt` is text, a list of chat messages, or a `penstock.Prompt` (with `variables=`), rendered or not. What is said here wins over what the call says. Raises `InputError`
-    for a prompt that is none, `TypeError` for an unknown option.
+    `prompt` is text, a list of chat messages, a conversation, or a `penstock.Prompt` (with `variables=`), rendered or
+    not. What is said here wins over what the call says. Raises `InputError` for a prompt that is none, `TypeError` for
+    an unknown option.
     """
 
     __slots__ = ("asking", "kind", "prompt")
 
     def __init__(
         self,
-        prompt: str | Sequence[Mapping[str, Any]] | prompts.Prompt | prompts.Rendered,
+        prompt: str | Sequence[Mapping[str, Any]] | prompts.Prompt | prompts.Rendered | Spoken,
         **options: Unpack[ChatOptions],
     ) -> None:
         self.kind: Kind = "chat"
         self.prompt: Any = prompt
         self.asking = read_options("chat", options)
-        if not isinstance(prompt, prompts.Prompt | prompts.Rendered):
+        if not isinstance(prompt, prompts.Prompt | prompts.Rendered) and not hasattr(prompt, "spoken"):
             _checked("chat", prompt)
 
     @classmethod
@@ -81,14 +82,37 @@ class Request:
         return f"Request(kind={self.kind!r}, model={self.asking.model!r})"
 
 
-Prompt = str | Sequence[Mapping[str, Any]] | Request | prompts.Prompt | prompts.Rendered
+Contexts = Callable[[Models], Sequence[TargetContext]]
 
 
-def row_of(prompt: object, asking: Asking, *, kind: Kind = "chat", models: Models = None) -> Row:
+class Spoken(Protocol):
+    """A prompt that knows more than is sent, as a `penstock.Conversation` does."""
+
+    def spoken(
+        self, contexts: Contexts, model: Models, params: Mapping[str, Any]
+    ) -> tuple[list[dict[str, Any]], Models]:
+        """The messages that have room in the contexts of `model`, and the model to ask; None for the client's own."""
+        ...
+
+
+Prompt = str | Sequence[Mapping[str, Any]] | Request | prompts.Prompt | prompts.Rendered | Spoken
+
+
+def row_of(
+    prompt: object,
+    asking: Asking,
+    *,
+    kind: Kind = "chat",
+    models: Models = None,
+    contexts: Contexts | None = None,
+) -> Row:
     """What `prompt` asks under these options; `models` are the client's own. Raises `InputError` when it is empty or
     of another type, and when a prompt's variables don't fit."""
     if isinstance(prompt, Request):
         kind, asking, prompt = prompt.kind, asking.under(prompt.asking), prompt.prompt
+    if not isinstance(prompt, str | list) and contexts is not None and hasattr(prompt, "spoken"):
+        prompt, model = prompt.spoken(contexts, asking.model, asking.params)
+        asking = msgspec.structs.replace(asking, model=model)
     rendered = rendered_of(prompt, asking.variables, asking.model or models)
     if rendered is not None:
         kind, prompt = content_of(rendered, kind)
@@ -133,7 +157,9 @@ def _messages(prompt: object) -> list[Any]:
             raise InputError("the prompt is empty")
         return [{"role": "user", "content": prompt}]
     if not isinstance(prompt, list | tuple):
-        raise InputError(f"a prompt is text, a list of chat messages or a Request, got {_named(prompt)}")
+        raise InputError(
+            f"a prompt is text, a list of chat messages, a Request or a Conversation, got {_named(prompt)}"
+        )
     if not prompt:
         raise InputError("the list of messages is empty")
     for index, message in enumerate(prompt):

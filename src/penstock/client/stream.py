@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
+from typing import Protocol
 
 import msgspec
 
@@ -17,7 +18,7 @@ from penstock.fold import Fold
 from penstock.handler import OpenStream
 from penstock.portal import Portal
 
-__all__ = ["AsyncStream", "Stream", "StreamCallbacks"]
+__all__ = ["AsyncStream", "Followed", "Stream", "StreamCallbacks"]
 
 
 class StreamCallbacks:
@@ -181,10 +182,28 @@ class AsyncStream:
             )
 
 
+class Followed(Protocol):
+    """What blocking code can read: `AsyncStream`, or one that does more at its beginning and end."""
+
+    @property
+    def answer(self) -> Answer: ...
+
+    @property
+    def text(self) -> str: ...
+
+    async def finish(self) -> Answer: ...
+
+    async def aclose(self) -> None: ...
+
+    async def __aenter__(self) -> object: ...
+
+    async def __anext__(self) -> Chunk: ...
+
+
 class Stream:
     """`AsyncStream` for blocking code: `with client.stream(...) as stream`, or `for chunk in client.stream(...)`."""
 
-    def __init__(self, stream: AsyncStream, portal: Portal, *, owner: object) -> None:
+    def __init__(self, stream: Followed, portal: Portal, *, owner: object) -> None:
         self._stream = stream
         self._portal = portal
         # A client that nobody holds any more closes itself: not while its stream is read.

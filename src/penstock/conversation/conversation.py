@@ -1,0 +1,374 @@
+"""`Conversation`: what was said, what of it fits, and the next question."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeVar, Unpack, overload
+
+import msgspec
+
+from penstock.answer import Answer, Chunk
+from penstock.client import AsyncClient, AsyncStream, ChatOptions, Client, Stream
+from penstock.conversation.asking import Asker, Exchange, check_askable, check_options, window
+from penstock.conversation.context import UNKNOWN, Measures, Sent
+from penstock.conversation.document import read_document, write_document
+from penstock.conversation.keeping import Keeper, check_name, open_store
+from penstock.conversation.message import KEPT_ROLES, Message, check_order, new_message
+from penstock.conversation.settings import ConversationOptions, begin, read_asked
+from penstock.conversation.state import State, undone
+from penstock.conversation.stats import ConversationStats, stats_of
+from penstock.conversation.store import ConversationStore
+from penstock.conversation.streaming import AnswerStream
+from penstock.errors import ConfigError, PenstockError
+from penstock.wiring import Models, TargetContext
+
+__all__ = ["Conversation"]
+
+ClientT = TypeVar("ClientT", Client, AsyncClient, covariant=True)
+
+
+class Conversation(Generic[ClientT]):
+    """Messages that belong together, and a client that answers them.
+
+    `Conversation("Be brief.", client=client)`: with a `Client` its `ask` returns the answer, with an `AsyncClient` it
+    is awaited; without either, a `Client` of the configuration (or of `model`) is made at the first question. What is
+    sent is kept within the targets' contexts and `max_tokens`: the newest messages ("window"), or those and a
+    `summary` of the older ones. Options are those of `ConversationOptions`. Any number of threads and tasks may share
+    one: questions are asked in the order in which they come, each with all answers before it. Raises `ConfigError`,
+    `InputError` for a bad system prompt or name, and `PenstockError` for a store that can't be used.
+    """
+
+    @overload
+    def __init__(
+        self: Conversation[AsyncClient],
+        system: str | None = None,
+        *,
+        client: AsyncClient,
+        **options: Unpack[ConversationOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Conversation[Client],
+        system: str | None = None,
+        *,
+        client: Client | None = None,
+        **options: Unpack[ConversationOptions],
+    ) -> None: ...
+    def __init__(
+        self,
+        system: str | None = None,
+        *,
+        client: Client | AsyncClient | None = None,
+        **options: Unpack[ConversationOptions],
+    ) -> None:
+        self._now: Callable[[], float] = options.get("now") or time.time
+        self._client = client
+        self._hold(begin(system, client, options, self._now))
+
+    def _hold(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._measures = Measures()
+        self._asker = Asker(keeper, self._measures, self._now)
+
+    # What was said.
+
+    @property
+    def name(self) -> str | None:
+        """Under which it is kept in its store; None when it isn't."""
+        return self._keeper.name
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """Every message, the system prompt first, with its tokens as the first target counts them."""
+        messages = self._keeper.state.messages
+        counts = self._measures.of(self._contexts()[0].model).of(messages)
+        return tuple(
+            msgspec.structs.replace(message, tokens=tokens) for message, tokens in zip(messages, counts, strict=True)
+        )
+
+    @property
+    def system(self) -> str | None:
+        """The system prompt's text. Setting it replaces the prompt, None takes it away."""
+        messages = self._keeper.state.messages
+        return messages[0].text if messages and messages[0].role in KEPT_ROLES else None
+
+    @system.setter
+    def system(self, text: str | None) -> None:
+        prompt = None if text is None else new_message("system", text, at_s=self._now())
+        self._keeper.change(lambda state: state.with_system(prompt))
+
+    @property
+    def model(self) -> Models:
+        """The target, targets or route that are asked; None for the client's. Setting it holds from the next question
+        on, and raises `ConfigError` for an unknown one."""
+        return self._keeper.state.settings.model
+
+    @model.setter
+    def model(self, model: Models) -> None:
+        said = read_asked("model", model)
+        if self._client is not None and said is not None:
+            self._client.contexts(said)
+        self._keeper.change(
+            lambda state: msgspec.structs.replace(state, settings=msgspec.structs.replace(state.settings, model=said))
+        )
+
+    @property
+    def last_sent(self) -> Sent | None:
+        """What was sent with the last question; None before the first."""
+        return self._asker.last_sent
+
+    @property
+    def summary(self) -> str | None:
+        """What is sent in place of the oldest messages; None when there is no need."""
+        found = self._keeper.state.summary
+        return None if found is None else found.text
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The caller's own words, given when it was made."""
+        return dict(self._keeper.state.metadata)
+
+    def __len__(self) -> int:
+        return len(self._keeper.state.messages)
+
+    def __repr__(self) -> str:
+        return f"Conversation({self.name or 'unnamed'}, {len(self)} messages)"
+
+    # Changing it.
+
+    def add(
+        self,
+        role: str,
+        content: Any = None,
+        *,
+        pinned: bool = False,
+        metadata: Mapping[str, Any] | None = None,
+        tool_calls: Sequence[Mapping[str, Any]] | None = None,
+        tool_call_id: str | None = None,
+        name: str | None = None,
+    ) -> Message:
+        """Add a message without asking. A tool's result names the call that it answers; what is no text becomes JSON.
+
+        Raises `InputError` for a message that is none, or that can't stand there.
+        """
+        if role == "tool" and not isinstance(content, str | list):
+            content = msgspec.json.encode(content).decode()
+        fields: dict[str, Any] = {
+            "tool_calls": None if tool_calls is None else [dict(call) for call in tool_calls],
+            "tool_call_id": tool_call_id,
+            "name": name,
+        }
+        message = new_message(
+            role,
+            content,
+            at_s=self._now(),
+            pinned=pinned,
+            metadata=metadata,
+            fields={key: value for key, value in fields.items() if value is not None},
+        )
+
+        def put(state: State) -> State:
+            check_order(state.messages, message)
+            return state.with_messages((*state.messages, message))
+
+        self._keeper.change(put)
+        return message
+
+    def pin(self, index: int = -1) -> None:
+        """Send that message always, whatever is left out; -1 is the last one. Raises `InputError`."""
+        self._keeper.change(lambda state: state.with_pin(index, pinned=True))
+
+    def unpin(self, index: int = -1) -> None:
+        """Let that message go with its time again. Raises `InputError`."""
+        self._keeper.change(lambda state: state.with_pin(index, pinned=False))
+
+    def undo(self) -> tuple[Message, ...]:
+        """Take the last question back, with all that came after it; what was taken. Raises `InputError`."""
+        taken: list[tuple[Message, ...]] = []
+
+        def back(state: State) -> State:
+            kept = undone(state.messages)
+            taken.append(tuple(m for m in state.messages if not any(m is other for other in kept)))
+            return state.with_messages(kept)
+
+        self._keeper.refresh()
+        self._keeper.change(back)
+        return taken[-1]
+
+    def clear(self) -> None:
+        """Take back everything but the system prompt and what is pinned."""
+        self._keeper.refresh()
+        self._keeper.change(
+            lambda state: state.with_messages(tuple(message for message in state.messages if message.is_kept))
+        )
+
+    def fork(self, name: str | None = None) -> Conversation[ClientT]:
+        """Another conversation with the same beginning; each goes its own way from here.
+
+        With a `name` it is kept under that in the same store. Raises `InputError` when the name is taken.
+        """
+        fork: Conversation[ClientT] = self._with(self._client, self._keeper.refresh(), self._now)
+        if name is not None:
+            fork.keep(name, self._keeper.store)
+        return fork
+
+    # Asking.
+
+    @overload
+    def ask(
+        self: Conversation[Client], content: Any = None, *, pinned: bool = False, **options: Unpack[ChatOptions]
+    ) -> Answer: ...
+    @overload
+    def ask(
+        self: Conversation[AsyncClient], content: Any = None, *, pinned: bool = False, **options: Unpack[ChatOptions]
+    ) -> Coroutine[Any, Any, Answer]: ...
+    def ask(self, content: Any = None, *, pinned: bool = False, **options: Unpack[ChatOptions]) -> Any:
+        """Ask, and keep the question and the answer. `content` is text or a list of parts; without it the conversation
+        is answered as it stands, after a message or a tool's result was added.
+
+        Options are those of `Client.generate`; raises as it does, and `ContextTooLong` when what must be sent (system
+        prompt, pinned messages, the question) has no room. An error or a cancellation leaves the history as it was.
+        """
+        client = self._answerer()
+        if isinstance(client, AsyncClient):
+            return self._asker.ask(client, None, content, pinned, options)
+        who = ("thread", threading.get_ident())
+        return client.on_loop(lambda inner: self._asker.ask(inner, who, content, pinned, options))
+
+    @overload
+    def stream(
+        self: Conversation[Client],
+        content: Any = None,
+        *,
+        pinned: bool = False,
+        on_chunk: Callable[[Chunk, str], object] | None = None,
+        on_complete: Callable[[Answer], object] | None = None,
+        on_error: Callable[[PenstockError], object] | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> Stream: ...
+    @overload
+    def stream(
+        self: Conversation[AsyncClient],
+        content: Any = None,
+        *,
+        pinned: bool = False,
+        on_chunk: Callable[[Chunk, str], object] | None = None,
+        on_complete: Callable[[Answer], object] | None = None,
+        on_error: Callable[[PenstockError], object] | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> AnswerStream: ...
+    def stream(
+        self,
+        content: Any = None,
+        *,
+        pinned: bool = False,
+        on_chunk: Callable[[Chunk, str], object] | None = None,
+        on_complete: Callable[[Answer], object] | None = None,
+        on_error: Callable[[PenstockError], object] | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> Stream | AnswerStream:
+        """As `ask`, with the answer's chunks as they come. The question and the answer are kept once the last one is
+        there; until then, or until the stream is closed, other questions wait."""
+        check_options(options)
+        client = self._answerer()
+        if isinstance(client, AsyncClient):
+            return self._streamed(client, None, content, pinned, options, on_chunk, on_complete, on_error)
+        who = ("thread", threading.get_ident())
+        return client.follow(
+            lambda inner: self._streamed(inner, who, content, pinned, options, on_chunk, on_complete, on_error)
+        )
+
+    def _streamed(
+        self,
+        client: AsyncClient,
+        who: object,
+        content: Any,
+        pinned: bool,
+        options: ChatOptions,
+        on_chunk: Callable[[Chunk, str], object] | None,
+        on_complete: Callable[[Answer], object] | None,
+        on_error: Callable[[PenstockError], object] | None,
+    ) -> AnswerStream:
+        asker = self._asker
+        exchanges: list[Exchange] = []
+
+        async def start() -> AsyncStream:
+            await asker.turns.take(who or asyncio.current_task(), keeps=True)
+            try:
+                exchange = await asker.ready(client, content, pinned, options)
+                exchanges.append(exchange)
+                return client.stream(exchange.sent.messages, on_chunk=on_chunk, on_error=on_error, **exchange.options)
+            except BaseException:
+                asker.turns.give()
+                raise
+
+        async def settle(answer: Answer) -> None:
+            await asker.settle(exchanges[0], answer)
+
+        return AnswerStream(start, settle, asker.turns.give, on_complete=on_complete, on_error=on_error)
+
+    # As a prompt, in numbers, in files.
+
+    def spoken(
+        self, contexts: Callable[[Models], Sequence[TargetContext]], model: Models, params: Mapping[str, Any]
+    ) -> tuple[list[dict[str, Any]], Models]:
+        """What a client that is given the conversation as a prompt sends of it, and whom it asks."""
+        state = self._keeper.refresh()
+        check_askable(state, None)
+        asked = model or state.settings.model
+        return window(state, None, contexts(asked), self._measures, params).messages, asked
+
+    def stats(self) -> ConversationStats:
+        """The conversation in numbers."""
+        return stats_of(self._keeper.refresh(), self.messages, self._measures, self._contexts())
+
+    def keep(self, name: str, store: str | ConversationStore | None = None) -> None:
+        """Keep it under the name from now on, in the store, which is "sqlite" unless said.
+
+        Raises `InputError` when the name is taken.
+        """
+        keeper = Keeper(self._keeper.state, open_store("sqlite" if store is None else store), check_name(name))
+        keeper.create()
+        self._hold(keeper)
+
+    def save(self, path: str | Path) -> None:
+        """Write it to a JSON file, in place of one that is there. Raises `OSError`."""
+        state = self._keeper.refresh()
+        write_document(Path(path), msgspec.structs.replace(state, messages=self.messages))
+
+    @overload
+    @classmethod
+    def load(cls, path: str | Path, *, client: AsyncClient) -> Conversation[AsyncClient]: ...
+    @overload
+    @classmethod
+    def load(cls, path: str | Path, *, client: Client | None = None) -> Conversation[Client]: ...
+    @classmethod
+    def load(cls, path: str | Path, *, client: Client | AsyncClient | None = None) -> Any:
+        """The conversation that `save` wrote. Raises `InputError` that names the file when it is none, or broken."""
+        return cls._with(client, read_document(Path(path)), time.time)
+
+    @classmethod
+    def _with(cls, client: Any, state: State, now: Callable[[], float]) -> Any:
+        made = cls.__new__(cls)
+        made._now = now
+        made._client = client
+        made._hold(Keeper(state))
+        return made
+
+    def _answerer(self) -> Client | AsyncClient:
+        if self._client is None:
+            # Of the configuration: the conversation's model, or the route `default`, is asked with each question.
+            self._client = Client()
+        return self._client
+
+    def _contexts(self) -> Sequence[TargetContext]:
+        model = self._keeper.state.settings.model
+        if self._client is not None:
+            with contextlib.suppress(ConfigError):  # no model at all, as long as none is asked
+                return self._client.contexts(model)
+        return (msgspec.structs.replace(UNKNOWN, model=model if isinstance(model, str) else ""),)
