@@ -28,7 +28,8 @@ from penstock.client.options import (
 from penstock.client.parameters import check_many
 from penstock.client.request import Prompt, Row, row_of
 from penstock.client.stream import AsyncStream, StreamCallbacks
-from penstock.errors import PenstockError
+from penstock.client.tool_loop import ToolLoop, read_bounds
+from penstock.errors import ConfigError, PenstockError
 from penstock.handler import Handler
 from penstock.wiring import EngineStats, Keys, Manner, Models, TargetContext, contexts_of
 
@@ -88,6 +89,33 @@ class AsyncClient:
 
         callbacks = StreamCallbacks(on_chunk, on_complete, on_error)
         return AsyncStream(begin, row, model=_one(row.models), callbacks=callbacks)
+
+    async def converse(
+        self,
+        prompt: Prompt,
+        *,
+        max_steps: int = 20,
+        max_cost: float | None = None,
+        raise_tool_errors: bool = False,
+        **options: Unpack[ChatOptions],
+    ) -> Answer:
+        """The answer after as many rounds of tool calls and results as the model wants, with all `messages`.
+
+        `tools` are functions, sync (run in a thread) or async; calls of one round run together. What goes wrong in one
+        is told to the model, or raised with `raise_tool_errors`. `max_steps` bounds the requests, `max_cost` the US
+        dollars, `deadline` the time of all of it: `ToolLoopStopped` is raised there and carries the `messages` so far.
+        A model's call of a tool without a function ends the loop with that answer. Raises as `generate` does.
+        """
+        row = row_of(prompt, read_options("chat", options), models=self._models)
+        if not row.functions:
+            raise ConfigError("tools: converse needs at least one function, tools=[f]; generate asks without")
+        clock = self._engine.clock
+        deadline_s = None if row.deadline_s is None else clock.now() + row.deadline_s
+        bounds = read_bounds(max_steps, max_cost, deadline_s=deadline_s)
+        loop = ToolLoop(
+            self._complete, row, bounds, model=_one(row.models), clock=clock, raise_tool_errors=raise_tool_errors
+        )
+        return await loop.run()
 
     async def complete(self, prompt: str, **options: Unpack[CompletionOptions]) -> str:
         """How a completion-only model goes on with the text. Raises as `generate` does."""
@@ -228,10 +256,13 @@ class AsyncClient:
         )
 
     async def _ask(self, row: Row) -> Answer:
+        return answer_of(await self._complete(row), row, model=_one(row.models))
+
+    async def _complete(self, row: Row) -> Completion:
         handler = self._handler(row)
         reply = await handler(self._call(row))
         assert isinstance(reply, Completion)
-        return answer_of(reply, row, model=_one(row.models))
+        return reply
 
     def _placed(self, row: Row) -> Row:
         """The row with the client's models where it names none."""
