@@ -33,6 +33,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "status": ("status", "How one run stands."),
     "report": ("report", "A run's HTML report."),
     "export": ("export", "Write a run's outputs again."),
+    "prompts": ("prompts", "Prompts in files: list, show, render, diff."),
     "cache": ("cache", "The response cache: what it holds, what is too old, all of it."),
     "import-cache": ("import_cache", "Take over the cache of another tool."),
     "sim": ("sim", "The provider simulator."),

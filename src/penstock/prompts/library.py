@@ -57,6 +57,7 @@ class PromptLibrary:
         self._rules = rules
         self._clock = clock
         self._reload = reload
+        self._is_open = False
         self._lock = threading.Lock()
         self._files: dict[Path, _File] = {}
         self._prompts: dict[str, dict[Version, Prompt]] = {}
@@ -64,6 +65,7 @@ class PromptLibrary:
         if problems := self.problems:
             more = f"\n... and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
             raise InputError("\n".join(list(problems.values())[:_SHOWN]) + more)
+        self._is_open = True
 
     @property
     def problems(self) -> dict[str, str]:
@@ -135,7 +137,7 @@ class PromptLibrary:
             try:
                 found = dict(_markdown(self.folder))
             except OSError as error:
-                if not self._files:
+                if not self._is_open:
                     raise InputError(f"{self.folder}: can't be read: {error.strerror or error}") from error
                 return  # a folder that is gone for a moment: what is known stays
             known = self._files
@@ -145,7 +147,7 @@ class PromptLibrary:
             for path, stamp in found.items():
                 file = known.get(path)
                 files[path] = file if file is not None and file.stamp == stamp else self._again(path, stamp, file)
-            self._prompts = _sorted_out(files, known)
+            self._prompts = _sorted_out(files, known, is_open=self._is_open)
             self._files = files
 
     def _again(self, path: Path, stamp: _Stamp, before: _File | None) -> _File:
@@ -157,7 +159,7 @@ class PromptLibrary:
             kept = before.prompt if before is not None else None
             if kept is not None:
                 _log.warning("%s; %s is used as it was before", error, kept)
-            elif self._files:
+            elif self._is_open:
                 _log.warning("%s", error)
             return _File(stamp, kept, str(error))
         return _File(stamp, prompt)
@@ -192,7 +194,9 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _sorted_out(files: dict[Path, _File], before: Mapping[Path, _File]) -> dict[str, dict[Version, Prompt]]:
+def _sorted_out(
+    files: dict[Path, _File], before: Mapping[Path, _File], *, is_open: bool
+) -> dict[str, dict[Version, Prompt]]:
     """The prompts by name and version; of two files with the same one the earlier known counts, the other is bad."""
     prompts: dict[str, dict[Version, Prompt]] = {}
     places: dict[tuple[str, Version], Path] = {}
@@ -203,7 +207,7 @@ def _sorted_out(files: dict[Path, _File], before: Mapping[Path, _File]) -> dict[
         first = places.setdefault((file.prompt.name, version), path)
         if first is not path:
             problem = f"{path}: version: {file.prompt} is in {first} too"
-            if before and file.problem != problem:
+            if is_open and file.problem != problem:
                 _log.warning("%s", problem)
             file.problem = problem
             continue

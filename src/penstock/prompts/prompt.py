@@ -181,7 +181,8 @@ class Prompt:
         kept = [(role, text) for role, text in texts if text.strip() or role not in _LEFT_OUT_WHEN_BLANK]
         blank = next((role for role, text in kept if not text.strip()), None)
         if blank is not None or not kept:
-            raise InputError(f"{self}: the {'prompt' if self.type == 'completion' else blank or 'prompt'} is empty")
+            what = f"{blank} message" if blank in ROLES else "prompt"
+            raise InputError(f"{self}: the {what} is empty with these values")
         is_chat = self.type == "chat"
         return Rendered(
             type=self.type,
