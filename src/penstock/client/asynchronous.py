@@ -106,7 +106,7 @@ class AsyncClient:
         dollars, `deadline` the time of all of it: `ToolLoopStopped` is raised there and carries the `messages` so far.
         A model's call of a tool without a function ends the loop with that answer. Raises as `generate` does.
         """
-        row = row_of(prompt, read_options("chat", options), models=self._models)
+        row = row_of(prompt, read_options("chat", options), models=self._models, contexts=self.contexts)
         if not row.functions:
             raise ConfigError("tools: converse needs at least one function, tools=[f]; generate asks without")
         clock = self._engine.clock

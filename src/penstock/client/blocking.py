@@ -101,32 +101,6 @@ class Client:
         )
         return self._portal.run(work)
 
-    def converse(
-        self,
-        prompt: Prompt,
-        *,
-        max_steps: int = 20,
-        max_cost: float | None = None,
-        raise_tool_errors: bool = False,
-        **options: Unpack[ChatOptions],
-    ) -> Answer:
-        """The answer after as many rounds of tool calls and results as the model wants, with all `messages`.
-
-        `tools` are functions, sync (run in threads) or async (in the client's own loop); calls of one round run
-        together. What goes wrong in one is told to the model, or raised with `raise_tool_errors`. `max_steps` bounds
-        the requests, `max_cost` the US dollars, `deadline` the time of all of it: `ToolLoopStopped` is raised there
-        and carries the `messages` so far. A model's call of a tool without a function ends the loop with that answer.
-        Raises as `generate` does.
-        """
-        work = self._client.converse(
-            prompt,
-            max_steps=max_steps,
-            max_cost=max_cost,
-            raise_tool_errors=raise_tool_errors,
-            **options,
-        )
-        return self._portal.run(work)
-
     def complete(self, prompt: str, **options: Unpack[CompletionOptions]) -> str:
         """How a completion-only model goes on with the text. Raises as `generate` does."""
         return self._portal.run(self._client.complete(prompt, **options))

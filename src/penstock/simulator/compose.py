@@ -47,9 +47,10 @@ class _Play(NamedTuple):
 
 
 def spoilt(outcome: Outcome) -> Outcome:
-    """The outcome with the answer changed where the fault is one of content: nothing said, or cut by a filter."""
+    """The outcome with the answer changed where the fault is one of content: nothing said, cut by a filter, or said in
+    another form than was asked for."""
     fault = outcome.fault
-    if fault is None or fault.fault not in ("empty_answer", "content_filter"):
+    if fault is None or fault.fault not in ("empty_answer", "content_filter", *_REWRITTEN):
         return outcome
     completion = outcome.completion
     choices: list[Choice] = []
@@ -57,7 +58,10 @@ def spoilt(outcome: Outcome) -> Outcome:
     for choice in completion.choices:
         text = choice.message.get("content") or ""
         filtered = fault.fault == "content_filter"
-        kept = text[: math.floor(len(text) * fault.after)] if filtered else ""
+        if (rewrite := _REWRITTEN.get(fault.fault)) is not None:
+            kept = rewrite(text, fault)
+        else:
+            kept = text[: math.floor(len(text) * fault.after)] if filtered else ""
         written += tokens_in(len(kept))
         finish = "content_filter" if filtered else "stop"
         message = {"role": "assistant", "content": kept, "refusal": None}
@@ -65,6 +69,13 @@ def spoilt(outcome: Outcome) -> Outcome:
     read = completion.usage.input_tokens if completion.usage is not None else 0
     said = msgspec.structs.replace(completion, choices=tuple(choices), usage=Usage(read, written))
     return msgspec.structs.replace(outcome, completion=said)
+
+
+_REWRITTEN: Final[dict[FaultName, Callable[[str, Fault], str]]] = {
+    "unfit_answer": lambda _, fault: fault.message or '{"unexpected":true}',
+    "fenced_answer": lambda text, _: f"Here is the answer:\n\n```json\n{text}\n```\n\nAnything else?",
+}
+"""What is said in place of the answer."""
 
 
 def compose(front: Front, call: Call, outcome: Outcome, *, headers: dict[str, str]) -> Script:
