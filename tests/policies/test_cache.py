@@ -13,7 +13,7 @@ from penstock.call import Call, Choice, Completion, Finished, Kind, Started, Tex
 from penstock.errors import CallError
 from penstock.fold import events_of, fold
 from penstock.handler import Handler, OpenStream
-from penstock.policies.cache import Answers, Cache, Digester, pack, target_tag, unpack, worth_keeping
+from penstock.policies.cache import Answers, Cache, Digester, pack, target_tag, to_keep, unpack, worth_keeping
 from penstock.stores import Found
 from penstock.stores.memory import MemoryStore
 from penstock.testing import Chunks, ScriptedHandler, run
@@ -253,7 +253,7 @@ def test_a_cached_stream_means_what_the_answer_said() -> None:
 
 def test_an_answer_comes_back_as_it_was_kept() -> None:
     kept = of("a/b", request_id="r-1", raw=b"{}", latency_s=4.0, requests_sent=3)
-    found = unpack(pack(kept, raw_says_all=False), never)
+    found = unpack(pack(to_keep(kept, raw_says_all=False)), never)
     assert (found.choices, found.usage, found.raw, found.request_id) == (kept.choices, kept.usage, b"{}", "r-1")
     assert (found.target, found.latency_s, found.requests_sent, found.cached) == ("a/b", 0.0, 0, True)
     assert not kept.cached
@@ -262,4 +262,4 @@ def test_an_answer_comes_back_as_it_was_kept() -> None:
 @pytest.mark.parametrize("cut", [0, 1, 4, 5, 20])
 def test_a_torn_entry_is_no_answer(cut: int) -> None:
     with pytest.raises(ValueError, match="isn't as it was kept"):
-        unpack(pack(of(), raw_says_all=False)[:cut], never)
+        unpack(pack(to_keep(of(), raw_says_all=False))[:cut], never)

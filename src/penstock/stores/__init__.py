@@ -5,10 +5,11 @@ A store knows neither requests nor answers. Any object that keeps the promises o
 """
 
 from penstock.stores.opening import check_url, default_path, open_store, store_path
-from penstock.stores.store import Found, Store, StoreError, StoreStats
+from penstock.stores.store import Found, Many, Store, StoreError, StoreStats
 
 __all__ = [
     "Found",
+    "Many",
     "Store",
     "StoreError",
     "StoreStats",

@@ -40,6 +40,21 @@ class MemoryStore:
             return Found(place, entry[1])
         return None
 
+    def get_many(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The values of those of the keys that have one; they count as used now."""
+        found: dict[bytes, bytes] = {}
+        for key in keys:
+            entry = self._entries.get(key)
+            if entry is not None and not self._is_old(entry[0]):
+                self._entries.move_to_end(key)
+                found[key] = entry[1]
+        return found
+
+    def put_later(self, key: bytes, make: Callable[[], bytes], size: int) -> None:
+        """Keep what `make` gives. Raises what it raises."""
+        del size
+        self.put(key, make())
+
     def put(self, key: bytes, value: bytes) -> None:
         """Keep the value; what doesn't fit at all isn't kept."""
         self._drop(key)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["clear_rows", "count_rows", "drop_expired", "insert", "prune_rows", "renew", "shrink_to"]
+__all__ = ["clear_rows", "count_rows", "drop_expired", "find_rows", "insert", "prune_rows", "renew", "shrink_to"]
 
 _CHUNK = 128  # rows an INSERT: one step of SQLite, so one change of threads, for all of them
+_LOOK_UP = 256
+_ALIGNED = 32
 _statements: dict[tuple[str, int], str] = {}
 
 
@@ -26,6 +28,24 @@ def insert(connection: sqlite3.Connection, pairs: Mapping[bytes, bytes], put_s: 
         bodies = itertools.chain.from_iterable((number, key, value) for number, (key, value) in part)
         connection.execute(_statement("bodies", size), list(bodies))
         start += size
+
+
+def find_rows(connection: sqlite3.Connection, keys: Sequence[bytes], after_s: float | None) -> dict[bytes, bytes]:
+    """The values of those of the keys that were put after that."""
+    found: dict[bytes, bytes] = {}
+    for start in range(0, len(keys), _LOOK_UP):
+        part = list(keys[start : start + _LOOK_UP])
+        # One statement for all but the last few.
+        part += part[-1:] * (-len(part) % _ALIGNED)
+        marks = ",".join("?" * len(part))
+        query = (
+            "SELECT e.key, b.value, e.put_s FROM entries e JOIN bodies b ON b.id = e.body"  # noqa: S608
+            f" WHERE e.key IN ({marks})"
+        )
+        for key, value, put_s in connection.execute(query, part):
+            if after_s is None or put_s > after_s:
+                found[key] = value
+    return found
 
 
 def _statement(table: str, rows: int) -> str:

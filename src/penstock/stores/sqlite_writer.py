@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import math
 import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,9 +21,13 @@ __all__ = ["PATIENCE_S", "Writer"]
 
 T = TypeVar("T")
 
+Made = bytes | Callable[[], bytes]
+"""A value, or what makes it."""
+
 PATIENCE_S = 5.0
 """How long another process may write before we give up."""
 
+_log = logging.getLogger("penstock.cache")
 _GROUP_ROWS = 1024
 _GROUP_S = 0.25
 _LOOK_S = 0.02
@@ -70,8 +75,8 @@ class Writer:
         self._failed = failed
         self._guard = threading.Lock()
         self._writing_turn = threading.Lock()  # the connection and the file lock are one thread's at a time
-        self._put: dict[bytes, bytes] = {}
-        self._writing: dict[bytes, bytes] = {}
+        self._put: dict[bytes, Made] = {}
+        self._writing: dict[bytes, Made] = {}
         self._used: set[bytes] = set()
         self._bytes = 0
         self._is_half_full = False
@@ -88,15 +93,22 @@ class Writer:
         if not self._put and not self._writing:
             return None
         value = self._put.get(key)
-        return self._writing.get(key) if value is None else value
+        value = self._writing.get(key) if value is None else value
+        return value if value is None or isinstance(value, bytes) else value()
 
-    def put(self, key: bytes, value: bytes) -> None:
-        """Write the value soon."""
+    def pending_of(self, keys: Iterable[bytes]) -> Iterable[bytes]:
+        """Those of the keys that `pending` may have something of."""
+        if not self._put and not self._writing:
+            return ()
+        return (self._put.keys() | self._writing.keys()).intersection(keys)
+
+    def put(self, key: bytes, value: Made, size: int) -> None:
+        """Write the value, of so many bytes, soon."""
         with self._guard:
-            if self._bytes + len(value) > _MOST_PENDING_BYTES:
+            if self._bytes + size > _MOST_PENDING_BYTES:
                 return
             self._put[key] = value
-            self._bytes += len(value)
+            self._bytes += size
             if self._idle.is_set():
                 self._idle.clear()
         self._wake(len(self._put) >= _GROUP_ROWS)
@@ -109,6 +121,12 @@ class Writer:
                 if self._idle.is_set():
                     self._idle.clear()
             self._wake(False)
+
+    def used_many(self, keys: Iterable[bytes]) -> None:
+        """The same of many."""
+        if self._is_half_full:
+            for key in keys:
+                self.used(key)
 
     def _wake(self, is_full: bool) -> None:
         if self._thread is None:
@@ -180,7 +198,7 @@ class Writer:
         connection.execute("BEGIN IMMEDIATE")
         try:
             if self._writing:
-                insert(connection, self._writing, int(now_s))
+                insert(connection, _made(self._writing), int(now_s))
             if used:
                 renew(connection, used - self._writing.keys())
             self._make_room(connection, now_s)
@@ -205,3 +223,14 @@ class Writer:
         """Carry the log into the file when it is long; the next write begins it anew once nobody reads in it."""
         if self._log.exists() and self._log.stat().st_size > _LOG_BYTES:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _made(put: dict[bytes, Made]) -> dict[bytes, bytes]:
+    """The values; without those that can't be made."""
+    made: dict[bytes, bytes] = {}
+    for key, value in put.items():
+        try:
+            made[key] = value if isinstance(value, bytes) else value()
+        except Exception as error:  # noqa: BLE001 - what isn't kept is asked again
+            _log.warning("an answer can't be kept: %s", error)
+    return made

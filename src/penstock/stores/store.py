@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
 from penstock.errors import PenstockError
 
-__all__ = ["Found", "Store", "StoreError", "StoreStats"]
+__all__ = ["Found", "Many", "Store", "StoreError", "StoreStats"]
 
 
 class StoreError(PenstockError):
@@ -69,4 +69,17 @@ class Store(Protocol):
 
     async def aclose(self) -> None:
         """Flush, and let go of files and connections. Harmless when it is closed, and whatever fails."""
+        ...
+
+
+@runtime_checkable
+class Many(Store, Protocol):
+    """A store that is also read without waiting, many keys at once, and makes values where it writes them."""
+
+    def get_many(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The values of those of the keys that have one. Raises `StoreError`."""
+        ...
+
+    def put_later(self, key: bytes, make: Callable[[], bytes], size: int) -> None:
+        """As `put`, of about `size` bytes that `make` gives, called in whatever thread."""
         ...

@@ -23,6 +23,7 @@ from penstock.policies.cache import (
     foreign_key,
     pack,
     target_tag,
+    to_keep,
     worth_keeping,
 )
 from penstock.policies.coalesce import Coalesce, Flights, FlightStats
@@ -159,7 +160,7 @@ async def import_answers(path: Path, store: Store, namespace: str) -> tuple[int,
         if completion is None:
             skipped += 1
             continue
-        store.put(foreign_key(tool, hashed, namespace), pack(completion, raw_says_all=True))
+        store.put(foreign_key(tool, hashed, namespace), pack(to_keep(completion, raw_says_all=True)))
         taken += 1
         if taken % _FLUSH_EVERY == 0:
             await store.flush()

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import msgspec
 
-from penstock.call import Choice, Completion, Kind, Status, status_of
+from penstock.call import Choice, Completion, Kind, Status, Usage, status_of
 
-__all__ = ["Decode", "Kept", "pack", "unpack", "worth_keeping"]
+__all__ = ["Decode", "Kept", "completion_of", "pack", "read", "to_keep", "unpack", "worth_keeping"]
 
-_FORM: Final = b"\x01"
+_FORM: Final = b"\x02"
 _HEAD: Final = 5
 
 Decode = Callable[[Kind, str, bytes], Completion]
@@ -20,43 +20,75 @@ Decode = Callable[[Kind, str, bytes], Completion]
 
 
 class Kept(msgspec.Struct, array_like=True):
-    """An answer as a store has it. `whole` is None where `raw`, OpenAI's own object, says everything."""
+    """An answer as a store has it. `whole` is None where `raw`, OpenAI's own object, says everything; `status` and
+    `tokens` (those of its `Usage`, in its order) spare who only hands it on to read it."""
 
     target: str
     kind: Kind
     request_id: str | None
+    status: Status
+    tokens: tuple[int, int, int, int, int] | None
     raw: bytes
     whole: Completion | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        return None if self.tokens is None else Usage(*self.tokens)
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Kept).decode
 
 
-def pack(completion: Completion, *, raw_says_all: bool) -> bytes:
-    """The answer with a checksum in front. Raises `TypeError`, `ValueError` or `OverflowError` for what has no form."""
+def to_keep(completion: Completion, *, raw_says_all: bool) -> Kept:
+    """What is kept of the answer, and nothing that refers to the rest of it where `raw_says_all`."""
     whole = None
     if not (raw_says_all and completion.raw):
         whole = msgspec.structs.replace(completion, raw=b"", attempts=(), requests_sent=0, latency_s=0.0)
-    kept = _encode(Kept(completion.target, completion.kind, completion.request_id, completion.raw, whole))
-    return _FORM + zlib.crc32(kept).to_bytes(4, "big") + kept
+    tokens = None
+    if (usage := completion.usage) is not None:
+        tokens = (
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cached_tokens,
+            usage.reasoning_tokens,
+            usage.cache_write_tokens,
+        )
+    status = status_of(completion)
+    return Kept(completion.target, completion.kind, completion.request_id, status, tokens, completion.raw, whole)
+
+
+def pack(kept: Kept) -> bytes:
+    """The same as bytes, with a checksum in front. Raises `TypeError`, `ValueError` or `OverflowError` for what has no
+    form."""
+    packed = _encode(kept)
+    return b"%b%b%b" % (_FORM, zlib.crc32(packed).to_bytes(4, "big"), packed)
+
+
+def read(value: bytes) -> Kept:
+    """What `pack` made. Raises `ValueError` for what it didn't make or something has changed."""
+    packed = memoryview(value)[_HEAD:]
+    if value[:1] != _FORM or not packed or zlib.crc32(packed) != int.from_bytes(value[1:_HEAD], "big"):
+        raise ValueError("a cached answer isn't as it was kept")
+    return _decode(packed)
 
 
 def unpack(value: bytes, decode: Decode, *, target: str = "") -> Completion:
     """The completion, marked as cached; by `target` where it doesn't say whose it is.
 
-    Raises `ValueError` for what `pack` didn't make or something has changed, `CallError` for what is no answer.
+    Raises `ValueError` as `read` does, `CallError` for what is no answer.
     """
-    kept = value[_HEAD:]
-    if value[:1] != _FORM or not kept or zlib.crc32(kept) != int.from_bytes(value[1:_HEAD], "big"):
-        raise ValueError("a cached answer isn't as it was kept")
-    found = _decode(kept)
-    completion = found.whole
-    target = found.target or target
+    return completion_of(read(value), decode, target=target)
+
+
+def completion_of(kept: Kept, decode: Decode, *, target: str = "") -> Completion:
+    """See `unpack`."""
+    completion = kept.whole
+    target = kept.target or target
     if completion is None:
-        completion = decode(found.kind, target, found.raw)
-        completion.request_id = found.request_id
-    completion.raw = found.raw
+        completion = decode(kept.kind, target, kept.raw)
+        completion.request_id = kept.request_id
+    completion.raw = kept.raw
     completion.target = target
     completion.attempts = ()
     completion.requests_sent = 0

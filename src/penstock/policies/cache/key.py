@@ -7,17 +7,20 @@ from typing import Any, Final
 
 import msgspec
 
-from penstock.call import WITHOUT_EFFECT, Call
+from penstock.call import WITHOUT_EFFECT, Call, Kind
 
-__all__ = ["Digester", "canonical_form", "target_tag"]
+__all__ = ["Digester", "body_digest", "canonical_form", "target_tag"]
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the canonical form. Another form is another digest: what was kept under the old one is never found again."""
 
 _DIGEST_BYTES: Final = 20
 _TAG_BYTES: Final = 12
 _APART: Final = WITHOUT_EFFECT | {"model"}
 """What the body may say without changing the answer; and the model, which is told apart by the target's tag."""
+
+_MOST_HEADS: Final = 1024
+_MOST_KNOWN: Final = 4096
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -30,44 +33,79 @@ def target_tag(target: str, place: str = "") -> bytes:
 class Digester:
     """Digests of calls. Remembers the last call's, for layers that ask one after the other."""
 
-    __slots__ = ("_call", "_digest", "_namespace")
+    __slots__ = ("_call", "_digest", "_heads", "_known", "_namespace")
 
     def __init__(self, namespace: str = "default") -> None:
         self._namespace = namespace
+        self._heads: dict[tuple[str, Kind, bool], bytes] = {}
+        self._known: dict[tuple[int, str], tuple[dict[str, Any], bytes]] = {}
         self._call: Call | None = None
         self._digest: bytes | None = None
 
     def __call__(self, call: Call) -> bytes | None:
         """Twenty bytes that equal calls share, whatever their targets; None for a body that is no JSON."""
         if call is not self._call:
-            self._call, self._digest = call, digest(call, self._namespace)
+            known = self._known.pop((id(call.body), call.sample), None) if self._known else None
+            # What is known is known of this very body, and not of one that stands in its place.
+            found = known[1] if known is not None and known[0] is call.body and not call.prefill else self._made(call)
+            self._call, self._digest = call, found
         return self._digest
 
+    def of_body(self, digest: bytes, *, sample: str = "", kind: Kind = "chat", prefill: bool = False) -> bytes:
+        """The same from a body's `body_digest` and what counts besides it."""
+        head = self._heads.get((sample, kind, prefill))
+        if head is None:
+            if len(self._heads) >= _MOST_HEADS:
+                self._heads.clear()
+            head = _encode([VERSION, self._namespace, sample, kind, prefill])
+            self._heads[sample, kind, prefill] = head
+        return hashlib.sha256(head + digest).digest()[:_DIGEST_BYTES]
 
-def digest(call: Call, namespace: str) -> bytes | None:
-    """See `Digester`."""
-    try:
-        form = canonical_form(call, namespace)
-    except (TypeError, ValueError, RecursionError):
-        return None
-    return hashlib.sha256(form).digest()[:_DIGEST_BYTES]
+    def know(self, body: dict[str, Any], sample: str, digest: bytes) -> None:
+        """The digest of a call with this very body that will be asked soon, so that it isn't made again."""
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[id(body), sample] = (body, digest)
+
+    def _made(self, call: Call) -> bytes | None:
+        try:
+            digest = body_digest(call.body)
+            return self.of_body(digest, sample=call.sample, kind=call.kind, prefill=call.prefill)
+        except (TypeError, ValueError, RecursionError):
+            return None
 
 
-def canonical_form(call: Call, namespace: str) -> bytes:
+def body_digest(body: dict[str, Any], *, encoded: bytes | None = None, digest: bytes | None = None) -> bytes:
+    """The SHA-256 of the body's canonical form, 32 bytes. Raises `TypeError` or `ValueError` for what is no JSON.
+
+    `encoded` is its JSON with sorted keys and `digest` that one's SHA-256, where they are at hand: mostly it is that.
+    """
+    if digest is not None and encoded is not None and _is_canonical(body, encoded):
+        return digest
+    return hashlib.sha256(canonical_form(body)).digest()
+
+
+def canonical_form(body: dict[str, Any]) -> bytes:
     """The JSON that is digested. Raises `TypeError` or `ValueError` for a body that is no JSON.
 
     Without effect are the order of keys, `user`, `metadata` and the like, marks for a provider's own cache, whether a
     number is written 1 or 1.0, and whether a message's only text stands alone or in a list of one part. Defaults that
     nobody sent are not filled in.
     """
-    body = {key: _number(value) for key, value in call.body.items() if key not in _APART}
-    form = [VERSION, namespace, call.sample, call.kind, call.prefill, body]
-    encoded = _encode(form)
+    body = {key: _number(value) for key, value in body.items() if key not in _APART}
+    encoded = _encode(body)
+    return _encode(_plain(body)) if _may_say_the_same(encoded) else encoded
+
+
+def _is_canonical(body: dict[str, Any], encoded: bytes) -> bool:
+    if _may_say_the_same(encoded) or not _APART.isdisjoint(body):
+        return False
+    return not any(type(value) is float and value.is_integer() for value in body.values())
+
+
+def _may_say_the_same(encoded: bytes) -> bool:
     # Text in a body can't look like this: its quotes are escaped.
-    if b'"cache_control"' in encoded or b'"content":[' in encoded:
-        form[-1] = _plain(body)
-        encoded = _encode(form)
-    return encoded
+    return b'"cache_control"' in encoded or b'"content":[' in encoded
 
 
 def _number(value: Any) -> Any:

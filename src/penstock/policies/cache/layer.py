@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -14,9 +15,9 @@ import msgspec
 from penstock.call import CacheMode, Call, Completion, Reply, Status
 from penstock.fold import Fold, unfold
 from penstock.handler import Handler, OpenStream
-from penstock.policies.cache.entry import Decode, pack, unpack, worth_keeping
+from penstock.policies.cache.entry import Decode, Kept, completion_of, pack, read, to_keep, unpack, worth_keeping
 from penstock.policies.cache.foreign import IMPORTED, foreign_keys
-from penstock.stores import Store
+from penstock.stores import Many, Store
 
 __all__ = ["Answers", "Cache", "CacheStats"]
 
@@ -26,6 +27,7 @@ Imported = Mapping[bytes, str]
 
 _AWAY_S: Final = 5.0
 """How long a store that failed isn't asked."""
+_MOST_ABSENT: Final = 10_000
 _MOST_AT_ONCE: Final = 32
 """Hits in a row before others get their turn on the loop: a hit waits for nothing."""
 
@@ -63,7 +65,9 @@ class Answers:
         self._away_until_s = 0.0
         self._said: set[str] = set()
         self._in_a_row = 0
+        self._many: Many | None = None
         self._imports: bool | None = None
+        self._absent: set[bytes] = set()
         self.stats = CacheStats()
         self.trouble: str | None = None
         """Why nothing is read or kept now, or was at some time; None when it always was."""
@@ -79,8 +83,8 @@ class Answers:
         `imported` tells where else an answer of another tool may be, by key whose it is taken for: it is asked where
         the store holds such ones.
         """
-        store = self._store or self._opened()
-        if store is None or (self._away_until_s and self._now() < self._away_until_s):
+        store = self._usable()
+        if store is None or (self._absent and self._is_absent(keys)):
             self.stats.misses += 1
             return None
         try:
@@ -101,6 +105,66 @@ class Answers:
             await asyncio.sleep(0)
         return completion
 
+    def find_many(self, asked: Sequence[Sequence[bytes]]) -> list[Kept | None] | None:
+        """For each of these the answer under the first of its keys that has one, all looked up at once.
+
+        What isn't found isn't looked up again when it is asked soon. None where it can't be done: a store that has no
+        such way, or one that holds imported answers. `prepare` is to be called before.
+        """
+        if self._usable() is None or self._imports is not False or self._many is None:
+            return None
+        try:
+            values = self._many.get_many([key for keys in asked for key in keys])
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed("read", error)
+            return None
+        found = [self._first(keys, values) for keys in asked]
+        hits = len(found) - found.count(None)
+        self.stats.hits += hits
+        if hits < len(found):
+            if len(self._absent) > _MOST_ABSENT:
+                self._absent.clear()
+            self._absent.update(keys[0] for keys, kept in zip(asked, found, strict=True) if kept is None)
+        return found
+
+    async def prepare(self) -> None:
+        """Open the store, and see what is in it."""
+        store = self._usable()
+        try:
+            if store is not None:
+                await self._has_imports(store)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed("read", error)
+
+    def completion(self, kept: Kept) -> Completion | None:
+        """The whole answer; None when it is none."""
+        try:
+            return completion_of(kept, self._decode)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed("read", error)
+            return None
+
+    def _first(self, keys: Sequence[bytes], values: Mapping[bytes, bytes]) -> Kept | None:
+        for key in keys:
+            value = values.get(key)
+            if value is not None:
+                try:
+                    return read(value)
+                except ValueError as error:
+                    self._failed("read", error)
+        return None
+
+    def _is_absent(self, keys: Sequence[bytes]) -> bool:
+        if keys[0] not in self._absent:
+            return False
+        self._absent.remove(keys[0])
+        return True
+
+    def _usable(self) -> Store | None:
+        if self._away_until_s and self._now() < self._away_until_s:
+            return None
+        return self._store or self._opened()
+
     async def _has_imports(self, store: Store) -> bool:
         if self._imports is None:
             self._imports = await store.get([IMPORTED]) is not None
@@ -119,7 +183,11 @@ class Answers:
         if store is None:
             return
         try:
-            store.put(key, pack(completion, raw_says_all=self._raw_says_all(completion.target)))
+            kept = to_keep(completion, raw_says_all=self._raw_says_all(completion.target))
+            if self._many is not None:
+                self._many.put_later(key, partial(pack, kept), len(kept.raw))
+            else:
+                store.put(key, pack(kept))
         except Exception as error:  # noqa: BLE001 - as above
             self._failed("kept", error, is_away=False)
         else:
@@ -140,7 +208,7 @@ class Answers:
             return
         try:
             if close_store:
-                self._store = self._imports = None
+                self._store = self._many = self._imports = None
                 await store.aclose()
             else:
                 await store.flush()
@@ -151,7 +219,8 @@ class Answers:
         if self._now() < self._away_until_s:
             return None
         try:
-            self._store = self._open()
+            self._store = store = self._open()
+            self._many = store if isinstance(store, Many) else None
         except Exception as error:  # noqa: BLE001 - as above
             self._failed("opened", error)
         return self._store
@@ -180,25 +249,29 @@ class Cache:
     namespace: str = "default"
 
     def __call__(self, inner: Handler) -> Handler:
-        answers, digest, tags, usual = self.answers, self.digest, self.tags, self.mode
-        in_order = tuple(tags.values())
-        only = in_order[0] if len(in_order) == 1 else None
+        usual, ask = self.mode, self._ask
+        in_order = tuple(self.tags.values())
 
-        async def handle(call: Call) -> Reply:
+        # No coroutine of its own for a call that doesn't use it.
+        def handle(call: Call) -> Awaitable[Reply]:
             mode = call.cache or usual
-            if mode == "off" or (question := digest(call)) is None:
-                return await inner(call)
-            if mode != "write":
-                keys = [question + tag for tag in in_order] if only is None else (question + only,)
-                found = await answers.find(keys, imported=lambda: self._imported(call))
-                if found is not None and (call.expected is None or answers.is_expected(call, found)):
-                    return _streamed(found) if call.stream else found
-            reply = await inner(call)
-            if mode != "read":
-                self._keep(question, call, reply)
-            return reply
+            return inner(call) if mode == "off" else ask(call, mode, in_order, inner)
 
         return handle
+
+    async def _ask(self, call: Call, mode: CacheMode, tags: tuple[bytes, ...], inner: Handler) -> Reply:
+        question = self.digest(call)
+        if question is None:
+            return await inner(call)
+        if mode != "write":
+            answers = self.answers
+            found = await answers.find([question + tag for tag in tags], imported=lambda: self._imported(call))
+            if found is not None and (call.expected is None or answers.is_expected(call, found)):
+                return _streamed(found) if call.stream else found
+        reply = await inner(call)
+        if mode != "read":
+            self._keep(question, call, reply)
+        return reply
 
     def _imported(self, call: Call) -> Imported:
         return {
