@@ -8,18 +8,20 @@ from functools import cache
 from types import MappingProxyType
 
 from penstock.catalog.table import VENDORS
-from penstock.catalog.vendor import Ambient, LimitDialect, Prefill, Setting, Vendor
+from penstock.catalog.vendor import Ambient, LimitDialect, Prefill, SchemaMode, Setting, Vendor
 
 __all__ = [
     "Ambient",
     "LimitDialect",
     "Prefill",
+    "SchemaMode",
     "Setting",
     "Vendor",
     "is_reasoning",
     "most_inputs",
     "prefills",
     "providers",
+    "schema_mode",
     "vendor",
 ]
 
@@ -70,3 +72,8 @@ def prefills(vendor: Vendor, model: str) -> bool:
 def most_inputs(vendor: Vendor, model: str) -> int | None:
     """The most inputs that `model` of `vendor` embeds in one request; None where no limit is known."""
     return next((most for pattern, most in vendor.embedding_inputs if re.match(pattern, model)), None)
+
+
+def schema_mode(vendor: Vendor, model: str) -> SchemaMode:
+    """What `model` of `vendor` takes of a `response_format` with a schema."""
+    return next((mode for pattern, mode in vendor.schema_modes if re.match(pattern, model)), "schema")

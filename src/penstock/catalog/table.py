@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from penstock.catalog.vendor import Setting, Vendor
+from penstock.catalog.vendor import SchemaMode, Setting, Vendor
 
 __all__ = ["VENDORS"]
 
 _DAY_S: Final = 86400.0
 _OLD_NAME: Final = (("max_completion_tokens", "max_tokens"),)
+# platform.openai.com/docs/guides/structured-outputs: schemas from gpt-4o-2024-08-06 on, JSON mode from late 2023 on.
+_OPENAI_SCHEMAS: Final[tuple[tuple[str, SchemaMode], ...]] = (
+    (r"o1-(?:mini|preview)|gpt-4(?:-32k)?(?:-0\d{3})?$", "prompt"),
+    (r"gpt-3\.?5|gpt-4-|gpt-4o-2024-05-13|chatgpt-4o", "object"),
+)
 
 VENDORS: Final[tuple[Vendor, ...]] = (
     Vendor(
@@ -21,6 +26,7 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         base_url_env=("OPENAI_BASE_URL",),
         # Reasoning models answer 400 unsupported_parameter to max_tokens; the others take both names.
         reasoning_renames=(("max_tokens", "max_completion_tokens"),),
+        schema_modes=_OPENAI_SCHEMAS,
         limits="openai",
         charges_max_tokens=True,
         embedding_inputs=(("", 2048),),
@@ -100,6 +106,7 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         deployments="/openai/deployments/{model}",
         # A deployment is most often called after its model.
         reasoning_renames=(("max_tokens", "max_completion_tokens"),),
+        schema_modes=_OPENAI_SCHEMAS,
         limits="openai",
         request_id="apim-request-id",
         charges_max_tokens=True,
@@ -124,6 +131,12 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         limits="openai",
         requests_window_s=_DAY_S,
         charges_max_tokens=True,
+        # console.groq.com/docs/structured-outputs: strict schemas for gpt-oss, others for a few, JSON mode for all.
+        schema_modes=(
+            (r"openai/gpt-oss", "schema"),
+            (r"moonshotai/kimi|meta-llama/llama-4", "loose"),
+            ("", "object"),
+        ),
         # console.groq.com/docs/prefilling
         prefill="plain",
     ),
@@ -164,6 +177,8 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         key_env=("DEEPSEEK_API_KEY",),
         renames=_OLD_NAME,
         limits="none",
+        # api-docs.deepseek.com/guides/json_mode
+        schema_modes=(("", "object"),),
         # api-docs.deepseek.com/guides/chat_prefix_completion
         prefill="prefix",
         prefill_base_url="https://api.deepseek.com/beta",

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Ambient", "LimitDialect", "Prefill", "Setting", "Vendor"]
+__all__ = ["Ambient", "LimitDialect", "Prefill", "SchemaMode", "Setting", "Vendor"]
 
 LimitDialect = Literal[
     "openai", "mistral", "cerebras", "together", "openrouter", "fireworks", "none", "any"
@@ -17,6 +17,9 @@ Prefill = Literal["plain", "prefix", "continue_final_message"]
 """How a vendor is asked to continue an assistant message at the end: by the message alone, by `prefix` in it, or by
 vLLM's `continue_final_message` beside it."""
 
+
+SchemaMode = Literal["schema", "loose", "object", "prompt"]
+"""What of `response_format` a model takes: a JSON Schema; one that isn't strict; JSON mode; nothing."""
 
 Ambient = Literal["google", "entra", "aws"]
 """Whose credentials of the surroundings sign where no key is given: Google's default ones, Microsoft Entra's, AWS's."""
@@ -86,6 +89,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     """The most inputs in one request: a regular expression for the model's beginning, and the number; first match."""
     embedding_tokens: int | None = None
     """The most tokens in one request of embeddings, all inputs together."""
+    schema_modes: tuple[tuple[str, SchemaMode], ...] = ()
+    """A regular expression for the model's beginning, and what it takes; first match, a schema where there is none."""
     prefill: Prefill | None = None
     """None: an assistant message at the end is refused, or answered by a new one."""
     prefill_models: str = ""

@@ -11,10 +11,11 @@ import msgspec
 
 from penstock import __version__
 from penstock.call import Call, Kind
-from penstock.catalog import Vendor, is_reasoning
+from penstock.catalog import Vendor, is_reasoning, schema_mode
 from penstock.errors import CallError
 from penstock.http import WireRequest
 from penstock.wire.openai.chunks import with_chunks
+from penstock.wire.openai.schema import ask_for_form
 
 __all__ = ["PATHS", "RequestEncoder"]
 
@@ -75,6 +76,8 @@ class RequestEncoder:
         """
         body = {**call.body, "model": model}
         url = self._urls[call.kind] if self._deployed is None else self._address(self._deployed, call.kind, model)
+        if self._vendor.schema_modes and "response_format" in body and call.kind == "chat":
+            ask_for_form(body, schema_mode(self._vendor, model))
         if self._has_chunks and call.kind == "chat":
             body["messages"] = with_chunks(body.get("messages"))
         if call.prefill and call.kind == "chat":
