@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     # verb: (module of penstock.cli that has `command`, what it does)
     "run": ("run", "Answer every request of a file; resumable."),
     "ask": ("ask", "One answer, streamed to the terminal."),
+    "chat": ("chat", "A conversation that is kept."),
     "estimate": ("estimate", "What a run would cost and how long it would take."),
     "runs": ("runs", "Past runs in a folder."),
     "status": ("status", "How one run stands."),
