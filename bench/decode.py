@@ -21,8 +21,11 @@ from penstock.catalog import vendor
 from penstock.wire.anthropic import AnthropicCodec
 from penstock.wire.bedrock import BedrockCodec
 from penstock.wire.codec import Codec
+from penstock.wire.cohere import CohereCodec
 from penstock.wire.gemini import GeminiCodec
+from penstock.wire.ollama import OllamaCodec
 from penstock.wire.openai import OpenAICodec
+from penstock.wire.responses import ResponsesCodec
 
 __all__ = ["PLAIN", "Cost", "PlainFrames", "PlainLines", "cost", "decode", "decoder_of"]
 
@@ -84,25 +87,45 @@ class PlainChunks(PlainFrames):
         return _parsed(b64decode(_parsed(payload)["bytes"]))
 
 
-PLAIN: dict[str, Callable[[], Reader]] = {
-    "OpenAI": PlainLines,
-    "Anthropic": PlainLines,
+class PlainJson:
+    """One JSON object a line: each parsed."""
+
+    def __init__(self) -> None:
+        self.rest = b""
+
+    def feed(self, data: bytes) -> list[Any]:
+        lines = (self.rest + data).split(b"\n")
+        self.rest = lines.pop()
+        return [_parsed(line) for line in lines]
+
+
+_PLAIN: dict[str, Callable[[], Reader]] = {
     "Anthropic on Bedrock": PlainChunks,
-    "Gemini": PlainLines,
     "Bedrock Converse": PlainFrames,
+    "Ollama": PlainJson,
 }
+PLAIN = {name: _PLAIN.get(name.partition(",")[0], PlainLines) for name in STREAMS}
+"""By stream: who cuts it into events and parses each."""
+
 _CODECS: dict[str, Codec] = {
     "OpenAI": OpenAICodec(vendor("openai")),
+    "Responses": ResponsesCodec(vendor("openai")),
     "Anthropic": AnthropicCodec(vendor("anthropic")),
     "Anthropic on Bedrock": AnthropicCodec(vendor("anthropic"), _AWS, form="bedrock"),
     "Gemini": GeminiCodec(vendor("gemini")),
     "Bedrock Converse": BedrockCodec(vendor("bedrock"), _AWS),
+    "Cohere": CohereCodec(vendor("cohere")),
+    "Ollama": OllamaCodec(vendor("ollama")),
 }
+
+
+def _codec(stream: str) -> Codec:
+    return _CODECS[stream.partition(",")[0]]
 
 
 def decoder_of(wire: str) -> Reader:
     """Our decoder for a new stream."""
-    return _CODECS[wire].decoder(_CALL)
+    return _codec(wire).decoder(_CALL)
 
 
 @dataclass(frozen=True)
@@ -118,7 +141,7 @@ def cost(wire: str, size: int | None, *, rounds: int = ROUNDS, times: int = 5) -
     """`times` streams by each, in turns; `size` is that of a read, None for an event at a time."""
     events = list(STREAMS[wire]())
     reads = in_reads(events, size)
-    plain, ours = PLAIN[wire], _CODECS[wire].decoder
+    plain, ours = PLAIN[wire], _codec(wire).decoder
     taken: list[tuple[float, float]] = []
     for number in range(rounds):
         # By turns first: whoever comes second finds a warmer cache.
@@ -148,9 +171,9 @@ def _taken_s(make: Callable[[], Reader], reads: Sequence[bytes], times: int) -> 
 def decode(*, is_quick: bool) -> Chapter:
     """The part of the bench."""
     about = (
-        f"Text of {PIECES} tokens as providers stream it, from bytes to events; beside it the same bytes cut into "
-        "events and a JSON parse of each (msgspec) and nothing else, AWS's checksums included. Microseconds of CPU an "
-        "event."
+        f"Text, thoughts and tools' arguments of {PIECES} tokens as providers stream them, from bytes to events; "
+        "beside it the same bytes cut into events and a JSON parse of each (msgspec) and nothing else, AWS's "
+        "checksums included. Microseconds of CPU an event."
     )
     chapter = Chapter("decode", about)
     chapter.table = ["| wire | it comes in | parse alone, us | decoder, us | ratio |", "|---|---|--:|--:|--:|"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock.call import Call, Event, ReasoningDelta, TextDelta, ToolDelta, Usage, UsageUpdate
+from penstock.call import Call, Event, PartDelta, ReasoningDelta, TextDelta, ToolDelta, Usage, UsageUpdate
 from penstock.catalog import vendor
 from penstock.errors import CallError
 from penstock.wire.anthropic import AnthropicCodec
@@ -112,3 +112,35 @@ def test_a_stream_of_surprises_is_read_to_its_end():
     decoder = begun("openai")
     both = sent(chat({"content": "b"})) + sent(chat({"reasoning": "r"}))
     assert decoder.feed(both * 20) == [TextDelta("b"), ReasoningDelta("r")] * 20
+
+
+FRAGMENT = {"index": 0, "function": {"arguments": "1"}}
+OTHERS = [
+    ({"index": 0, "id": "", "function": {"name": "", "arguments": "2"}}, [ToolDelta(0, arguments="2")]),
+    ({"index": 1, "id": "d", "function": {"name": "g", "arguments": "2"}}, [ToolDelta(1, "d", "g", "2")]),
+    ({"index": 0, "id": "d", "function": {"name": "g", "arguments": "2"}}, [ToolDelta(1, "d", "g", "2")]),
+    ({"index": 0, "extra_content": {"s": 1}, "function": {"arguments": ""}}, [ToolDelta(0, extra={"s": 1})]),
+    ({"function": {"arguments": "2"}}, [ToolDelta(0, arguments="2")]),
+]
+
+
+@pytest.mark.parametrize(("fragment", "events"), OTHERS)
+def test_what_follows_a_piece_of_arguments_is_read_whole(fragment: Body, events: list[Event]):
+    decoder = begun("openai")
+    decoder.feed(sent(chat({"tool_calls": [{**TOOL, "type": "function"}]})) + sent(chat({"tool_calls": [FRAGMENT]})))
+    assert decoder.feed(sent(chat({"tool_calls": [fragment]}))) == events
+    assert decoder.feed(sent(chat({"content": "b", "tool_calls": [FRAGMENT]})))[0] == TextDelta("b")
+
+
+def test_what_follows_a_thought_is_read_whole():
+    decoder = begun("openai")
+    thought = sent(chat({"reasoning_content": "r", "content": None}))
+    decoder.feed(thought)
+    details = [{"type": "reasoning.text", "index": 0}]
+    assert decoder.feed(thought) == [ReasoningDelta("r")]
+    assert decoder.feed(sent(chat({"content": "b", "reasoning_content": "r"}))) == [ReasoningDelta("r"), TextDelta("b")]
+    decoder.feed(thought)
+    assert decoder.feed(sent(chat({"reasoning": "r", "reasoning_details": details}))) == [
+        ReasoningDelta("r"),
+        PartDelta({"reasoning_details": details}),
+    ]

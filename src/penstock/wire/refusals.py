@@ -85,6 +85,7 @@ CODES: Final[dict[str, ErrorKind]] = {
     "upstream_timeout": "timeout",
     "timeout": "timeout",
     "empty_answer": "empty",
+    "invalid_answer": "invalid_answer",
 }
 """A code or type, in lower case, that says enough by itself."""
 
@@ -261,6 +262,7 @@ _ERRORS: Final[dict[ErrorKind, tuple[int, str, str | None]]] = {
     "context_too_long": (400, "invalid_request_error", "context_length_exceeded"),
     "content_filtered": (400, "invalid_request_error", "content_filter"),
     "empty": (502, "server_error", "empty_answer"),
+    "invalid_answer": (502, "server_error", "invalid_answer"),
 }
 
 

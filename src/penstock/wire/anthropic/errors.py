@@ -67,6 +67,7 @@ KINDS: Final[dict[str, ErrorKind]] = {
     "too_big_for_limit": "too_big_for_limit",
     "transport": "transport",
     "empty": "empty",
+    "invalid_answer": "invalid_answer",
 }
 """`details.error_code` as the server half writes it, where a type says too little."""
 
@@ -90,6 +91,7 @@ ERROR_TYPES: Final[dict[ErrorKind, tuple[int, str]]] = {
     "context_too_long": (400, "invalid_request_error"),
     "content_filtered": (400, "invalid_request_error"),
     "empty": (502, "api_error"),
+    "invalid_answer": (502, "api_error"),
 }
 """What the server half says for each class."""
 

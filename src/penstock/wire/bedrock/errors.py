@@ -58,6 +58,7 @@ NAMES: Final[dict[str, ErrorKind]] = {
     "contentfilteredexception": "content_filtered",
     "upstreamconnectionexception": "transport",
     "emptyanswerexception": "empty",
+    "invalidanswerexception": "invalid_answer",
 }
 """An exception's name, in lower case."""
 

@@ -33,6 +33,7 @@ _ERRORS: Final[dict[ErrorKind, tuple[int, str]]] = {
     "context_too_long": (400, "ContextTooLongException"),
     "content_filtered": (400, "ContentFilteredException"),
     "empty": (502, "EmptyAnswerException"),
+    "invalid_answer": (502, "InvalidAnswerException"),
 }
 """What AWS itself would say, and otherwise a name that our own client half knows."""
 

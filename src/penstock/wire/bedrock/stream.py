@@ -40,15 +40,30 @@ __all__ = ["StreamDecoder"]
 _Body = dict[str, Any]
 
 
-class _Text(msgspec.Struct):
+class _Input(msgspec.Struct, gc=False):
+    input: str
+
+
+class _Thought(msgspec.Struct, gc=False):
+    text: str
+    signature: None = None
+    redactedContent: None = None  # noqa: N815 - AWS's name
+
+
+class _Said(msgspec.Struct, gc=False):
     text: str | None = None
+    toolUse: _Input | None = None  # noqa: N815
+    reasoningContent: _Thought | None = None  # noqa: N815
 
 
-class _TextDelta(msgspec.Struct):
-    delta: _Text
+class _Piece(msgspec.Struct, gc=False):
+    """Nearly every event: a piece of text, of a tool's arguments or of a thought."""
+
+    delta: _Said
+    contentBlockIndex: int = 0  # noqa: N815
 
 
-_decode_text: Final = msgspec.json.Decoder(_TextDelta).decode
+_decode_piece: Final = msgspec.json.Decoder(_Piece).decode
 
 
 class _Block:
@@ -108,18 +123,8 @@ class StreamDecoder(StreamState):
         if headers.get(":message-type") != "event" and (frame.exception_type or frame.message_type == "error"):
             self._failure = error_of_frame(frame, self.partial)
             return
-        if kind == "contentBlockDelta":
-            # Nearly every event: read by its shape, and in general only where that doesn't fit.
-            try:
-                text = _decode_text(frame.payload).delta.text
-            except ValueError:
-                text = None
-            if text is not None:
-                if text:
-                    self._said = True
-                    self._text.append(text)
-                    events.append(TextDelta(text))
-                return
+        if kind == "contentBlockDelta" and self._take_piece(frame.payload, events):
+            return
         take = _TAKE.get(frame.event_type)
         if take is None:
             return
@@ -128,6 +133,34 @@ class StreamDecoder(StreamState):
             take(self, said, events)
         else:
             self.malformed_events += 1
+
+    def _take_piece(self, payload: bytes, events: list[Event]) -> bool:
+        """Take an event by its shape; False where that doesn't fit, and it is read in general."""
+        try:
+            piece = _decode_piece(payload)
+        except (ValueError, RecursionError):
+            return False
+        said = piece.delta
+        text = said.text
+        if text is not None:
+            if text:
+                self._said = True
+                self._text.append(text)
+                events.append(TextDelta(text))
+            return True
+        block = self._blocks.get(piece.contentBlockIndex)
+        if block is None:
+            return False
+        if said.toolUse is not None:
+            self._write(block, said.toolUse.input, events)
+        elif said.reasoningContent is not None:
+            text = said.reasoningContent.text
+            if text:
+                block.text.append(text)
+                events.append(ReasoningDelta(text))
+        else:
+            return False
+        return True
 
     def _start(self, said: _Body, events: list[Event]) -> None:  # noqa: ARG002 - one signature for all of the table
         events.append(Started())
@@ -179,7 +212,11 @@ class StreamDecoder(StreamState):
 
     def _arguments(self, block: _Block, use: _Body, events: list[Event]) -> None:
         piece = use.get("input")
-        if not isinstance(piece, str) or not piece:
+        if isinstance(piece, str):
+            self._write(block, piece, events)
+
+    def _write(self, block: _Block, piece: str, events: list[Event]) -> None:
+        if not piece:
             return
         block.has_arguments = True
         if block.is_answer:

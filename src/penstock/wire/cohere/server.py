@@ -35,6 +35,7 @@ _STATUSES: Final[dict[ErrorKind, int]] = {
     "context_too_long": 400,
     "content_filtered": 498,
     "empty": 502,
+    "invalid_answer": 502,
 }
 
 

@@ -10,12 +10,13 @@ __all__ = [
     "CallShape",
     "ContentShape",
     "EventShape",
+    "FragmentShape",
     "MessageShape",
     "ReplyShape",
     "TextShape",
     "decode_event",
+    "decode_piece",
     "decode_reply",
-    "decode_text",
 ]
 
 
@@ -115,6 +116,29 @@ class TextShape(msgspec.Struct, tag_field="type", tag="content-delta", forbid_un
     index: int = 0
 
 
+class _Function(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    arguments: str
+
+
+class _Call(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    function: _Function
+
+
+class _CallMessage(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    tool_calls: _Call
+
+
+class _CallDelta(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    message: _CallMessage
+
+
+class FragmentShape(msgspec.Struct, tag_field="type", tag="tool-call-delta", forbid_unknown_fields=True, gc=False):
+    """The same for a piece of a tool's arguments."""
+
+    delta: _CallDelta
+    index: int
+
+
 decode_reply = msgspec.json.Decoder(ReplyShape).decode
 decode_event = msgspec.json.Decoder(EventShape).decode
-decode_text = msgspec.json.Decoder(TextShape).decode
+decode_piece = msgspec.json.Decoder(TextShape | FragmentShape).decode

@@ -12,7 +12,7 @@ from penstock.call import Event, Finished, PartDelta, ReasoningDelta, RefusalDel
 from penstock.errors import CallError, ErrorKind
 from penstock.wire.cohere.errors import in_band
 from penstock.wire.cohere.reply import arguments_of
-from penstock.wire.cohere.shapes import CallShape, ContentShape, EventShape, decode_event, decode_text
+from penstock.wire.cohere.shapes import CallShape, ContentShape, EventShape, TextShape, decode_event, decode_piece
 from penstock.wire.cohere.words import finish_of, logprobs_of, usage_of
 from penstock.wire.fault import fault_in
 from penstock.wire.sse import SSEDecoder
@@ -24,14 +24,12 @@ __all__ = ["StreamDecoder"]
 class StreamDecoder(StreamState):
     """One stream's state: a `penstock.wire.codec.Decoder`."""
 
-    __slots__ = ("_finish", "_finish_raw", "_flows", "_held", "_places", "_sse", "_started")
+    __slots__ = ("_finish", "_finish_raw", "_held", "_places", "_sse", "_started")
 
     def __init__(self) -> None:
         super().__init__()
         self._sse = SSEDecoder()
         self._started = self._finish = False
-        self._flows = False
-        """The last event was a piece of text and nothing else: the next one will be too."""
         self._finish_raw: str | None = None
         self._places: dict[int, int] = {}
         """From Cohere's number of a tool's call to ours, which counts from 0."""
@@ -39,7 +37,7 @@ class StreamDecoder(StreamState):
 
     def _read(self, data: bytes, events: list[Event]) -> None:
         for event in self._sse.feed(data):
-            if self._flows and self._take_text(event.data, events):
+            if self._flows and self._take_piece(event.data, events):
                 continue
             self._take(event.data, events)
             if self._over or self._failure is not None:
@@ -63,16 +61,23 @@ class StreamDecoder(StreamState):
             return self._error("empty", "the stream ended without text or tool call")
         return None
 
-    def _take_text(self, data: bytes, events: list[Event]) -> bool:
-        """Take an event that holds a piece of text alone, as the one before it did; False for any other."""
+    def _take_piece(self, data: bytes, events: list[Event]) -> bool:
+        """Take an event that holds a piece of text or of arguments alone, as one before it; False for any other."""
         try:
-            text = decode_text(data).delta.message.content.text
-        except (ValueError, RecursionError):
-            self._flows = False
+            piece = decode_piece(data)
+            if type(piece) is TextShape:
+                text = piece.delta.message.content.text
+                if text:
+                    self._said = True
+                    self._text.append(text)
+                    events.append(TextDelta(text))
+            else:
+                at, arguments = self._places[piece.index], piece.delta.message.tool_calls.function.arguments
+                if arguments:
+                    events.append(ToolDelta(at, arguments=arguments))
+        except (ValueError, KeyError, RecursionError):
+            self._stem()
             return False
-        if text:
-            self._text.append(text)
-            events.append(TextDelta(text))
         return True
 
     def _take(self, data: bytes, events: list[Event]) -> None:
@@ -111,7 +116,8 @@ class StreamDecoder(StreamState):
         if isinstance(block, ContentShape):
             if block.text:
                 self._say(block.text, event, events)
-                self._flows = event.logprobs is None
+                if event.logprobs is None:
+                    self._flow()
             if block.thinking:
                 events.append(ReasoningDelta(block.thinking))
 
@@ -143,6 +149,7 @@ class StreamDecoder(StreamState):
             events.append(ToolDelta(at, call.id or f"call_{at}", name or "", arguments))
         elif arguments:
             events.append(ToolDelta(at, arguments=arguments))
+            self._flow()
 
     def _cite(self, event: EventShape, events: list[Event]) -> None:
         message = event.delta.message if event.delta is not None else None

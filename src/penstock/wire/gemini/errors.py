@@ -43,6 +43,7 @@ REASONS: Final[dict[str, ErrorKind]] = {
     "UPSTREAM_CONNECTION_FAILED": "transport",
     "UPSTREAM_TIMEOUT": "timeout",
     "EMPTY_ANSWER": "empty",
+    "INVALID_ANSWER": "invalid_answer",
 }
 """An `ErrorInfo`'s reason that says enough by itself. The last ones are what our own server half adds."""
 

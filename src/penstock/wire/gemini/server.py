@@ -46,6 +46,7 @@ _ERRORS: Final[dict[ErrorKind, tuple[int, str, str]]] = {
     "context_too_long": (400, "INVALID_ARGUMENT", "CONTEXT_TOO_LONG"),
     "content_filtered": (400, "INVALID_ARGUMENT", "CONTENT_FILTERED"),
     "empty": (502, "INTERNAL", "EMPTY_ANSWER"),
+    "invalid_answer": (502, "INTERNAL", "INVALID_ANSWER"),
 }
 _STATUS_WORDS: Final = {403: "PERMISSION_DENIED", 404: "NOT_FOUND", 501: "UNIMPLEMENTED"}
 

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
-__all__ = ["decode_fragment", "decode_text"]
+__all__ = ["decode_fragment", "decode_text", "decode_thought"]
 
 
 class _TextDelta(msgspec.Struct, gc=False):
@@ -82,8 +82,40 @@ class _FragmentChunk(msgspec.Struct, gc=False):
     error: None = None
 
 
+class _ThoughtDelta(msgspec.Struct, gc=False):
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    content: Literal[""] | None = None
+    tool_calls: None = None
+    refusal: None = None
+    function_call: None = None
+    audio: None = None
+    images: None = None
+    annotations: None = None
+    reasoning_details: None = None
+
+
+class _ThoughtChoice(msgspec.Struct, gc=False):
+    delta: _ThoughtDelta
+    index: Literal[0] = 0
+    text: None = None
+    finish_reason: None = None
+    logprobs: None = None
+    message: None = None
+
+
+class _ThoughtChunk(msgspec.Struct, gc=False):
+    choices: tuple[_ThoughtChoice]
+    usage: None = None
+    x_groq: None = None
+    error: None = None
+
+
 decode_text: Final = msgspec.json.Decoder(_TextChunk).decode
 """A piece of the first choice's text. Raises `ValueError` for anything else."""
 
 decode_fragment: Final = msgspec.json.Decoder(_FragmentChunk).decode
 """A piece of the arguments of one of the first choice's calls. Raises `ValueError` for anything else."""
+
+decode_thought: Final = msgspec.json.Decoder(_ThoughtChunk).decode
+"""A piece of the first choice's thoughts. Raises `ValueError` for anything else."""

@@ -6,7 +6,7 @@ What vendors do differently is in WIRE notes beside each rule; the order of even
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from penstock.call import (
     Event,
@@ -25,7 +25,7 @@ from penstock.catalog import Vendor
 from penstock.errors import CallError
 from penstock.wire.fault import fault_in
 from penstock.wire.openai.chunks import further, split_parts
-from penstock.wire.openai.pieces import decode_fragment, decode_text
+from penstock.wire.openai.pieces import decode_fragment, decode_text, decode_thought
 from penstock.wire.openai.shapes import Chunk, ChunkChoice, Delta, ToolFragment, decode_chunk, repair
 from penstock.wire.openai.words import finish_of, usage_of
 from penstock.wire.refusals import in_band
@@ -88,7 +88,7 @@ class _Choice:
 class StreamDecoder(StreamState):
     """One stream's state: a `penstock.wire.codec.Decoder`."""
 
-    __slots__ = ("_calls", "_choices", "_held", "_kind", "_sse", "_started", "_usage", "_vendor", "_whole")
+    __slots__ = ("_choices", "_held", "_kind", "_piece", "_sse", "_started", "_usage", "_vendor", "_whole")
 
     def __init__(self, kind: Kind, vendor: Vendor) -> None:
         super().__init__()
@@ -96,8 +96,8 @@ class StreamDecoder(StreamState):
         self._vendor = vendor
         self._sse = SSEDecoder()
         self._choices: dict[int, _Choice] = {}
-        self._calls = False
-        """The pieces that come are of a tool's arguments, not of the text."""
+        self._piece: Literal["text", "call", "thought"] = "text"
+        """What the last event was a piece of."""
         self._started = False
         self._usage: Usage | None = None
         self._held: list[Finished] = []
@@ -152,20 +152,29 @@ class StreamDecoder(StreamState):
     def _take_piece(self, data: bytes, events: list[Event]) -> bool:
         """Take an event that is a piece like the one before it; False for any other."""
         try:
-            if self._calls:
+            if self._piece == "text":
+                piece = decode_text(data).choices[0].delta.content
+                if piece:
+                    self._text.append(piece)
+                    events.append(TextDelta(piece))
+            elif self._piece == "call":
                 (fragment,) = decode_fragment(data).choices[0].delta.tool_calls
                 at, piece = self._choices[0].keys[fragment.index], fragment.function.arguments
                 if piece:
                     events.append(ToolDelta(at, "", "", piece))
-                return True
-            piece = decode_text(data).choices[0].delta.content
+            else:
+                delta = decode_thought(data).choices[0].delta
+                thought = delta.reasoning_content or delta.reasoning
+                if thought:
+                    events.append(ReasoningDelta(thought))
         except (ValueError, KeyError, RecursionError):
             self._stem()
             return False
-        if piece:
-            self._text.append(piece)
-            events.append(TextDelta(piece))
         return True
+
+    def _flow(self, piece: Literal["text", "call", "thought"] = "text") -> None:
+        self._piece = piece
+        super()._flow()
 
     def _take(self, event: ServerEvent, events: list[Event]) -> None:
         data = event.data
@@ -245,6 +254,8 @@ class StreamDecoder(StreamState):
         if thought:
             self._said = True
             events.append(ReasoningDelta(thought, index))
+            if index == 0:
+                self._flow("thought")
         content = delta.content
         if isinstance(content, list):
             content, thought, references, _ = split_parts(content)
@@ -257,8 +268,7 @@ class StreamDecoder(StreamState):
         if content or (said.logprobs is not None and content is not None):
             self._say(choice, TextDelta(content, index, said.logprobs), events)
             if index == 0 and said.logprobs is None:
-                self._calls = False
-                self._flow()
+                self._flow("text")
         if delta.refusal:
             self._say(choice, RefusalDelta(delta.refusal, index), events)
         if delta.tool_calls:
@@ -296,8 +306,7 @@ class StreamDecoder(StreamState):
         if is_new or id_ or name or arguments or fragment.extra_content:
             self._say(choice, ToolDelta(at, id_, name, arguments, index, fragment.extra_content), events)
         if index == 0 and fragment.index in choice.keys:
-            self._calls = True
-            self._flow()
+            self._flow("call")
 
     def _say(self, choice: _Choice, event: TextDelta | RefusalDelta | ToolDelta, events: list[Event]) -> None:
         choice.said = self._said = True

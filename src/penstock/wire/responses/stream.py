@@ -7,7 +7,7 @@ response at the end. It is taken where it is first told, so that servers which l
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -57,17 +57,25 @@ class _Event(msgspec.Struct, gc=False):
         return self.item_id if self.output_index is None else self.output_index
 
 
-class _Piece(msgspec.Struct, gc=False):
+class _Text(msgspec.Struct, tag_field="type", tag="response.output_text.delta", gc=False):
     """A piece of text and nothing else, as most events of a stream are."""
 
-    type: Literal["response.output_text.delta"]
     delta: str
     output_index: int
     logprobs: Annotated[list[None], msgspec.Meta(max_length=0)] | None = None
 
 
 _decode = msgspec.json.Decoder(_Event).decode
-_decode_piece = msgspec.json.Decoder(_Piece).decode
+
+
+class _Arguments(msgspec.Struct, tag_field="type", tag="response.function_call_arguments.delta", gc=False):
+    """The same of a tool's arguments."""
+
+    delta: str
+    output_index: int
+
+
+_decode_piece = msgspec.json.Decoder(_Text | _Arguments).decode
 _Place = int | str | None
 
 
@@ -103,22 +111,27 @@ class StreamDecoder(StreamState):
 
     def _read(self, data: bytes, events: list[Event]) -> None:
         for event in self._sse.feed(data):
-            if not (self._flows and self._take_text(event.data, events)):
+            if not (self._flows and self._take_piece(event.data, events)):
                 self._take(event, events)
                 if self._over or self._failure is not None:
                     break
 
-    def _take_text(self, data: bytes, events: list[Event]) -> bool:
-        """Take an event that is a piece of text like the one before it; False for any other."""
+    def _take_piece(self, data: bytes, events: list[Event]) -> bool:
+        """Take an event that is a piece of text or of arguments, like one before it; False for any other."""
         try:
             piece = _decode_piece(data)
-        except (ValueError, RecursionError):
+            if type(piece) is _Arguments:
+                if piece.delta:
+                    events.append(ToolDelta(self._tools[piece.output_index], arguments=piece.delta))
+                    self._written.add(piece.output_index)
+            elif piece.delta:
+                self._said = self._answered = True
+                self._written.add(piece.output_index)
+                self._text.append(piece.delta)
+                events.append(TextDelta(piece.delta))
+        except (ValueError, KeyError, RecursionError):
             self._stem()
             return False
-        if piece.delta:
-            self._written.add(piece.output_index)
-            self._text.append(piece.delta)
-            events.append(TextDelta(piece.delta))
         return True
 
     def _conclude(self, events: list[Event]) -> None:
@@ -191,6 +204,7 @@ class StreamDecoder(StreamState):
     def _grow(self, event: _Event, events: list[Event]) -> None:
         if isinstance(event.delta, str) and event.delta:
             self._write(event.place, event.delta, events)
+            self._flow()
 
     def _written_whole(self, event: _Event, events: list[Event]) -> None:
         arguments = event.arguments if event.arguments is not None else event.input
