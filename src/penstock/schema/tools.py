@@ -20,6 +20,7 @@ __all__ = ["Tool", "tool_of", "written"]
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _NAMED_KINDS: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+_STARRED: Final = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 _MOST_DESCRIPTION: Final = 1024
 
 
@@ -81,7 +82,8 @@ def tool_of(function: Callable[..., Any]) -> Tool:
     for parameter in parameters.values():
         if parameter.kind not in _NAMED_KINDS:
             raise ConfigError(
-                f"tools: {name}: {parameter} has no name that a model could say; give the function named parameters"
+                f"tools: {name}: {_STARRED.get(parameter.kind, '')}{parameter.name}: a model can only say parameters "
+                "by their names; give the function named ones"
             )
         kind, text = _kind(hints.get(parameter.name, Any), told.get(parameter.name, ""))
         try:
