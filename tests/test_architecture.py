@@ -34,7 +34,7 @@ WORDS = ("call", "errors", "clock", "handler", "http", "fold")
 """What everyone shares; the words know only each other."""
 
 INNER = ("catalog", "credentials", "prices", "prompts", "stores", "tokens")
-MIDDLE = ("wire", "transport", "policies", "race", "observers")
+MIDDLE = ("wire", "transport", "policies", "race", "observers", "guards")
 
 IMPORTS: dict[str, Rule] = {
     "catalog": Rule((), "facts about providers: data and its loader, used by everyone, using no one"),
@@ -47,6 +47,7 @@ IMPORTS: dict[str, Rule] = {
     "transport": Rule((), "a transport moves bytes and nothing else"),
     "policies": Rule(INNER, "a policy sees the envelope, never the letter or the socket"),
     "race": Rule((), "one race decides, over words alone, so that it runs in tests by the million"),
+    "guards": Rule((), "guards see the envelope and the neutral body, and nothing of what is behind them"),
     "observers": Rule((), "observers are handed in as callables of the seam; nothing depends on who watches"),
     "endpoint": Rule((*INNER, "wire", "transport"), "the only place where a codec meets moving bytes"),
     "splitting": Rule((), "a layer over words alone: it reads the inputs and asks the handler it was given"),

@@ -16,7 +16,7 @@ import importlib
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from penstock.answer import Answer, Chunk, request_hash
-    from penstock.call import Attempt, Seam, Usage
+    from penstock.call import Attempt, Finding, Seam, Usage
     from penstock.client import AsyncClient, Batch, Client, Request
     from penstock.conversation import Conversation
     from penstock.errors import (
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         ContextTooLong,
         DeadlineExceeded,
         EmptyAnswer,
+        GuardRefused,
         InputError,
         InvalidAnswer,
         JournalError,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         ToolLoopStopped,
         Unanswered,
     )
+    from penstock.guards import Check, untrusted
     from penstock.prompts import Prompt, PromptLibrary
     from penstock.tokens import count_tokens
 
@@ -57,6 +59,7 @@ __all__ = [
     "Batch",
     "BudgetExceeded",
     "CallError",
+    "Check",
     "Chunk",
     "Client",
     "ConfigError",
@@ -66,6 +69,8 @@ __all__ = [
     "Conversation",
     "DeadlineExceeded",
     "EmptyAnswer",
+    "Finding",
+    "GuardRefused",
     "InputError",
     "InvalidAnswer",
     "JournalError",
@@ -86,11 +91,13 @@ __all__ = [
     "__version__",
     "count_tokens",
     "request_hash",
+    "untrusted",
 ]
 
 _HOMES = {
     **dict.fromkeys(("Answer", "Chunk", "request_hash"), "answer"),
-    **dict.fromkeys(("Attempt", "Seam", "Usage"), "call"),
+    **dict.fromkeys(("Attempt", "Finding", "Seam", "Usage"), "call"),
+    **dict.fromkeys(("Check", "untrusted"), "guards"),
     **dict.fromkeys(("Prompt", "PromptLibrary"), "prompts"),
     "Conversation": "conversation",
     "count_tokens": "tokens",

@@ -12,6 +12,7 @@ from penstock.call import (
     WITHOUT_EFFECT,
     Attempt,
     Choice,
+    Finding,
     Completion,
     Event,
     Finish,
@@ -26,7 +27,8 @@ from penstock.call import (
     cost_of,
     status_of,
 )
-from penstock.errors import PenstockError, Unanswered
+from penstock.errors import GuardRefused, PenstockError, Unanswered
+from penstock.questions import SemanticMatch, request_hash
 
 __all__ = ["Answer", "Chunk", "ToolCall", "request_hash"]
 
@@ -189,6 +191,18 @@ class Answer:
     def attempts(self) -> tuple[Attempt, ...]:
         """Every request that was sent for it: target, times in seconds from the first send, and outcome."""
         if self._completion:
+    @property
+    def semantic(self) -> SemanticMatch | None:
+        """Which question it was given to when that was another one that means the same; None for all other answers."""
+        return self._completion.semantic if self._completion else None
+
+    @property
+    def guards(self) -> tuple[Finding, ...]:
+        """What the guards of its route found, where, and what was done; () when nothing was found."""
+        if self._completion:
+            return self._completion.guards
+        return self.error.guards if isinstance(self.error, GuardRefused) else ()
+
             return self._completion.attempts
         return self.error.attempts if isinstance(self.error, Unanswered) else ()
 
@@ -223,8 +237,10 @@ class Answer:
         return self._completion.malformed_events if self._completion else 0
 
     @property
+        plain["semantic"] = msgspec.to_builtins(self.semantic)
+        plain["guards"] = msgspec.to_builtins(self.guards)
     def raw(self) -> bytes:
-        """The provider's body, untouched; b"" for a stream and without an answer."""
+        """The provider's body, untouched; b"" for a stream, without an answer, and where a guard changed it."""
         return self._completion.raw if self._completion else b""
 
     def to_dict(self) -> dict[str, Any]:

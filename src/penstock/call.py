@@ -24,6 +24,7 @@ __all__ = [
     "Expected",
     "Finish",
     "Finished",
+    "Finding",
     "Kind",
     "Message",
     "PartDelta",
@@ -145,6 +146,23 @@ class Usage(msgspec.Struct, frozen=True):
             self.cache_write_tokens + other.cache_write_tokens,
         )
 
+class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a guard found, and what it did about it; never what was found itself."""
+
+    guard: Literal["injection", "redact", "check"]
+    what: str
+    """The kind of what was found ("email"), the names of an injection's signs, or the check's name."""
+    where: str
+    """A place in the request ("messages[0]", "tools") or "answer"."""
+    done: Literal["flagged", "restored", "masked", "asked again", "refused"]
+    """`restored`: the provider saw a placeholder, and the caller the value; `masked`: nobody sees it any more."""
+    count: int = 1
+    score: float | None = None
+    """Of an injection, from 0 to 1."""
+    detail: str = ""
+    """What a check said."""
+
+
 
 class Choice(msgspec.Struct, frozen=True):
     """One of a completion's answers. `finish_raw` is the provider's own word."""
@@ -180,6 +198,8 @@ class Completion(msgspec.Struct, kw_only=True, eq=True):
     """b"" when the answer was folded from a stream."""
     request_id: str | None = None
     malformed_events: int = 0
+    guards: tuple[Finding, ...] = ()
+    """What the guards of its route found and did, in the order in which they did it."""
     target: str = ""
     attempts: tuple[Attempt, ...] = ()
     """Each request sent, refusals included; of very many the first and the last ones."""

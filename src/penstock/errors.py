@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from penstock.call import Attempt, Completion, Usage
+    from penstock.call import Attempt, Completion, Finding, Usage
 
 __all__ = [
     "VERDICTS",
@@ -27,6 +27,7 @@ __all__ = [
     "DeadlineExceeded",
     "EmptyAnswer",
     "ErrorKind",
+    "GuardRefused",
     "InputError",
     "InvalidAnswer",
     "JournalError",
@@ -250,6 +251,27 @@ class ContentFiltered(Unanswered):
     kind = "content_filtered"
 
 
+class GuardRefused(ContentFiltered):
+    """A guard of ours refused the prompt, and nothing was sent, or the answer; `guards` tells what each one found."""
+
+    kind = "guard_refused"
+
+    def __init__(
+        self,
+        message: str,
+        attempts: Sequence[Attempt] = (),
+        last: CallError | None = None,
+        requests_sent: int | None = None,
+        *,
+        guards: Sequence[Finding] = (),
+    ) -> None:
+        super().__init__(message, attempts, last, requests_sent)
+        self.guards = tuple(guards)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.message, self.attempts, self.last, self.requests_sent), {"guards": self.guards})
+
+
 class EmptyAnswer(Unanswered):
     """A 200 with no text, no tool call and no refusal."""
 
@@ -309,6 +331,7 @@ _NARROW: dict[str, type[Unanswered]] = {
         ContextTooLong,
         ContentFiltered,
         EmptyAnswer,
+        GuardRefused,
         InvalidAnswer,
     )
 }

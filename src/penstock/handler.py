@@ -12,7 +12,7 @@ from functools import partial
 from types import TracebackType
 from typing import Protocol
 
-from penstock.call import Attempt, Call, Completion, Event, Reply, Started, Stream, Usage, UsageUpdate
+from penstock.call import Attempt, Call, Completion, Event, Finding, Reply, Started, Stream, Usage, UsageUpdate
 from penstock.errors import CallError
 
 __all__ = ["Batches", "Handler", "Layer", "OpenStream", "hold", "primed"]
@@ -58,6 +58,7 @@ class OpenStream:
         "complete",
         "explain",
         "malformed_events",
+        "guards",
         "request_id",
         "target",
         "usage",
@@ -88,6 +89,8 @@ class OpenStream:
         self.explain: Callable[[CallError], BaseException] | None = None
 
     def push_back(self, events: Iterable[Event]) -> None:
+        self.guards: tuple[Finding, ...] = ()
+        """What guards found and did; final when `complete`."""
         """Yield `events` again before what comes next, even when nothing comes any more."""
         self._ready += reversed([*events])
 

@@ -8,7 +8,7 @@ import msgspec
 
 from penstock.batch.outcome import Outcome
 from penstock.batch.schema import ANSWERED
-from penstock.call import Kind, PromptVersion, Status, Usage
+from penstock.call import Finding, Kind, PromptVersion, Status, Usage
 
 __all__ = ["Meta", "Record", "Stored", "answer_line", "encode", "error_line", "one_line", "outcome_of"]
 
@@ -31,6 +31,8 @@ class Meta(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Answered by an equal row's answer: nothing was sent for this one."""
     prompt: PromptVersion | None = None
     """The prompt of a library that was asked."""
+    guards: tuple[Finding, ...] = ()
+    """What the guards of its route found, and what they did."""
     http_status: int = 200
     error_code: str | None = None
     error_message: str | None = None

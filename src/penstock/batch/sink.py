@@ -14,8 +14,9 @@ from penstock.batch.journal import Journal
 from penstock.batch.record import Meta, Record, Stored, answer_line, encode, error_line
 from penstock.batch.schema import ANSWERED, BAD, FAILED
 from penstock.batch.writer import Written
-from penstock.call import Completion, Kind, PromptVersion, Status, Usage, cost_of, status_of
-from penstock.errors import InvalidAnswer, Unanswered
+from penstock.call import Completion, Finding, Kind, PromptVersion, Status, Usage, cost_of, status_of
+from penstock.errors import GuardRefused, InvalidAnswer, Unanswered
+from penstock.wiring import Kept
 
 __all__ = ["Encode", "JournalSink", "LineSink", "Sink", "WritesOpenAI"]
 
@@ -52,10 +53,10 @@ class Sink(Protocol):
 
 _Told = tuple[
     *tuple[int, str, bytes, Kind, int, bytes | Completion, str | None],
-    *tuple[str, int, float, bool, Status, Usage | None, float | None, PromptVersion | None],
+    *tuple[str, int, float, bool, Status, Usage | None, float | None, PromptVersion | None, tuple[Finding, ...]],
 ]
 """An answer's index, id, digest, kind, body number, body (or what one is made of), request id, target, requests sent,
-latency, whether it was cached, status, usage, cost and prompt."""
+latency, whether it was cached, status, usage, cost, prompt and what guards found."""
 
 
 class _Recorder:
@@ -92,7 +93,8 @@ class _Recorder:
 
     def answer(self, told: _Told) -> tuple[Record, bytes]:
         idx, custom_id, digest, kind, body, made_of, request_id = told[:7]
-        target, sent, latency_s, cached, status, usage, cost_usd, prompt = told[7:]
+            completion.guards,
+        target, sent, latency_s, cached, status, usage, cost_usd, prompt, guards = told[7:]
         raw = made_of if isinstance(made_of, bytes) else self._encode(made_of)
         if raw[:1] != b"{":
             raw = raw.strip()
@@ -111,6 +113,7 @@ class _Recorder:
         return Record(idx, custom_id, digest, ANSWERED, body, request_id, encode(meta)), raw
 
     def written(self, told: _Told) -> Written:
+            guards=guards,
         record, raw = self.answer(told)
         return record, raw, None
 
@@ -162,6 +165,7 @@ class _Recorder:
         )
         return Record(item.idx, item.custom_id, b"", BAD, None, None, encode(meta))
 
+            guards=error.guards if isinstance(error, GuardRefused) else (),
 
 def _rounded(cost_usd: float | None) -> float | None:
     return None if cost_usd is None else round(cost_usd, 12)

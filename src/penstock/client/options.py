@@ -25,6 +25,7 @@ from penstock.config import (
     read_cache_mode,
     read_duration,
     read_fallback_on,
+    read_guards,
     read_hedge,
     read_limits,
     read_on_break,
@@ -168,6 +169,8 @@ class ClientOptions(TypedDict, total=False):
     store of your own."""
     budget: float | Mapping[str, Any] | None
     """US dollars that the client may spend, or a table of `usd`, `per_day` and `per_tag`; over the configuration's."""
+    guards: Mapping[str, Any] | None
+    """`redact`, `injection` and `checks`, each over the route's."""
     limits: Mapping[str, int] | None
     """`rpm` and `tpm` for each key, `concurrency` for each target."""
 
@@ -362,6 +365,7 @@ def client_engine(targets: tuple[object, ...], options: ClientOptions) -> tuple[
             concurrency=said.concurrency,
             **_read_policy(options),
             budget=_read(options, "budget", read_budget),
+            guards=_read(options, "guards", read_guards),
             hedge_budget=_read(options, "hedge_budget", read_fraction),
             min_tokens_per_s=_read(options, "min_tokens_per_s", read_rate),
             max_attempts=_read(options, "max_attempts", read_positive_int),

@@ -157,7 +157,9 @@ class AsyncStream:
         completion.target = reply.target
         completion.cached = reply.cached
         completion.attempts = reply.attempts
-        completion.cost_usd = cost_of(reply.attempts)
+        completion.guards = reply.guards
+        completion.semantic = reply.semantic
+        completion.cost_usd = cost_of(reply.attempts) if reply.semantic is None else reply.semantic.cost_usd
         completion.requests_sent = len(reply.attempts)
         completion.latency_s = (reply.attempts[-1].ended_s or 0.0) if reply.attempts else 0.0
         return completion

@@ -6,6 +6,7 @@ provider's keys up. Nothing here opens a connection or keeps a key in a value's 
 
 from penstock.config.caching import CacheConfig, read_cache, read_cache_mode
 from penstock.config.costs import BudgetConfig, PriceConfig, read_budget, read_usd
+from penstock.config.guarding import read_guards
 from penstock.config.keys import FoundKeys, KeyRef, find_keys, first_set, key_variable
 from penstock.config.load import ConfigWarning, find_config_file, load_config, parse_config, read_limits
 from penstock.config.resolve import Selection, TargetName, resolve, taken_for
@@ -60,6 +61,7 @@ __all__ = [
     "read_cache_mode",
     "read_duration",
     "read_fallback_on",
+    "read_guards",
     "read_hedge",
     "read_limits",
     "read_on_break",

@@ -7,6 +7,8 @@ from itertools import chain
 
 import msgspec
 
+from penstock.config.guarding import read_guards
+from penstock.config.prompting import check_targets, read_target_prompts
 from penstock.config.schema import Hedge, OnBreak, RouteConfig, RouteTimeouts, StreamInside
 from penstock.config.values import (
     Reader,
@@ -89,6 +91,8 @@ _ROUTE: dict[str, Reader] = {
     "fallback_on": read_fallback_on,
     "stream_inside": read_stream_inside,
     "on_break": read_on_break,
+    "prompts": read_target_prompts,
+    "guards": read_guards,
 }
 
 

@@ -12,6 +12,7 @@ from penstock.config.costs import BudgetConfig, PriceConfig
 from penstock.config.keys import KeyRef
 from penstock.errors import ErrorKind
 from penstock.http import Pool
+from penstock.guards import Guards
 
 __all__ = [
     "Config",
@@ -97,6 +98,9 @@ class RouteConfig:
     stream_inside: StreamInside | None = None
     on_break: OnBreak | None = None
 
+    prompts: tuple[TargetPrompt, ...] = ()
+    """Targets that are asked in their own words."""
+    guards: Guards | None = None
 
 @dataclass(frozen=True, slots=True)
 class Config:

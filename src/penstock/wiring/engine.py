@@ -26,6 +26,7 @@ from penstock.wiring.ambient import ambient_credential, check_ambient
 from penstock.wiring.caching import Caching
 from penstock.wiring.estimate import Asked
 from penstock.wiring.forecast import Forecast
+from penstock.wiring.guarding import guarded, guards_text
 from penstock.wiring.limiting import limits_of
 from penstock.wiring.money import Money
 from penstock.wiring.providers import ProviderPlan, known_providers, plan_provider
@@ -268,7 +269,7 @@ class Engine:
         settings = race_settings(selection, self._manner, self._overrides)
         timeouts = timeouts_of(selection, self._manner, self._overrides)
         branches = [(str(target), self.plan(target.provider)) for target in selection.targets]
-        return self.caching.text() + draw(
+        return guards_text(selection, self._overrides) + self.caching.text() + draw(
             race_lines(settings, selection, timeouts),
             [
                 (
@@ -285,9 +286,9 @@ class Engine:
         settings = race_settings(selection, manner, self._overrides)
         names = [str(name) for name in selection.targets]
         after_s = settings.deadline_after_s or settings.deadline_after_send_s
-        again = ask_again(settings, self.clock)
-        inner = self._race(selection, manner)
-        return self.caching.over(inner, names, clock=self.clock, deadline_after_s=after_s, again=again)
+        over, again = self._race(selection, manner), ask_again(settings, self.clock)
+        over = self.caching.over(over, names, clock=self.clock, deadline_after_s=after_s, again=again)
+        return guarded(kept_apart(over, selection), selection, manner, self._overrides, clock=self.clock)
 
     def _race(self, selection: Selection, manner: Manner) -> Handler:
         settings = race_settings(selection, manner, self._overrides)

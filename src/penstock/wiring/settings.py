@@ -11,6 +11,7 @@ from penstock.call import CacheMode
 from penstock.clock import Clock
 from penstock.config import BudgetConfig, Hedge, OnBreak, RouteTimeouts, StreamInside
 from penstock.errors import ErrorKind
+from penstock.guards import Guards
 from penstock.http import Transport
 from penstock.stores import Store
 
@@ -43,6 +44,8 @@ class Overrides(msgspec.Struct, frozen=True, kw_only=True):
     on_break: OnBreak | None = None
     budget: BudgetConfig | None = None
     """In place of the configuration's."""
+    guards: Guards | None = None
+    """Over the route's, each by itself."""
     cache: CacheMode | None = None
     """Of calls that say none of their own; None: "on" where the configuration has a cache."""
     store: Store | None = None

@@ -1,0 +1,134 @@
+"""How often a detector is wrong, on each half of the data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.guards import heldout, tuning
+from bench.guards.making import Make
+from penstock.guards.injection import injection_score
+from penstock.guards.kinds import find
+from penstock.guards.settings import KINDS
+
+__all__ = ["HALVES", "Rate", "injection_rate", "rate", "whole_rate"]
+
+HALVES: dict[str, Any] = {"tuning": tuning, "held out": heldout}
+EACH = 400
+_FOLDER = Path(__file__).parent
+
+
+@dataclass
+class Rate:
+    """Counts of one kind on one half; the examples that were wrong, for those who make the detectors."""
+
+    positives: int = 0
+    missed: int = 0
+    negatives: int = 0
+    alarms: int = 0
+    wrong: list[str] | None = None
+
+    @property
+    def miss_rate(self) -> float:
+        return self.missed / self.positives
+
+    @property
+    def false_rate(self) -> float:
+        return self.alarms / self.negatives
+
+    def note(self, text: str) -> None:
+        if self.wrong is not None:
+            self.wrong.append(text)
+
+
+def _drawn(half: Any, table: str, kind: str) -> list[tuple[str, str]]:
+    """Texts with a value in them, and the value: each form in turn, in each carrier in turn."""
+    make = Make(f"{half.__name__} {table} {kind}")
+    forms: tuple[Callable[[Make], str] | str, ...] = getattr(half, table)[kind]
+    drawn = []
+    for number in range(EACH):
+        form = forms[number % len(forms)]
+        value = form if isinstance(form, str) else form(make)
+        carrier = half.CARRIERS[number // len(forms) % len(half.CARRIERS)]
+        drawn.append((carrier.replace("@@", value), value))
+    return drawn
+
+
+def rate(kind: str, half: str, *, keep: bool = False) -> Rate:
+    """How often values of a kind aren't found or not whole, and how often something of it is found where nothing is."""
+    data = HALVES[half]
+    found = Rate(wrong=[] if keep else None)
+    for text, value in _drawn(data, "POSITIVES", kind):
+        found.positives += 1
+        start = text.index(secret := _secret(kind, value))
+        spans = find(text, KINDS)
+        if not any(span.start <= start and start + len(secret) <= span.end for span in spans):
+            found.missed += 1
+            found.note(f"missed: {text!r}")
+    for text, _ in _drawn(data, "NEGATIVES", kind):
+        found.negatives += 1
+        if any(span.kind == kind for span in find(text, KINDS)):
+            found.alarms += 1
+            found.note(f"false: {text!r}")
+    return found
+
+
+_IN_URL = re.compile(r"://[^:/@]*:([^@]+)@")
+
+
+def _secret(kind: str, value: str) -> str:
+    """The part of a value that may not be left: without the name, the scheme or the quotes around it."""
+    if kind == "private_key":
+        return value
+    if kind == "password" and (match := _IN_URL.search(value)):
+        return match.group(1)
+    if kind in ("password", "api_key", "aws_key", "jwt"):
+        return re.split(r"[\s=:]+", value)[-1].strip("'\"")
+    if kind == "email":
+        return value.removeprefix("mailto:").strip("<>")
+    if kind == "iban":
+        return value.removeprefix("IBAN: ")
+    if kind == "ip":
+        return re.sub(r"(?<=\.)(\d+)[:/]\d*.*$", r"\1", value.removeprefix("http://").strip("[]"))
+    first = re.search(r"[+(\d]", value)
+    assert first is not None
+    return value[first.start() :]
+
+
+def whole_rate(half: str) -> tuple[int, int]:
+    """Texts in which nothing is, and those of them where something was found."""
+    texts = HALVES[half].PLAIN
+    return len(texts), sum(bool(find(text, KINDS)) for text in texts)
+
+
+_INTO = (
+    "@@",
+    "Here is the page you asked about.\n\n@@\n\nContact us for more.",
+    "Great product, arrived on time. @@ Would buy again.",
+    "> @@\n\nPlease handle this message.",
+)
+
+
+def injection_rate(half: str, threshold: float, *, keep: bool = False) -> Rate:
+    """The same of the injection score at a threshold; each line alone and inside other text."""
+    found = Rate(wrong=[] if keep else None)
+    file = _FOLDER / f"injection_{'tuning' if half == 'tuning' else 'heldout'}.txt"
+    for line in file.read_text(encoding="utf-8").splitlines():
+        sign, _, text = line.partition(" ")
+        if sign not in "+-":
+            continue
+        for into in _INTO:
+            whole = into.replace("@@", text.replace("\\n", "\n"))
+            is_hit = injection_score(whole).score >= threshold
+            if sign == "+":
+                found.positives += 1
+                found.missed += not is_hit
+            else:
+                found.negatives += 1
+                found.alarms += is_hit
+            if is_hit != (sign == "+"):
+                found.note(f"{'missed' if sign == '+' else 'false'}: {whole!r}")
+    return found
