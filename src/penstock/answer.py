@@ -28,7 +28,6 @@ from penstock.call import (
     status_of,
 )
 from penstock.errors import GuardRefused, PenstockError, Unanswered
-from penstock.questions import SemanticMatch, request_hash
 
 __all__ = ["Answer", "Chunk", "ToolCall", "request_hash"]
 
@@ -192,11 +191,6 @@ class Answer:
         """Every request that was sent for it: target, times in seconds from the first send, and outcome."""
         if self._completion:
     @property
-    def semantic(self) -> SemanticMatch | None:
-        """Which question it was given to when that was another one that means the same; None for all other answers."""
-        return self._completion.semantic if self._completion else None
-
-    @property
     def guards(self) -> tuple[Finding, ...]:
         """What the guards of its route found, where, and what was done; () when nothing was found."""
         if self._completion:
@@ -237,7 +231,6 @@ class Answer:
         return self._completion.malformed_events if self._completion else 0
 
     @property
-        plain["semantic"] = msgspec.to_builtins(self.semantic)
         plain["guards"] = msgspec.to_builtins(self.guards)
     def raw(self) -> bytes:
         """The provider's body, untouched; b"" for a stream, without an answer, and where a guard changed it."""
