@@ -59,7 +59,7 @@ def asked(answers: list[Any], call: Call, **bounds: Any) -> tuple[list[Call], An
 
         try:
             return await AskAgain(LoopClock(), **bounds)(inner)(call)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             return error
 
     return calls, run(main)
@@ -126,7 +126,7 @@ def test_the_deadline_of_the_call_holds_for_all_of_it() -> None:
 
 
 def test_a_deadline_from_the_first_send_is_used_up_by_every_request() -> None:
-    calls, got = asked([said("41", took_s=4.0)] * 3, a_call(), deadline_after_send_s=10.0)
+    calls, _ = asked([said("41", took_s=4.0)] * 3, a_call(), deadline_after_send_s=10.0)
     assert [call.spent_s for call in calls] == [0.0, 4.0, 8.0]
     calls, _ = asked([said("41", took_s=6.0)] * 3, a_call(), deadline_after_send_s=10.0)
     assert len(calls) == 2
