@@ -12,9 +12,9 @@ from penstock.call import (
     WITHOUT_EFFECT,
     Attempt,
     Choice,
-    Finding,
     Completion,
     Event,
+    Finding,
     Finish,
     Message,
     PromptVersion,
@@ -190,13 +190,6 @@ class Answer:
     def attempts(self) -> tuple[Attempt, ...]:
         """Every request that was sent for it: target, times in seconds from the first send, and outcome."""
         if self._completion:
-    @property
-    def guards(self) -> tuple[Finding, ...]:
-        """What the guards of its route found, where, and what was done; () when nothing was found."""
-        if self._completion:
-            return self._completion.guards
-        return self.error.guards if isinstance(self.error, GuardRefused) else ()
-
             return self._completion.attempts
         return self.error.attempts if isinstance(self.error, Unanswered) else ()
 
@@ -210,6 +203,13 @@ class Answer:
     @property
     def cached(self) -> bool:
         return self._completion.cached if self._completion else False
+
+    @property
+    def guards(self) -> tuple[Finding, ...]:
+        """What the guards of its route found, where, and what was done; () when nothing was found."""
+        if self._completion:
+            return self._completion.guards
+        return self.error.guards if isinstance(self.error, GuardRefused) else ()
 
     @property
     def request_hash(self) -> str:
@@ -231,7 +231,6 @@ class Answer:
         return self._completion.malformed_events if self._completion else 0
 
     @property
-        plain["guards"] = msgspec.to_builtins(self.guards)
     def raw(self) -> bytes:
         """The provider's body, untouched; b"" for a stream, without an answer, and where a guard changed it."""
         return self._completion.raw if self._completion else b""
@@ -246,6 +245,7 @@ class Answer:
         plain["attempts"] = msgspec.to_builtins(self.attempts)
         for name in ("latency_s", "cached", "request_hash", "request_id", "malformed_events"):
             plain[name] = getattr(self, name)
+        plain["guards"] = msgspec.to_builtins(self.guards)
         plain["prompt"] = msgspec.to_builtins(self.prompt)
         plain["error"] = {"code": _code(self.error), "message": str(self.error)} if self.error else None
         return plain
