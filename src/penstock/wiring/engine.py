@@ -29,6 +29,7 @@ from penstock.wiring.forecast import Forecast
 from penstock.wiring.guarding import guarded, guards_text
 from penstock.wiring.limiting import limits_of
 from penstock.wiring.money import Money
+from penstock.wiring.prompting import kept_apart, prompt_text, prompted
 from penstock.wiring.providers import ProviderPlan, known_providers, plan_provider
 from penstock.wiring.reports import EngineStats, engine_stats
 from penstock.wiring.rotation import Rotation, rotate
@@ -98,7 +99,7 @@ class Engine:
         for name in config.routes:
             resolve(config, name, self._known)
         self._plans: dict[str, ProviderPlan] = {}
-        self.caching = Caching(config.cache, overrides, self.plan, by_call=patience == "interactive")
+        self.caching = Caching(config.cache, overrides, self.plan, by_call=patience == "interactive", ask=self.handler)
         self.money = Money(config, overrides, self.plan, lambda models: self._usable(models).targets[0])
         self._pools: dict[str, KeyPool] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -274,7 +275,7 @@ class Engine:
             [
                 (
                     f"breaker - {self.money.text()}limit({limits_text(self._limits(plan))}) - endpoint({name})",
-                    plan_text(plan),
+                    prompt_text(selection, name) + plan_text(plan),
                 )
                 for name, plan in branches
             ],
@@ -294,7 +295,7 @@ class Engine:
         settings = race_settings(selection, manner, self._overrides)
         timeouts = timeouts_of(selection, manner, self._overrides)
         handler = race(
-            [self._target(name, timeouts) for name in selection.targets],
+            prompted([self._target(name, timeouts) for name in selection.targets], selection),
             settings,
             clock=self.clock,
             rng=self._rng,
@@ -305,18 +306,16 @@ class Engine:
         limit = embedding_limit([(self.plan(name.provider), name.model) for name in selection.targets])
         if limit is None:
             return handler
-        return Split(limit, lambda target: self.handler(target, manner=manner), self.clock, settings.deadline_after_s)(
-            handler
-        )
+        split = Split(limit, lambda target: self.handler(target, manner=manner), self.clock, settings.deadline_after_s)
+        return split(handler)
 
     def _route(self, selection: Selection, settings: RaceSettings) -> Route:
         route = self._routes.get(selection)
         if route is None:
             if len(self._routes) >= _MOST_HANDLERS:
                 self._routes.clear()
-            route = self._routes[selection] = Route(
-                hedges=Hedges(settings.hedge_budget), turns=ProbeTurns(rng=self._rng)
-            )
+            route = Route(hedges=Hedges(settings.hedge_budget), turns=ProbeTurns(rng=self._rng))
+            self._routes[selection] = route
         return route
 
     def _target(self, name: TargetName, timeouts: RouteTimeouts) -> LimitedTarget:
