@@ -104,6 +104,7 @@ def read_route(name: str, table: object, where: Where) -> RouteConfig:
     if "targets" not in read:
         raise where.error('a route needs targets, such as targets = ["openai/gpt-4o-mini"]')
     route = RouteConfig(name, deadline_s=read.pop("deadline", None), **read)
+    check_targets(route.prompts, route.targets, where.at("prompts"))
     said = Said(
         deadline_s=route.deadline_s,
         hedge=route.hedge,

@@ -10,9 +10,10 @@ from typing import Literal
 from penstock.config.caching import CacheConfig
 from penstock.config.costs import BudgetConfig, PriceConfig
 from penstock.config.keys import KeyRef
+from penstock.config.prompting import TargetPrompt
 from penstock.errors import ErrorKind
-from penstock.http import Pool
 from penstock.guards import Guards
+from penstock.http import Pool
 
 __all__ = [
     "Config",
@@ -97,10 +98,10 @@ class RouteConfig:
     min_tokens_per_s: float | None = None
     stream_inside: StreamInside | None = None
     on_break: OnBreak | None = None
-
     prompts: tuple[TargetPrompt, ...] = ()
     """Targets that are asked in their own words."""
     guards: Guards | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
