@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
+from penstock.batch.notes import BLOCK_ROWS, Note, Notes, full_digest
 from penstock.batch.prescan import Equals, Scan, canonical, digest_of, share_key
 from penstock.batch.sources import BadRow, Row, Source
-from penstock.call import Kind, PromptVersion
+from penstock.call import Completion, Kind, PromptVersion
+from penstock.errors import InputError
+from penstock.wiring import Kept, body_digest
 
-__all__ = ["BadItem", "Estimate", "Item", "Shape", "identities", "items"]
+__all__ = ["BadItem", "Estimate", "Hits", "Item", "Known", "Shape", "body_digest_of", "identities", "items"]
 
 
 _AHEAD = 64
@@ -34,6 +37,27 @@ class Item(msgspec.Struct):
     """What keeps it apart from its equals; "" for the first of them."""
     prompt: PromptVersion | None = None
     variables: dict[str, Any] | None = None
+    asked: bytes = b""
+    """The digest of its body that the cache goes by."""
+
+
+class Hits(msgspec.Struct):
+    """Items that the cache has an answer to. `whole` are those whose answers have no body in OpenAI's form."""
+
+    answers: list[tuple[Item, Kept]] = []
+    whole: list[tuple[Item, Completion]] = []
+
+
+class Known(Protocol):
+    """Takes the items that are known already out of a group."""
+
+    def split(self, ahead: list[Item]) -> tuple[Hits | None, list[Item]]:
+        """Those that are, and the others in their order. Bodies aren't looked at."""
+        ...
+
+    def missed(self, item: Item) -> None:
+        """One of the others will be asked, and has its body now."""
+        ...
 
 
 Estimate = Callable[[Item], int]
@@ -84,15 +108,23 @@ def items(
     equals: Equals | None,
     wanted: Callable[[int], bool],
     estimate: Estimate | None = None,
-) -> Iterator[Item | BadItem]:
-    """What is left to ask, in input order; `wanted` is asked by an item's own index.
+    known: Known | None = None,
+) -> Iterator[Item | BadItem | Hits]:
+    """What is left to ask, in input order; `wanted` is asked by an item's own index. `known` are told in groups.
 
     Read some ahead: item by item between two requests, the same work costs three times as much, since each finds the
     processor's caches full of something else. Without a `scan` (a pipe) equal rows are not told apart and repeated
     ids are not found.
     """
-    made = _one_by_one(source, shape, scan=scan, equals=equals, wanted=wanted)
-    while ahead := list(islice(made, _AHEAD)):
+    if known is None:
+        made = _one_by_one(source, shape, scan=scan, equals=equals, wanted=wanted)
+        groups: Iterator[list[Item | BadItem | Hits]] = iter(lambda: list(islice(made, _AHEAD)), [])
+    elif scan is None or scan.notes is None:
+        made = _one_by_one(source, shape, scan=scan, equals=equals, wanted=wanted, asked=True)
+        groups = _without_known(iter(lambda: list(islice(made, BLOCK_ROWS)), []), known)
+    else:
+        groups = _noted(scan.notes, source, shape, equals=equals, wanted=wanted, known=known)
+    for ahead in groups:
         if estimate is not None:
             for item in ahead:
                 if isinstance(item, Item):
@@ -103,6 +135,74 @@ def items(
             yield ahead.pop()
 
 
+def _without_known(groups: Iterator[list[Item | BadItem]], known: Known) -> Iterator[list[Item | BadItem | Hits]]:
+    for group in groups:
+        hits, left = known.split([item for item in group if isinstance(item, Item)])
+        for item in left:
+            known.missed(item)
+        rest: list[Item | BadItem] = [*left, *(item for item in group if isinstance(item, BadItem))]
+        rest.sort(key=lambda item: item.idx)
+        yield [hits, *rest] if hits else [*rest]
+
+
+def _noted(
+    notes: Notes,
+    source: Source,
+    shape: Shape,
+    *,
+    equals: Equals | None,
+    wanted: Callable[[int], bool],
+    known: Known,
+) -> Iterator[list[Item | BadItem | Hits]]:
+    """From the notes of the first reading: only rows that aren't known are read again."""
+    needed: set[int] = set()
+    rows = source.rows(wanted=needed.__contains__)
+    samples = shape.samples
+    for block in notes:
+        hits, left = known.split([item for note in block for item in _of_note(note, shape, equals, wanted)])
+        needed.clear()
+        needed.update(item.idx // samples for item in left)
+        bodies: dict[int, Row] = {}
+        while len(bodies) < len(needed):
+            row = next(rows, None)
+            if not isinstance(row, Row) or row.index not in needed:
+                raise InputError(f"{source.name}: it changed while it was being read; run it again")
+            bodies[row.index] = row
+        body: dict[str, Any] = {}
+        at = -1
+        for item in left:
+            # Samples of one row share its body.
+            if item.idx // samples != at:
+                at = item.idx // samples
+                body = shape.body(bodies[at])
+            item.body = body
+            known.missed(item)
+        yield [*([hits] if hits else []), *left]
+
+
+def _of_note(note: Note, shape: Shape, equals: Equals | None, wanted: Callable[[int], bool]) -> Iterator[Item]:
+    samples = shape.samples
+    digest = note.digest[:16]
+    is_shared = equals is not None and len(equals) > 0 and note.hashed in equals
+    model = None if shape.one_model else note.model
+    asked = note.asked or note.digest
+    for number in range(samples):
+        idx = note.at * samples + number
+        if wanted(idx):
+            key = share_key(digest, model, number) if is_shared else None
+            custom_id = _id(note.custom_id, samples, number)
+            sample = custom_id if shape.apart else str(number or "")
+            yield Item(idx, custom_id, digest, note.kind, model, {}, key, 0, sample, None, None, asked)
+
+
+def body_digest_of(shape: Shape, row: Row, canonical_body: bytes, digest: bytes) -> bytes:
+    """The digest that the cache goes by of what a row asks; see `penstock.batch.notes.Digest`."""
+    body = shape.body(row)
+    if body is row.body and row.kind == "chat":
+        return body_digest(body, encoded=canonical_body, digest=digest)
+    return body_digest(body)
+
+
 def _one_by_one(
     source: Source,
     shape: Shape,
@@ -110,6 +210,7 @@ def _one_by_one(
     scan: Scan | None,
     equals: Equals | None,
     wanted: Callable[[int], bool],
+    asked: bool = False,
 ) -> Iterator[Item | BadItem]:
     samples = shape.samples
     repeated = scan.repeated if scan is not None else {}
@@ -129,18 +230,20 @@ def _one_by_one(
             yield BadItem(row.index * samples, f"line-{row.line}", repeated[row.index])
             continue
         encoded = canonical(row.body)
-        digest = digest_of(row.kind, encoded)
+        full = full_digest(row.kind, encoded)
+        digest = full[:16]
         is_shared = equals is not None and len(equals) > 0 and hash(encoded) in equals
         model = None if shape.one_model else row.model
         body = shape.body(row)
+        by = body_digest_of(shape, row, encoded, full) if asked else b""
         for number in range(samples):
             idx = row.index * samples + number
             if samples > 1 and not wanted(idx):
                 continue
             key = share_key(digest, model, number) if is_shared else None
-            custom_id = _id(row, samples, number)
+            custom_id = _id(row.custom_id, samples, number)
             sample = custom_id if shape.apart else str(number or "")
-            said = (row.prompt, row.variables)
+            said = (row.prompt, row.variables, by)
             yield Item(idx, custom_id, digest, row.kind, model, body, key, 0, sample, *said)
 
 
@@ -151,8 +254,8 @@ def identities(source: Source, samples: int, scan: Scan) -> Iterator[tuple[int, 
             continue
         digest = digest_of(row.kind, canonical(row.body))
         for number in range(samples):
-            yield row.index * samples + number, _id(row, samples, number), digest
+            yield row.index * samples + number, _id(row.custom_id, samples, number), digest
 
 
-def _id(row: Row, samples: int, number: int) -> str:
-    return row.custom_id if samples == 1 else f"{row.custom_id}#{number + 1}"
+def _id(custom_id: str, samples: int, number: int) -> str:
+    return custom_id if samples == 1 else f"{custom_id}#{number + 1}"

@@ -18,6 +18,7 @@ from penstock.batch.items import Item
 from penstock.batch.opening import Opened, open_job
 from penstock.batch.outcome import Snapshot, Summary
 from penstock.batch.progress import snapshot, summarise
+from penstock.batch.recalling import Recalling
 from penstock.batch.runner import Limits, Runner, Tally
 from penstock.batch.settings import JobSettings
 from penstock.batch.signals import SIGTERM_DRAIN_S, heeded
@@ -62,10 +63,12 @@ def run_job(settings: JobSettings) -> Summary:
             coalesce=settings.input == "-" and settings.dedup,
         ),
     )
-    opened = open_job(settings, lambda model: engine.check(_asked(settings, model)))
+    # A form judges each answer by itself, a pipe's rows come one by one.
+    recalls = engine.caching.is_read and settings.form is None and settings.input != "-"
+    opened = open_job(settings, lambda model: engine.check(_asked(settings, model)), takes_notes=recalls)
     try:
         with _throughput(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_Job(settings, opened, engine).run())
+            return runner.run(_Job(settings, opened, engine, recalls=recalls).run())
     finally:
         if opened.journal is not None:
             opened.journal.close()
@@ -118,10 +121,11 @@ def _batch_scheduling() -> Callable[[], None]:
 class _Job:
     """One session: what is opened, wired together and closed again."""
 
-    def __init__(self, settings: JobSettings, opened: Opened, engine: Engine) -> None:
+    def __init__(self, settings: JobSettings, opened: Opened, engine: Engine, *, recalls: bool) -> None:
         self._settings = settings
         self._opened = opened
         self._engine = engine
+        self._recalls = recalls and opened.scan is not None
         self._tally = Tally()
         self._spending = Spending(engine, opened.journal)
         self._kept: JournalSink | None = None
@@ -166,8 +170,9 @@ class _Job:
         settings, opened = self._settings, self._opened
         width = settings.concurrency or _START_WIDTH
         self._pipe = feed = self._feed() if opened.scan is None else None
+        known = await self._known() if self._recalls else None
         self._runner = runner = Runner(
-            feed.next if feed is not None else opened.items(settings, self._estimate),
+            feed.next if feed is not None else opened.items(settings, self._estimate, known),
             lambda model: in_form(self._engine.handler(_asked(settings, model)), settings.form, reasks=settings.reasks),
             self._sink(growing),
             clock=clock,
@@ -189,6 +194,12 @@ class _Job:
                 ticker.cancel()
                 await asyncio.gather(ticker, return_exceptions=True)
                 display.update(self._snapshot(clock))
+
+    async def _known(self) -> Recalling:
+        engine, settings = self._engine, self._settings
+        known = Recalling(lambda model: engine.caching.recall(engine.check(_asked(settings, model)).targets))
+        await known.prepare(self._opened.models or (None,))
+        return known
 
     def _estimate(self, item: Item) -> int:
         return self._engine.estimate(_asked(self._settings, item.model), item)

@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 
 from penstock.batch.export import errors_path
-from penstock.batch.items import BadItem, Estimate, Item, identities, items
+from penstock.batch.items import BadItem, Estimate, Hits, Item, Known, body_digest_of, identities, items
 from penstock.batch.journal import Journal
+from penstock.batch.notes import Notes
 from penstock.batch.prescan import Equals, InPlace, Scan, prescan
 from penstock.batch.reader import open_run
 from penstock.batch.reconcile import Reconciled
@@ -48,7 +49,9 @@ class Opened(msgspec.Struct, kw_only=True):
     """The models that bodies name, None among them when some name none; empty for a pipe."""
     states: bytearray
 
-    def items(self, settings: JobSettings, estimate: Estimate | None = None) -> Iterator[Item | BadItem]:
+    def items(
+        self, settings: JobSettings, estimate: Estimate | None = None, known: Known | None = None
+    ) -> Iterator[Item | BadItem | Hits]:
         """What is left to ask."""
         states, bound = self.states, self.wanted_total
         again = settings.retry_failed
@@ -60,11 +63,19 @@ class Opened(msgspec.Struct, kw_only=True):
             return state == 0 or (again and state == FAILED)
 
         equals: Equals | None = self.scan.equals if self.scan is not None and settings.dedup else None
-        return items(self.source, settings.shape, scan=self.scan, equals=equals, wanted=wanted, estimate=estimate)
+        return items(
+            self.source,
+            settings.shape,
+            scan=self.scan,
+            equals=equals,
+            wanted=wanted,
+            estimate=estimate,
+            known=known,
+        )
 
 
-def open_job(settings: JobSettings, resolve: Callable[[str | None], object]) -> Opened:
-    """Check everything, then open the journal.
+def open_job(settings: JobSettings, resolve: Callable[[str | None], object], *, takes_notes: bool = False) -> Opened:
+    """Check everything, then open the journal. `takes_notes`: of every row, for a cache that may have its answer.
 
     `resolve` is called with each model the bodies name and raises `ConfigError` for an unusable one. Raises
     `InputError`, `ConfigError`, `JournalError`, or `OSError` when the journal can't be written.
@@ -77,7 +88,7 @@ def open_job(settings: JobSettings, resolve: Callable[[str | None], object]) -> 
         resolve(None)
     path = settings.journal_file
     if path is None:
-        return _without_journal(settings, source, resolve)
+        return _without_journal(settings, source, resolve, _notes(settings) if takes_notes else None)
     _check_output(settings, path)
     with contextlib.ExitStack() as stack:
         resumes = path.exists() and not settings.fresh
@@ -85,7 +96,7 @@ def open_job(settings: JobSettings, resolve: Callable[[str | None], object]) -> 
         info = journal.info() if journal is not None else {}
         _check_lasting(settings, info)
         in_place = _in_place(settings, journal, info)
-        scan = _scan(settings, source, info, in_place)
+        scan = _scan(settings, source, info, in_place, _notes(settings) if takes_notes else None)
         models = _models(settings, scan, resolve)
         if journal is None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,8 +113,10 @@ def _journal(settings: JobSettings, path: Path, stack: contextlib.ExitStack) -> 
     return stack.enter_context(Journal(path, out=settings.out, sync=settings.sync))
 
 
-def _without_journal(settings: JobSettings, source: Source, resolve: Callable[[str | None], object]) -> Opened:
-    scan = _scan(settings, source, {}, None)
+def _without_journal(
+    settings: JobSettings, source: Source, resolve: Callable[[str | None], object], notes: Notes | None
+) -> Opened:
+    scan = _scan(settings, source, {}, None, notes)
     total = _total(settings, scan)
     return Opened(
         source=source,
@@ -212,7 +225,14 @@ def _in_place(settings: JobSettings, journal: Journal | None, info: dict[str, An
     return InPlace(journal.known())
 
 
-def _scan(settings: JobSettings, source: Source, info: dict[str, Any], in_place: InPlace | None) -> Scan | None:
+def _notes(settings: JobSettings) -> Notes:
+    shape = settings.shape
+    return Notes(lambda row, encoded, digest: body_digest_of(shape, row, encoded, digest))
+
+
+def _scan(
+    settings: JobSettings, source: Source, info: dict[str, Any], in_place: InPlace | None, notes: Notes | None
+) -> Scan | None:
     if not source.replayable:
         return None
     fingerprint = source.fingerprint()
@@ -224,7 +244,7 @@ def _scan(settings: JobSettings, source: Source, info: dict[str, Any], in_place:
         and (before["dedup"] or not settings.dedup)
     ):
         return Scan.clean(rows=before["rows"], models=frozenset(before["models"]))
-    scan = prescan(source, find_equals=settings.dedup, in_place=in_place)
+    scan = prescan(source, find_equals=settings.dedup, in_place=in_place, notes=notes)
     if settings.skip_bad or not (scan.bad or scan.repeated):
         return scan
     shown = [*scan.first_bad, *scan.repeated.values()][:5]

@@ -13,6 +13,7 @@ from hashlib import sha256
 
 import msgspec
 
+from penstock.batch.notes import Notes, full_digest
 from penstock.batch.sources import BadRow, Row, Source
 from penstock.call import Kind
 
@@ -57,6 +58,8 @@ class Scan(msgspec.Struct, kw_only=True):
     """By index: bad rows whose custom_id another row has, so that they go by their line."""
     models: frozenset[str | None]
     """What the bodies name, None when one names none."""
+    notes: Notes | None = None
+    """Of every row, where they were wanted and could be taken."""
 
     @classmethod
     def clean(cls, *, rows: int, models: frozenset[str | None]) -> Scan:
@@ -66,8 +69,7 @@ class Scan(msgspec.Struct, kw_only=True):
 
 def digest_of(kind: Kind, canonical_body: bytes) -> bytes:
     """16 bytes of what a row asks, its model apart."""
-    # A chat's form can't be another kind's; of the others the forms overlap.
-    return sha256(canonical_body if kind == "chat" else kind.encode() + canonical_body).digest()[:16]
+    return full_digest(kind, canonical_body)[:16]
 
 
 def share_key(digest: bytes, model: str | None, sample: int) -> bytes:
@@ -101,7 +103,7 @@ class InPlace:
         return self._holds and self._next is None
 
 
-def prescan(source: Source, *, find_equals: bool, in_place: InPlace | None = None) -> Scan:
+def prescan(source: Source, *, find_equals: bool, in_place: InPlace | None = None, notes: Notes | None = None) -> Scan:
     """Read it all. Raises nothing for bad rows: the caller decides whether they stop the run."""
     ids = [array("q") for _ in range(_BUCKETS)]
     digests = [array("q") for _ in range(_BUCKETS)]
@@ -121,12 +123,14 @@ def prescan(source: Source, *, find_equals: bool, in_place: InPlace | None = Non
         models.add(row.model)
         hashed = hash(row.custom_id)
         ids[hashed & 255].append(hashed)
-        if find_equals or in_place is not None:
+        if find_equals or in_place is not None or notes is not None:
             encoded = canonical(row.body)
             hashed = hash(encoded)
             digests[hashed & 255].append(hashed)
             if in_place is not None:
                 in_place.see(row, encoded)
+            if notes is not None:
+                notes.add(row, encoded, hashed)
     repeated, unnamed = _confirm(source, _repeats(ids))
     return Scan(
         rows=rows,
@@ -136,6 +140,7 @@ def prescan(source: Source, *, find_equals: bool, in_place: InPlace | None = Non
         repeated=repeated,
         unnamed=unnamed,
         models=frozenset(models),
+        notes=notes if notes is not None and notes.finish(is_clean=not (bad or repeated)) else None,
     )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import msgspec
 
-from penstock.batch.items import BadItem, Item
+from penstock.batch.items import BadItem, Hits, Item
 from penstock.batch.sink import Sink
 from penstock.batch.window import Window
 from penstock.call import Call, Completion, status_of
@@ -87,7 +87,7 @@ class Runner:
 
     def __init__(
         self,
-        items: Iterator[Item | BadItem] | Next,
+        items: Iterator[Item | BadItem | Hits] | Next,
         handler_for: Callable[[str | None], Handler],
         sink: Sink,
         *,
@@ -213,6 +213,10 @@ class Runner:
                 tally.bad += 1
                 sink.bad(item)
                 continue
+            if isinstance(item, Hits):
+                self._recalled(item)
+                await asyncio.sleep(0)  # nothing waited: the others get their turn
+                continue
             tally.in_flight += 1
             try:
                 if item.key is None:
@@ -229,6 +233,20 @@ class Runner:
         if self._exhausted:
             return None
         return await self._next()
+
+    def _recalled(self, hits: Hits) -> None:
+        """Record what the cache knew."""
+        tally = self.tally
+        self._last_answer_s = self._clock.now()
+        self._sink.recalled(hits.answers)
+        tally.answered += len(hits.answers)
+        tally.cached += len(hits.answers)
+        for _, kept in hits.answers:
+            if kept.status != "success":
+                tally.endings[kept.status] += 1
+        for item, completion in hits.whole:
+            self._sink.answered(item, completion)
+            self._count(completion)
 
     async def _ask(self, item: Item) -> Unanswered | None:
         """Ask, and record the outcome; the failure when there is one."""

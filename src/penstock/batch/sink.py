@@ -17,6 +17,7 @@ from penstock.batch.writer import Written
 from penstock.call import Completion, Finding, Kind, PromptVersion, Status, Usage, cost_of, status_of
 from penstock.errors import GuardRefused, InvalidAnswer, Unanswered
 from penstock.wiring import Kept
+from penstock.wiring import Kept
 
 __all__ = ["Encode", "JournalSink", "LineSink", "Sink", "WritesOpenAI"]
 
@@ -39,6 +40,10 @@ class Sink(Protocol):
     async def room(self) -> None: ...
 
     def answered(self, item: Item, completion: Completion) -> None: ...
+
+    def recalled(self, hits: Sequence[tuple[Item, Kept]]) -> None:
+        """Answers that the cache had, in OpenAI's form."""
+        ...
 
     def failed(self, item: Item, error: Unanswered) -> None: ...
 
@@ -111,6 +116,31 @@ class _Recorder:
             prompt=prompt,
         )
         return Record(idx, custom_id, digest, ANSWERED, body, request_id, encode(meta)), raw
+
+    def recalled(self, hits: Sequence[tuple[Item, Kept]], body: int) -> list[Written]:
+        """Records of answers that the cache had, bodies numbered from `body` on."""
+        at_s = round(time.time(), 3)
+        made: list[Written] = []
+        for item, kept in hits:
+            raw = kept.raw
+            if raw[:1] != b"{":
+                raw = raw.strip()
+            meta = Meta(
+                target=kept.target,
+                attempts=0,
+                latency_s=0.0,
+                cost_usd=0.0,
+                cached=True,
+                status=kept.status,
+                usage=kept.usage,
+                kind=item.kind,
+                at_s=at_s,
+                prompt=item.prompt,
+            )
+            record = Record(item.idx, item.custom_id, item.digest, ANSWERED, body, kept.request_id, encode(meta))
+            made.append((record, raw, None))
+            body += 1
+        return made
 
     def written(self, told: _Told) -> Written:
             guards=guards,
@@ -224,6 +254,11 @@ class JournalSink:
         self._recent[item.key] = (body, record.request_id, record.meta)
         self._writer.put(record, raw, item.key)
 
+    def recalled(self, hits: Sequence[tuple[Item, Kept]]) -> None:
+        body = self._next_body
+        self._next_body = body + len(hits)
+        self._writer.put_many(self._recorder.recalled(hits, body))
+
     def failed(self, item: Item, error: Unanswered) -> None:
         body = self._next_body
         self._next_body = body + 1
@@ -289,6 +324,10 @@ class LineSink:
         if item.key is not None:
             self._shared[item.key] = (record, raw)
         self._write(record, raw)
+
+    def recalled(self, hits: Sequence[tuple[Item, Kept]]) -> None:
+        for record, raw, _ in self._recorder.recalled(hits, 0):
+            self._write(record, raw or b"null")
 
     def failed(self, item: Item, error: Unanswered) -> None:
         record, raw = self._recorder.failure(item, error, 0)

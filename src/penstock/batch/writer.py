@@ -90,6 +90,15 @@ class GroupWriter:
         if len(self._queue) >= _GROUP_ROWS and not self._full.is_set():
             self._full.set()
 
+    def put_many(self, group: Sequence[Written]) -> None:
+        """Hand over a group of records."""
+        self._queue.extend([(_as_it_is, written) for written in group])
+        self._put += len(group)
+        if not self._some.is_set():
+            self._some.set()
+        if len(self._queue) >= _GROUP_ROWS and not self._full.is_set():
+            self._full.set()
+
     def note(self) -> None:
         """Commit what is spent by now, although nothing else is there to be committed."""
         self._noted = True

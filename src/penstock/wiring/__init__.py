@@ -1,5 +1,6 @@
 """From settings to the running tree: the one place that may know every part."""
 
+from penstock.policies.cache import Kept, Recall, body_digest
 from penstock.wiring.caching import import_answers, open_configured
 from penstock.wiring.contexts import TargetContext, contexts_of
 from penstock.wiring.engine import Engine, build
@@ -16,15 +17,18 @@ __all__ = [
     "Engine",
     "EngineStats",
     "Forecast",
+    "Kept",
     "Keys",
     "LimitedTarget",
     "Manner",
     "Models",
     "Overrides",
     "ProviderPlan",
+    "Recall",
     "TargetContext",
     "TargetReport",
     "Transports",
+    "body_digest",
     "build",
     "contexts_of",
     "estimate",

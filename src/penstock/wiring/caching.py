@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from penstock.policies.cache import (
     Cache,
     CacheStats,
     Digester,
+    Recall,
     foreign_key,
     pack,
     target_tag,
@@ -95,10 +96,19 @@ class Caching:
         if not self.is_possible or (self.mode == "off" and not self._by_call):
             return again(inner)
         names = tuple(targets)
-        tags = {name: target_tag(name, self._place(name)) for name in names}
+        tags = self._tags(names)
         if self._said.coalesce:
             inner = Coalesce(self._digest, names, self._flights, clock, self.mode, deadline_after_s)(inner)
         return Cache(self._answers, self._digest, tags, self.mode, self._settings.namespace)(again(inner))
+
+    @property
+    def is_read(self) -> bool:
+        """Calls that say nothing of it are looked up."""
+        return self.mode not in ("off", "write")
+
+    def recall(self, targets: Iterable[object]) -> Recall:
+        """The cache of these targets, for who looks many questions up at once."""
+        return Recall(self._answers, self._digest, list(self._tags(map(str, targets)).values()))
 
     def forget(self) -> None:
         """The loop is gone, and what was in the air with it."""
@@ -124,6 +134,9 @@ class Caching:
 
     def _open(self) -> Store:
         return self._said.store or open_configured(self._settings)
+
+    def _tags(self, targets: Iterable[str]) -> dict[str, bytes]:
+        return {name: target_tag(name, self._place(name)) for name in targets}
 
     def _place(self, target: str) -> str:
         """Where a target is, unless that is its vendor's own address: another server may be another model."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from penstock.call import Completion, Kind
 from penstock.policies.cache.entry import Kept
-from penstock.policies.cache.key import Digester, body_digest
+from penstock.policies.cache.key import Digester
 from penstock.policies.cache.layer import Answers
 
 __all__ = ["Recall"]
@@ -29,21 +29,9 @@ class Recall:
         """To be called once, before the first `find`."""
         await self._answers.prepare()
 
-    def question(
-        self,
-        kind: Kind,
-        body: dict[str, Any],
-        sample: str,
-        *,
-        encoded: bytes | None = None,
-        digest: bytes | None = None,
-    ) -> bytes | None:
-        """What is asked, as `find` wants it; None for what has no key. For the rest see `body_digest`."""
-        try:
-            made = body_digest(body, encoded=encoded, digest=digest)
-            return self._digester.of_body(made, sample=sample, kind=kind)
-        except (TypeError, ValueError, RecursionError):
-            return None
+    def question(self, digest: bytes, kind: Kind, sample: str) -> bytes:
+        """What is asked, as `find` wants it, from a body's `body_digest` and what counts besides it."""
+        return self._digester.of_body(digest, sample=sample, kind=kind)
 
     def find(self, questions: Sequence[bytes]) -> list[Kept | None] | None:
         """What is kept of an answer to each; None where they can't be looked up together."""

@@ -1,0 +1,96 @@
+"""What the first reading of an input leaves for the second: who asks what, without the bodies.
+
+A row that the cache answers is then read once. Kept in a temporary file, a few dozen bytes a row.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from typing import IO, NamedTuple
+
+import msgspec
+
+from penstock.batch.sources import Row
+from penstock.call import Kind
+
+__all__ = ["BLOCK_ROWS", "Note", "Notes", "full_digest"]
+
+BLOCK_ROWS = 256
+_IN_MEMORY_BYTES = 4 * 1024 * 1024
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+Digest = Callable[[Row, bytes, bytes], bytes]
+"""From a row, its canonical body and that one's `full_digest` to the digest under which the cache has its answer."""
+
+
+class Note(NamedTuple):
+    """Of one good row, `at` its index. `digest` is its `full_digest`, `asked` the cache's, b"" where that is the same;
+    `hashed` is what `Equals` knows."""
+
+    at: int
+    custom_id: str
+    kind: Kind
+    model: str | None
+    digest: bytes
+    asked: bytes
+    hashed: int
+
+
+_decode = msgspec.msgpack.Decoder(list[Note]).decode
+
+
+def full_digest(kind: Kind, canonical_body: bytes) -> bytes:
+    """32 bytes of what a row asks, its model apart."""
+    # A chat's form can't be another kind's; of the others the forms overlap.
+    return sha256(canonical_body if kind == "chat" else kind.encode() + canonical_body).digest()
+
+
+class Notes:
+    """Written row by row, then read in groups."""
+
+    def __init__(self, asked: Digest) -> None:
+        self._asked = asked
+        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - read later
+        self._block: list[Note] = []
+        self._is_whole = True
+
+    def add(self, row: Row, canonical_body: bytes, hashed: int) -> None:
+        if not self._is_whole:
+            return
+        if row.prompt is not None:
+            self._is_whole = False
+            return
+        digest = full_digest(row.kind, canonical_body)
+        asked = self._asked(row, canonical_body, digest)
+        note = Note(row.index, row.custom_id, row.kind, row.model, digest, b"" if asked is digest else asked, hashed)
+        self._block.append(note)
+        if len(self._block) >= BLOCK_ROWS:
+            self._write()
+
+    def _write(self) -> None:
+        block = _encode(self._block)
+        self._block.clear()
+        try:
+            self._file.write(len(block).to_bytes(4, "big") + block)
+        except OSError:  # no room: the rows are read again
+            self._is_whole = False
+
+    def finish(self, *, is_clean: bool) -> bool:
+        """Whether they hold every row of the input."""
+        if self._block:
+            self._write()
+        self._is_whole = self._is_whole and is_clean
+        if not self._is_whole:
+            self._file.close()
+        return self._is_whole
+
+    def __iter__(self) -> Iterator[list[Note]]:
+        """In groups, in the order of the input. Once."""
+        self._file.seek(0)
+        with self._file as file:
+            while size := file.read(4):
+                yield _decode(file.read(int.from_bytes(size, "big")))

@@ -1,0 +1,64 @@
+"""What the cache knows of the rows ahead, looked up together: a hit goes to the sink without being a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from penstock.batch.items import Hits, Item
+from penstock.wiring import Recall
+
+__all__ = ["Recalling"]
+
+
+class Recalling:
+    """Takes those that the cache knows out of a group of items. Equal rows wait for each other and stay."""
+
+    def __init__(self, recall_for: Callable[[str | None], Recall]) -> None:
+        """`recall_for` gives the cache of a body's own model."""
+        self._recall_for = recall_for
+        self._recalls: dict[str | None, Recall] = {}
+
+    async def prepare(self, models: Iterable[str | None]) -> None:
+        """To be called before the first group; `models` are those that the items have."""
+        for model in models:
+            await self._of(model).prepare()
+
+    def _of(self, model: str | None) -> Recall:
+        recall = self._recalls.get(model)
+        if recall is None:
+            recall = self._recalls[model] = self._recall_for(model)
+        return recall
+
+    def split(self, ahead: list[Item]) -> tuple[Hits | None, list[Item]]:
+        """See `penstock.batch.items.Known`."""
+        hits = Hits()
+        asked: dict[str | None, list[Item]] = {}
+        for item in ahead:
+            if item.key is None:
+                asked.setdefault(item.model, []).append(item)
+        for model, items in asked.items():
+            self._look_up(self._of(model), items, hits)
+        count = len(hits.answers) + len(hits.whole)
+        if count == len(ahead):
+            return hits, []
+        if not count:
+            return None, ahead
+        known = {item.idx for item, _ in hits.answers}
+        known.update(item.idx for item, _ in hits.whole)
+        return hits, [item for item in ahead if item.idx not in known]
+
+    def missed(self, item: Item) -> None:
+        """See `penstock.batch.items.Known`."""
+        recall = self._of(item.model)
+        recall.missed(item.body, item.sample, recall.question(item.asked, item.kind, item.sample))
+
+    def _look_up(self, recall: Recall, items: list[Item], hits: Hits) -> None:
+        question = recall.question
+        found = recall.find([question(item.asked, item.kind, item.sample) for item in items])
+        for item, kept in zip(items, found or (), strict=False):
+            if kept is None:
+                continue
+            if kept.whole is None:
+                hits.answers.append((item, kept))
+            elif (completion := recall.completion(kept)) is not None:
+                hits.whole.append((item, completion))
