@@ -30,10 +30,10 @@ class Rule:
     why: str
 
 
-WORDS = ("call", "errors", "clock", "handler", "http", "fold")
+WORDS = ("call", "errors", "clock", "handler", "http", "fold", "questions")
 """What everyone shares; the words know only each other."""
 
-INNER = ("catalog", "credentials", "prices", "prompts", "stores", "tokens")
+INNER = ("catalog", "credentials", "prices", "prompts", "stores", "tokens", "vectors")
 MIDDLE = ("wire", "transport", "policies", "race", "observers", "guards")
 
 IMPORTS: dict[str, Rule] = {
@@ -43,6 +43,7 @@ IMPORTS: dict[str, Rule] = {
     "prices": Rule((), "what tokens cost: data and arithmetic, used by everyone, using no one"),
     "prompts": Rule(("tokens",), "values and text in, text out: a prompt knows neither requests nor who is asked"),
     "stores": Rule((), "bytes under keys: a store knows neither requests nor answers"),
+    "vectors": Rule((), "numbers and bytes: what a vector stands for is its owner's business"),
     "wire": Rule(("catalog",), "a codec turns bytes into words: no sockets, no keys, no limits"),
     "transport": Rule((), "a transport moves bytes and nothing else"),
     "policies": Rule(INNER, "a policy sees the envelope, never the letter or the socket"),
@@ -51,10 +52,12 @@ IMPORTS: dict[str, Rule] = {
     "observers": Rule((), "observers are handed in as callables of the seam; nothing depends on who watches"),
     "endpoint": Rule((*INNER, "wire", "transport"), "the only place where a codec meets moving bytes"),
     "splitting": Rule((), "a layer over words alone: it reads the inputs and asks the handler it was given"),
+    "packing": Rule(("splitting",), "single inputs joined over words alone: it asks the handler it was given"),
     "simulator": Rule(("catalog", "wire"), "a provider seen from its other side: the wire's server half and no client"),
     "config": Rule((*INNER, *MIDDLE), "settings become the values of layers; nothing is built here"),
     "wiring": Rule(
-        (*INNER, *MIDDLE, "endpoint", "splitting", "simulator", "config"), "the one place that may know every part"
+        (*INNER, *MIDDLE, "endpoint", "splitting", "packing", "simulator", "config"),
+        "the one place that may know every part",
     ),
     "batch": Rule(
         ("catalog", "prompts", "schema", "config", "wiring"), "a run calls a handler; it doesn't know what is behind it"
@@ -63,7 +66,7 @@ IMPORTS: dict[str, Rule] = {
     "portal": Rule((), "one thin way onto a loop in a thread"),
     "schema": Rule((), "from types to schemas, and from a model's text to instances: over words alone, asking nobody"),
     "client": Rule(
-        ("answer", "portal", "prompts", "schema", "config", "wiring", "batch", "stores"),
+        ("answer", "portal", "prompts", "schema", "config", "wiring", "batch", "stores", "packing"),
         "builds a call, awaits the handler, returns an answer; it may not mention a policy or a wire",
     ),
     "conversation": Rule(
@@ -105,6 +108,7 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "pyarrow": ("batch",),
     "sqlite3": ("batch", "conversation", "stores"),
     "redis": ("stores",),
+    **dict.fromkeys(("numpy", "onnxruntime", "tokenizers", "usearch"), ("vectors",)),
     "pydantic": (),
     "httpx": (),
     "requests": (),

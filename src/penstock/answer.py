@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from penstock.call import (
-    WITHOUT_EFFECT,
     Attempt,
     Choice,
     Completion,
@@ -28,23 +26,12 @@ from penstock.call import (
     status_of,
 )
 from penstock.errors import GuardRefused, PenstockError, Unanswered
+from penstock.questions import SemanticMatch, request_hash
 
 __all__ = ["Answer", "Chunk", "ToolCall", "request_hash"]
 
 _NO_USAGE = Usage()
 _SHOWN = 60
-
-_sorted_json = msgspec.json.Encoder(order="deterministic").encode
-
-
-def request_hash(body: dict[str, Any]) -> str:
-    """The SHA-256, in hex, of what can change the answer to an OpenAI request body.
-
-    The order of keys doesn't count, nor do `user`, `metadata`, `stream` and the like. Defaults that aren't written
-    are not filled in. Raises `TypeError` for what is no JSON.
-    """
-    relevant = {key: value for key, value in body.items() if key not in WITHOUT_EFFECT}
-    return hashlib.sha256(b"penstock-request-1\n" + _sorted_json(relevant)).hexdigest()
 
 
 class ToolCall(dict[str, Any]):
@@ -205,6 +192,11 @@ class Answer:
         return self._completion.cached if self._completion else False
 
     @property
+    def semantic(self) -> SemanticMatch | None:
+        """Which question it was given to when that was another one that means the same; None for all other answers."""
+        return self._completion.semantic if self._completion else None
+
+    @property
     def guards(self) -> tuple[Finding, ...]:
         """What the guards of its route found, where, and what was done; () when nothing was found."""
         if self._completion:
@@ -245,6 +237,7 @@ class Answer:
         plain["attempts"] = msgspec.to_builtins(self.attempts)
         for name in ("latency_s", "cached", "request_hash", "request_id", "malformed_events"):
             plain[name] = getattr(self, name)
+        plain["semantic"] = msgspec.to_builtins(self.semantic)
         plain["guards"] = msgspec.to_builtins(self.guards)
         plain["prompt"] = msgspec.to_builtins(self.prompt)
         plain["error"] = {"code": _code(self.error), "message": str(self.error)} if self.error else None

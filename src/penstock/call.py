@@ -13,6 +13,8 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from penstock.questions import WITHOUT_EFFECT, SemanticMatch
+
 __all__ = [
     "WITHOUT_EFFECT",
     "Attempt",
@@ -22,9 +24,9 @@ __all__ = [
     "Completion",
     "Event",
     "Expected",
+    "Finding",
     "Finish",
     "Finished",
-    "Finding",
     "Kind",
     "Message",
     "PartDelta",
@@ -50,24 +52,10 @@ Kind = Literal["chat", "completion", "embedding"]
 Finish = Literal["stop", "length", "tool_calls", "content_filter", "error", "unknown"]
 Status = Literal["success", "truncated", "filtered", "failed"]
 Rung = Literal["prefill", "anew"]
-CacheMode = Literal["off", "read", "write", "on"]
-"""`read`: answers are looked up and not kept; `write`: kept and not looked up."""
+CacheMode = Literal["off", "read", "write", "on", "exact", "semantic"]
+"""`read`: answers are looked up and not kept; `write`: kept and not looked up. `exact` and `semantic` are `on` without
+and with answers to questions that mean the same; the others do as the cache is set."""
 Message = dict[str, Any]
-
-WITHOUT_EFFECT = frozenset(
-    (
-        "metadata",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "service_tier",
-        "store",
-        "stream",
-        "stream_options",
-        "user",
-    )
-)
-"""Keys of a body that can't change the answer."""
 
 
 class Expected(Protocol):
@@ -146,6 +134,18 @@ class Usage(msgspec.Struct, frozen=True):
             self.cache_write_tokens + other.cache_write_tokens,
         )
 
+
+class Choice(msgspec.Struct, frozen=True):
+    """One of a completion's answers. `finish_raw` is the provider's own word."""
+
+    message: Message
+    """OpenAI's assistant message; for a text completion {"role": "assistant", "content": text}."""
+    finish: Finish = "unknown"
+    finish_raw: str | None = None
+    index: int = 0
+    logprobs: Any = None
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a guard found, and what it did about it; never what was found itself."""
 
@@ -161,18 +161,6 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of an injection, from 0 to 1."""
     detail: str = ""
     """What a check said."""
-
-
-
-class Choice(msgspec.Struct, frozen=True):
-    """One of a completion's answers. `finish_raw` is the provider's own word."""
-
-    message: Message
-    """OpenAI's assistant message; for a text completion {"role": "assistant", "content": text}."""
-    finish: Finish = "unknown"
-    finish_raw: str | None = None
-    index: int = 0
-    logprobs: Any = None
 
 
 class Completion(msgspec.Struct, kw_only=True, eq=True):
@@ -198,8 +186,6 @@ class Completion(msgspec.Struct, kw_only=True, eq=True):
     """b"" when the answer was folded from a stream."""
     request_id: str | None = None
     malformed_events: int = 0
-    guards: tuple[Finding, ...] = ()
-    """What the guards of its route found and did, in the order in which they did it."""
     target: str = ""
     attempts: tuple[Attempt, ...] = ()
     """Each request sent, refusals included; of very many the first and the last ones."""
@@ -208,8 +194,12 @@ class Completion(msgspec.Struct, kw_only=True, eq=True):
     latency_s: float = 0.0
     """From the call's first send."""
     cached: bool = False
+    semantic: SemanticMatch | None = None
+    """Set when it was given to another question that means the same."""
     cost_usd: float | None = None
     """All its attempts together, those that lost or failed included; None when the price of one isn't known."""
+    guards: tuple[Finding, ...] = ()
+    """What the guards of its route found and did, in the order in which they did it."""
 
     @property
     def message(self) -> Message:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from penstock.call import Attempt, Call, Completion, Event, Finding, Reply, Started, Stream, Usage, UsageUpdate
 from penstock.errors import CallError
+from penstock.questions import SemanticMatch
 
 __all__ = ["Batches", "Handler", "Layer", "OpenStream", "hold", "primed"]
 
@@ -57,9 +58,10 @@ class OpenStream:
         "closed",
         "complete",
         "explain",
-        "malformed_events",
         "guards",
+        "malformed_events",
         "request_id",
+        "semantic",
         "target",
         "usage",
     )
@@ -82,15 +84,16 @@ class OpenStream:
         self.usage: Usage | None = None
         self.cached = False
         """No request was sent for it."""
+        self.semantic: SemanticMatch | None = None
         self.malformed_events = 0
         """Events that nobody could read and that were skipped; final when `complete`."""
         self.request_id: str | None = None
         """The provider's name for the exchange; of an answer over several streams, the last one's."""
+        self.guards: tuple[Finding, ...] = ()
+        """What guards found and did; final when `complete`."""
         self.explain: Callable[[CallError], BaseException] | None = None
 
     def push_back(self, events: Iterable[Event]) -> None:
-        self.guards: tuple[Finding, ...] = ()
-        """What guards found and did; final when `complete`."""
         """Yield `events` again before what comes next, even when nothing comes any more."""
         self._ready += reversed([*events])
 

@@ -29,6 +29,7 @@ from penstock.config.schema import (
     RouteTimeouts,
     StreamInside,
 )
+from penstock.config.semantic import SemanticConfig
 from penstock.config.values import read_duration, read_size
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "RouteTimeouts",
     "Said",
     "Selection",
+    "SemanticConfig",
     "StreamInside",
     "TargetName",
     "contradiction",

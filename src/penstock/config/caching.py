@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from penstock.config.semantic import SemanticConfig, read_semantic
 from penstock.config.values import Reader, Where, read_duration, read_one_of, read_size, read_str, read_strs, read_table
 from penstock.errors import ConfigError
 from penstock.stores import check_url
@@ -13,7 +14,7 @@ __all__ = ["CacheConfig", "read_cache", "read_cache_mode"]
 
 _DAY_S = 86_400.0
 _GB = 1000**3
-_MODES = ("off", "on", "read", "write")
+_MODES = ("exact", "off", "on", "read", "semantic", "write")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class CacheConfig:
     namespace: str = "default"
     keep: tuple[Literal["truncated", "filtered"], ...] = ()
     """Endings that are kept although they aren't a success."""
+    semantic: SemanticConfig | None = None
+    """None: only equal questions share an answer."""
 
     def __repr__(self) -> str:
         # An address may hold a password.
@@ -61,6 +64,7 @@ _CACHE: dict[str, Reader] = {
     "max_size": read_size,
     "namespace": read_str,
     "keep": _read_keep,
+    "semantic": read_semantic,
 }
 _FIELDS = {"ttl": "ttl_s", "max_size": "max_bytes"}
 
@@ -75,7 +79,7 @@ def read_cache(value: object, where: Where) -> CacheConfig:
 
 
 def read_cache_mode(value: object, where: Where) -> Any:
-    """ "off", "read", "write" or "on"; true is "on" and false "off"."""
+    """ "off", "read", "write", "on", "exact" or "semantic"; true is "on" and false "off"."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return read_one_of(_MODES)(value, where)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from penstock.call import CacheMode, Completion, Kind
 from penstock.clock import Clock
 from penstock.config import CacheConfig, Config
-from penstock.errors import CallError
+from penstock.errors import CallError, ConfigError
 from penstock.handler import Handler, Layer
 from penstock.policies.cache import (
     IMPORTED,
@@ -31,8 +31,11 @@ from penstock.policies.coalesce import Coalesce, Flights, FlightStats
 from penstock.stores import Store, open_store
 from penstock.wiring.providers import CATALOG, ProviderPlan, plan_provider
 from penstock.wiring.reports import EngineStats
-from penstock.wiring.settings import Overrides
+from penstock.wiring.settings import Manner, Models, Overrides
 from penstock.wiring.wires import from_openai, openai_reader, writes_openai
+
+if TYPE_CHECKING:
+    from penstock.wiring.semantic import SemanticCaching
 
 __all__ = ["Caching", "import_answers", "open_configured"]
 
@@ -52,14 +55,21 @@ class Caching:
     """The cache and the flights of one engine. Opens no store before an answer is looked up."""
 
     def __init__(
-        self, config: CacheConfig | None, said: Overrides, plan: Callable[[str], ProviderPlan], *, by_call: bool
+        self,
+        config: CacheConfig | None,
+        said: Overrides,
+        plan: Callable[[str], ProviderPlan],
+        *,
+        by_call: bool,
+        ask: Callable[..., Handler],
     ) -> None:
-        """`by_call`: a call may want the cache although the engine doesn't."""
+        """`by_call`: a call may want the cache although the engine doesn't. `ask` makes the handler of a model."""
         settings = config or CacheConfig()
         self._settings = settings
         self._said = said
         self._plan = plan
         self._by_call = by_call
+        self._ask = ask
         self._writing: dict[str, bool] = {}
         self._readers: dict[str, Callable[[Kind, bytes], Completion]] = {}
         self.is_possible = said.store is not None or settings.store != "off"
@@ -68,6 +78,12 @@ class Caching:
         self.mode: CacheMode = (said.cache or usual) if self.is_possible else "off"
         """Of calls that say none of their own."""
         self._digest = Digester(settings.namespace)
+        self.semantic: SemanticCaching | None = None
+        if settings.semantic is not None and self.is_possible and (self.mode != "off" or by_call):
+            # Its words are a good deal to load: only for those who use them.
+            from penstock.wiring.semantic import SemanticCaching
+
+            self.semantic = SemanticCaching(settings, settings.semantic, plan, self._place)
         self.flight_stats = FlightStats()
         self._flights = Flights(self.flight_stats)
         self._answers = Answers(
@@ -99,7 +115,18 @@ class Caching:
         tags = self._tags(names)
         if self._said.coalesce:
             inner = Coalesce(self._digest, names, self._flights, clock, self.mode, deadline_after_s)(inner)
-        return Cache(self._answers, self._digest, tags, self.mode, self._settings.namespace)(again(inner))
+        near = None
+        if self.semantic is not None:
+            near = self.semantic.open(clock, self._by_name, is_kept=self._said.store is None)
+        return Cache(self._answers, self._digest, tags, self.mode, self._settings.namespace, near)(again(inner))
+
+    def check_mode(self, mode: CacheMode | None) -> None:
+        """Raises `ConfigError` for a call that wants what the engine hasn't."""
+        if mode == "semantic" and self.semantic is None:
+            raise ConfigError('cache: "semantic", but nothing says who makes vectors: [cache.semantic] embedder')
+
+    def _by_name(self, models: Models, manner: Manner) -> Handler:
+        return self._ask(models, manner=manner)
 
     @property
     def is_read(self) -> bool:
@@ -113,9 +140,13 @@ class Caching:
     def forget(self) -> None:
         """The loop is gone, and what was in the air with it."""
         self._flights = Flights(self.flight_stats)
+        if self.semantic is not None:
+            self.semantic.forget()
 
     async def aclose(self) -> None:
         """Write what was kept. It can be asked again."""
+        if self.semantic is not None:
+            self.semantic.close()
         await self._answers.aclose(close_store=self._said.store is None)
 
     def counted(self, stats: EngineStats) -> EngineStats:
@@ -130,7 +161,8 @@ class Caching:
         settings = self._settings
         kind = "a store of its own" if self._said.store is not None else settings.store.partition("://")[0]
         life = "for ever" if settings.ttl_s is None else f"for {settings.ttl_s / 86400:g} days"
-        return f"cache, {self.mode}: {kind}, {life}; equal calls at the same time are one\n"
+        more = self.semantic.text() if self.semantic is not None else ""
+        return f"cache, {self.mode}: {kind}, {life}; equal calls at the same time are one\n" + more
 
     def _open(self) -> Store:
         return self._said.store or open_configured(self._settings)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -17,6 +17,7 @@ from penstock.fold import Fold, unfold
 from penstock.handler import Handler, OpenStream
 from penstock.policies.cache.entry import Decode, Kept, completion_of, pack, read, to_keep, unpack, worth_keeping
 from penstock.policies.cache.foreign import IMPORTED, foreign_keys
+from penstock.questions import request_hash
 from penstock.stores import Many, Store
 
 __all__ = ["Answers", "Cache", "CacheStats"]
@@ -175,13 +176,13 @@ class Answers:
         found = await store.get(keys) if keys else None
         return None if found is None else unpack(found.value, self._decode, target=imported[keys[found.place]])
 
-    def keep(self, key: bytes, completion: Completion) -> None:
-        """Give an answer to the store if it is worth it."""
+    def keep(self, key: bytes, completion: Completion) -> bool:
+        """Give an answer to the store if it is worth it; whether it was."""
         if not worth_keeping(completion, self._keep):
-            return
+            return False
         store = self._store or self._opened()
         if store is None:
-            return
+            return False
         try:
             kept = to_keep(completion, raw_says_all=self._raw_says_all(completion.target))
             if self._many is not None:
@@ -190,8 +191,9 @@ class Answers:
                 store.put(key, pack(kept))
         except Exception as error:  # noqa: BLE001 - as above
             self._failed("kept", error, is_away=False)
-        else:
-            self.stats.kept += 1
+            return False
+        self.stats.kept += 1
+        return True
 
     def is_expected(self, call: Call, found: Completion) -> bool:
         """Whether a found answer is what this call expects; else it was no hit."""
@@ -234,6 +236,18 @@ class Answers:
             _log.warning("the cache can't be %s, and calls go on without it: %s", what, self.trouble)
 
 
+class Near(Protocol):
+    """Finds answers to questions that mean the same. What `seek` makes of a call goes back into the other two."""
+
+    async def seek(self, call: Call) -> Any: ...
+
+    async def find(
+        self, sought: Any, tags: Mapping[str, bytes], get: Callable[[bytes], Awaitable[Completion | None]]
+    ) -> Completion | None: ...
+
+    def keep(self, sought: Any, tag: bytes, *, key: bytes, question_hash: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Cache:
     """Serves answers of the same question to the same targets, the first of them first; keeps what comes back.
@@ -247,6 +261,8 @@ class Cache:
     tags: dict[str, bytes]
     mode: CacheMode = "on"
     namespace: str = "default"
+    near: Near | None = None
+    """Asked where no equal question has an answer."""
 
     def __call__(self, inner: Handler) -> Handler:
         usual, ask = self.mode, self._ask
@@ -268,9 +284,34 @@ class Cache:
             found = await answers.find([question + tag for tag in tags], imported=lambda: self._imported(call))
             if found is not None and (call.expected is None or answers.is_expected(call, found)):
                 return _streamed(found) if call.stream else found
+        if self.near is not None and (sought := await self.near.seek(call)) is not None:
+            return await self._by_meaning(self.near, sought, question, call, inner)
         reply = await inner(call)
         if mode != "read":
             self._keep(question, call, reply)
+        return reply
+
+    async def _by_meaning(self, near: Near, sought: Any, question: bytes, call: Call, inner: Handler) -> Reply:
+        """The answer to a question like it, else what `inner` says."""
+        mode, answers = call.cache or self.mode, self.answers
+
+        async def get(key: bytes) -> Completion | None:
+            answers.stats.misses -= 1  # it was counted when no equal question was found
+            return await answers.find([key])
+
+        if mode != "write":
+            found = await near.find(sought, self.tags, get)
+            if found is not None and (call.expected is None or answers.is_expected(call, found)):
+                return _streamed(found) if call.stream else found
+        reply = await inner(call)
+        if isinstance(reply, Completion) and reply.cost_usd is not None:
+            reply.cost_usd = None if sought.cost_usd is None else reply.cost_usd + sought.cost_usd
+        if mode != "read":
+
+            def kept(tag: bytes) -> None:
+                near.keep(sought, tag, key=question + tag, question_hash=request_hash(call.body))
+
+            self._keep(question, call, reply, kept)
         return reply
 
     def _imported(self, call: Call) -> Imported:
@@ -278,11 +319,12 @@ class Cache:
             key: target for target in self.tags for key in foreign_keys(call, target.partition("/")[2], self.namespace)
         }
 
-    def _keep(self, question: bytes, call: Call, reply: Reply) -> None:
+    def _keep(self, question: bytes, call: Call, reply: Reply, then: Callable[[bytes], None] | None = None) -> None:
+        """Keep the answer; `then` is told the tag under which it is."""
         if isinstance(reply, Completion):
             tag = self.tags.get(reply.target)
-            if tag is not None:
-                self.answers.keep(question + tag, reply)
+            if tag is not None and self.answers.keep(question + tag, reply) and then is not None:
+                then(tag)
             return
         if not isinstance(reply, OpenStream) or reply.cached:
             return
@@ -296,8 +338,9 @@ class Cache:
                 completion = fold.completion(malformed_events=reply.malformed_events)
                 completion.target = reply.target
                 completion.request_id = reply.request_id
-                if call.expected is None or _fits(call, completion):
-                    self.answers.keep(question + tag, completion)
+                fits = call.expected is None or _fits(call, completion)
+                if fits and self.answers.keep(question + tag, completion) and then is not None:
+                    then(tag)
 
         reply.on_close(ended)
 
@@ -314,5 +357,5 @@ def _streamed(completion: Completion) -> OpenStream:
     stream = OpenStream(unfold(completion))
     stream.target = completion.target
     stream.request_id = completion.request_id
-    stream.cached = True
+    stream.cached, stream.semantic = True, completion.semantic
     return stream
