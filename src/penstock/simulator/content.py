@@ -6,8 +6,8 @@ Four characters are one token, of prompts and answers alike, so that every count
 from __future__ import annotations
 
 import hashlib
-import random
 import re
+import zlib
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -155,8 +155,16 @@ def stretched(text: str, tokens: int) -> str:
 
 
 def vector(text: str, dimensions: int) -> list[float]:
-    """A vector of length 1 that depends on the text alone."""
-    rng = random.Random(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
-    raw = [rng.uniform(-1.0, 1.0) for _ in range(dimensions)]
+    """A vector of length 1 that depends on the text alone; texts of like spelling are near each other.
+
+    Every three characters in a row count for one number of it, up or down, as their checksum says.
+    """
+    raw = [0.0] * dimensions
+    spelt = f" {' '.join(text.lower().split())} ".encode("utf-8", "surrogatepass")
+    for start in range(len(spelt) - 2):
+        place = zlib.crc32(spelt[start : start + 3])
+        raw[place % dimensions] += 1.0 if place & 0x80000000 else -1.0
+    if not any(raw):
+        raw[0] = 1.0
     norm = sum(value * value for value in raw) ** 0.5 or 1.0
     return [value / norm for value in raw]
