@@ -197,7 +197,7 @@ class _Job:
 
     async def _known(self) -> Recalling:
         engine, settings = self._engine, self._settings
-        known = Recalling(lambda model: engine.caching.recall(engine.check(_asked(settings, model)).targets))
+        known = Recalling(lambda model: engine.caching.recall(engine.check(_asked(settings, model))))
         await known.prepare(self._opened.models or (None,))
         return known
 

@@ -13,21 +13,21 @@ __all__ = ["Recalling"]
 class Recalling:
     """Takes those that the cache knows out of a group of items. Equal rows wait for each other and stay."""
 
-    def __init__(self, recall_for: Callable[[str | None], Recall]) -> None:
-        """`recall_for` gives the cache of a body's own model."""
+    def __init__(self, recall_for: Callable[[str | None], Recall | None]) -> None:
+        """`recall_for` gives the cache of a body's own model, None where it can't be asked so."""
         self._recall_for = recall_for
-        self._recalls: dict[str | None, Recall] = {}
+        self._recalls: dict[str | None, Recall | None] = {}
 
     async def prepare(self, models: Iterable[str | None]) -> None:
         """To be called before the first group; `models` are those that the items have."""
         for model in models:
-            await self._of(model).prepare()
+            if (recall := self._of(model)) is not None:
+                await recall.prepare()
 
-    def _of(self, model: str | None) -> Recall:
-        recall = self._recalls.get(model)
-        if recall is None:
-            recall = self._recalls[model] = self._recall_for(model)
-        return recall
+    def _of(self, model: str | None) -> Recall | None:
+        if model not in self._recalls:
+            self._recalls[model] = self._recall_for(model)
+        return self._recalls[model]
 
     def split(self, ahead: list[Item]) -> tuple[Hits | None, list[Item]]:
         """See `penstock.batch.items.Known`."""
@@ -37,7 +37,8 @@ class Recalling:
             if item.key is None:
                 asked.setdefault(item.model, []).append(item)
         for model, items in asked.items():
-            self._look_up(self._of(model), items, hits)
+            if (recall := self._of(model)) is not None:
+                _look_up(recall, items, hits)
         count = len(hits.answers) + len(hits.whole)
         if count == len(ahead):
             return hits, []
@@ -49,16 +50,17 @@ class Recalling:
 
     def missed(self, item: Item) -> None:
         """See `penstock.batch.items.Known`."""
-        recall = self._of(item.model)
-        recall.missed(item.body, item.sample, recall.question(item.asked, item.kind, item.sample))
+        if (recall := self._of(item.model)) is not None:
+            recall.missed(item.body, item.sample, recall.question(item.asked, item.kind, item.sample))
 
-    def _look_up(self, recall: Recall, items: list[Item], hits: Hits) -> None:
-        question = recall.question
-        found = recall.find([question(item.asked, item.kind, item.sample) for item in items])
-        for item, kept in zip(items, found or (), strict=False):
-            if kept is None:
-                continue
-            if kept.whole is None:
-                hits.answers.append((item, kept))
-            elif (completion := recall.completion(kept)) is not None:
-                hits.whole.append((item, completion))
+
+def _look_up(recall: Recall, items: list[Item], hits: Hits) -> None:
+    question = recall.question
+    found = recall.find([question(item.asked, item.kind, item.sample) for item in items])
+    for item, kept in zip(items, found or (), strict=False):
+        if kept is None:
+            continue
+        if kept.whole is None:
+            hits.answers.append((item, kept))
+        elif (completion := recall.completion(kept)) is not None:
+            hits.whole.append((item, completion))

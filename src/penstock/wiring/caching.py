@@ -11,7 +11,7 @@ import msgspec
 
 from penstock.call import CacheMode, Completion, Kind
 from penstock.clock import Clock
-from penstock.config import CacheConfig, Config
+from penstock.config import CacheConfig, Config, Selection
 from penstock.errors import CallError, ConfigError
 from penstock.handler import Handler, Layer
 from penstock.policies.cache import (
@@ -133,9 +133,15 @@ class Caching:
         """Calls that say nothing of it are looked up."""
         return self.mode not in ("off", "write")
 
-    def recall(self, targets: Iterable[object]) -> Recall:
-        """The cache of these targets, for who looks many questions up at once."""
-        return Recall(self._answers, self._digest, list(self._tags(map(str, targets)).values()))
+    def recall(self, selection: Selection) -> Recall | None:
+        """The cache of these targets, for who looks many questions up at once.
+
+        None where what stands above the cache has a say in what is asked or in what comes back.
+        """
+        route = selection.route
+        if self._said.guards is not None or (route is not None and (route.guards is not None or route.prompts)):
+            return None
+        return Recall(self._answers, self._digest, list(self._tags(map(str, selection.targets)).values()))
 
     def forget(self) -> None:
         """The loop is gone, and what was in the air with it."""
