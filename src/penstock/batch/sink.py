@@ -17,7 +17,6 @@ from penstock.batch.writer import Written
 from penstock.call import Completion, Finding, Kind, PromptVersion, Status, Usage, cost_of, status_of
 from penstock.errors import GuardRefused, InvalidAnswer, Unanswered
 from penstock.wiring import Kept
-from penstock.wiring import Kept
 
 __all__ = ["Encode", "JournalSink", "LineSink", "Sink", "WritesOpenAI"]
 
@@ -94,11 +93,11 @@ class _Recorder:
             completion.usage,
             completion.cost_usd,
             item.prompt,
+            completion.guards,
         )
 
     def answer(self, told: _Told) -> tuple[Record, bytes]:
         idx, custom_id, digest, kind, body, made_of, request_id = told[:7]
-            completion.guards,
         target, sent, latency_s, cached, status, usage, cost_usd, prompt, guards = told[7:]
         raw = made_of if isinstance(made_of, bytes) else self._encode(made_of)
         if raw[:1] != b"{":
@@ -114,6 +113,7 @@ class _Recorder:
             kind=kind,
             at_s=round(time.time(), 3),
             prompt=prompt,
+            guards=guards,
         )
         return Record(idx, custom_id, digest, ANSWERED, body, request_id, encode(meta)), raw
 
@@ -143,7 +143,6 @@ class _Recorder:
         return made
 
     def written(self, told: _Told) -> Written:
-            guards=guards,
         record, raw = self.answer(told)
         return record, raw, None
 
@@ -166,6 +165,7 @@ class _Recorder:
             kind=item.kind,
             at_s=round(time.time(), 3),
             prompt=item.prompt,
+            guards=error.guards if isinstance(error, GuardRefused) else (),
             http_status=(last.status or 0) if last is not None else 0,
             error_code=error.kind,
             error_message=error.message,
@@ -195,7 +195,6 @@ class _Recorder:
         )
         return Record(item.idx, item.custom_id, b"", BAD, None, None, encode(meta))
 
-            guards=error.guards if isinstance(error, GuardRefused) else (),
 
 def _rounded(cost_usd: float | None) -> float | None:
     return None if cost_usd is None else round(cost_usd, 12)
