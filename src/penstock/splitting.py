@@ -34,7 +34,7 @@ class EmbeddingLimit:
         parts: list[Sequence[Any]] = []
         start, tokens = 0, 0
         for place, one in enumerate(inputs):
-            needed = len(one) // _CHARACTERS_PER_TOKEN + 1 if isinstance(one, str) else _length(one)
+            needed = self.weight_of(one)
             is_full = self.inputs is not None and place - start >= self.inputs
             if place > start and (is_full or (self.tokens is not None and tokens + needed > self.tokens)):
                 parts.append(inputs[start:place])
@@ -42,6 +42,11 @@ class EmbeddingLimit:
             tokens += needed
         parts.append(inputs[start:])
         return parts
+
+    @staticmethod
+    def weight_of(one: object) -> int:
+        """The tokens of an input, estimated where it is text; at least 1."""
+        return len(one) // _CHARACTERS_PER_TOKEN + 1 if isinstance(one, str) else max(1, _length(one))
 
 
 def _length(one: object) -> int:

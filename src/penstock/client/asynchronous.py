@@ -7,7 +7,7 @@ import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import msgspec
 
@@ -32,6 +32,9 @@ from penstock.client.tool_loop import ToolLoop, read_bounds
 from penstock.errors import ConfigError, PenstockError
 from penstock.handler import Handler
 from penstock.wiring import EngineStats, Keys, Manner, Models, TargetContext, contexts_of
+
+if TYPE_CHECKING:
+    from penstock.client.batcher import AsyncBatcher
 
 __all__ = ["AsyncClient"]
 
@@ -195,6 +198,26 @@ class AsyncClient:
             retry_failed=retry_failed,
         )
 
+    def batcher(
+        self,
+        max_size: int = 256,
+        max_wait: float | str = 0.01,
+        *,
+        max_waiting: int = 10_000,
+        concurrency: int | None = None,
+    ) -> AsyncBatcher:
+        """Single calls of many tasks, together: `async with client.batcher() as batcher`, `await batcher.embed(text)`.
+
+        Embeddings asked within `max_wait` are one request of at most `max_size`; chats share `concurrency` (200 unless
+        the client's limits say another) and an order. When `max_waiting` embeddings wait for their vectors, further
+        callers wait for room. Raises `ConfigError`.
+        """
+        from penstock.client.batcher import AsyncBatcher, Doors
+
+        doors = Doors(self._engine, self._models, self.contexts, self._call, self._manner, self._bulk)
+        most = self.concurrency or _CONCURRENCY if concurrency is None else concurrency
+        return AsyncBatcher(doors, max_size=max_size, max_wait=max_wait, max_waiting=max_waiting, concurrency=most)
+
     def stats(self) -> EngineStats:
         """Requests, tokens and cost since the start, and how full each target's limits are."""
         _ = self._engine.clock
@@ -247,13 +270,14 @@ class AsyncClient:
 
     def _handler(self, row: Row) -> Handler:
         models = self._models if row.models is None else row.models
+        return self._engine.handler(models, manner=self._manner(row))
+
+    def _manner(self, row: Row) -> Manner | None:
         if row.timeouts is None and row.hedge is None:
-            return self._engine.handler(models)
+            return None
         # A fixed delay is held against the call's own deadline.
         deadline_s = row.deadline_s if isinstance(row.hedge, float) else None
-        return self._engine.handler(
-            models, manner=Manner(timeouts=row.timeouts, hedge=row.hedge, deadline_s=deadline_s)
-        )
+        return Manner(timeouts=row.timeouts, hedge=row.hedge, deadline_s=deadline_s)
 
     async def _ask(self, row: Row) -> Answer:
         return answer_of(await self._complete(row), row, model=_one(row.models))

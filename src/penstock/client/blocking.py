@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from penstock.answer import Answer, Chunk
 from penstock.client.asynchronous import AsyncClient
@@ -22,6 +22,9 @@ from penstock.client.stream import Followed, Stream
 from penstock.errors import PenstockError
 from penstock.portal import Portal
 from penstock.wiring import EngineStats, Keys, Models, TargetContext
+
+if TYPE_CHECKING:
+    from penstock.client.batcher import Batcher
 
 __all__ = ["BlockingKeys", "Client"]
 
@@ -162,6 +165,25 @@ class Client:
             **options,
         )
         return self._portal.run(work)
+
+    def batcher(
+        self,
+        max_size: int = 256,
+        max_wait: float | str = 0.01,
+        *,
+        max_waiting: int = 10_000,
+        concurrency: int | None = None,
+    ) -> Batcher:
+        """Single calls of many threads, together: `with client.batcher() as batcher`, `batcher.embed(text)` in each.
+
+        Embeddings asked within `max_wait` are one request of at most `max_size`; chats share `concurrency` (200 unless
+        the client's limits say another) and an order. When `max_waiting` embeddings wait for their vectors, further
+        callers wait for room. Raises `ConfigError`.
+        """
+        from penstock.client.batcher import Batcher
+
+        batcher = self._client.batcher(max_size, max_wait, max_waiting=max_waiting, concurrency=concurrency)
+        return Batcher(batcher, self._portal, owner=self)
 
     def stats(self) -> EngineStats:
         """Requests, tokens and cost since the start, and how full each target's limits are."""
