@@ -262,6 +262,8 @@ class _Events:
     async def aclose(self) -> None:
         """Give up what wasn't read yet."""
         self._has_ended = True
+        # Each holds the other: left so, every stream would be the collector's work.
+        self.stream = None
         if (close := getattr(self._pieces, "aclose", None)) is not None:
             await close()
 

@@ -71,7 +71,7 @@ class OpenStream:
         events: AsyncIterator[Event] | Batches,
         *releases: Callable[[], Awaitable[None] | None],
     ) -> None:
-        self._events = events
+        self._events: AsyncIterator[Event] | Batches | None = events
         self._batches: Callable[[], Awaitable[list[Event]]] | None = getattr(events, "batch", None)
         self._releases = list(releases)
         self._show: Callable[[Event], None] | None = None
@@ -139,11 +139,12 @@ class OpenStream:
             return events
         if self.closed:
             return []
+        explain = self.explain
         try:
             events = await (self._one() if self._batches is None else self._batches())
         except BaseException as error:
             # Explained while it is open: what is given back at close may depend on how it ended.
-            raised = self.explain(error) if self.explain is not None and isinstance(error, CallError) else None
+            raised = explain(error) if explain is not None and isinstance(error, CallError) else None
             await self.aclose()
             if raised is not None and raised is not error:
                 raise raised from error
@@ -187,6 +188,8 @@ class OpenStream:
                     await waiting
             except BaseException as error:  # noqa: BLE001 - raised again below
                 first = first or error
+        # Who made it often holds it too: a circle in each stream would be the collector's work.
+        self._events = self._batches = self.explain = None
         if first is not None:
             raise first
 

@@ -107,8 +107,12 @@ class Books:
             counts.tokens.add(usage)
         if bill is not None:
             attempt.cost_usd = cost = bill.estimate(call, 0) if usage is None else bill.cost(call, usage, reply.model)
-            counts.spending.add(cost)
-            self._route.spending.add(cost)
+            if cost is None:
+                counts.spending.unpriced += 1
+                self._route.spending.unpriced += 1
+            else:
+                counts.spending.known_usd += cost
+                self._route.spending.known_usd += cost
         attempt.outcome = "answered"
         self.stats.answered += 1
         self._route.answered()

@@ -119,7 +119,6 @@ class Onward:
         "_outer",
         "_plan",
         "_racing",
-        "_relay",
         "_run",
     )
 
@@ -145,7 +144,7 @@ class Onward:
     def stream(self, first: OpenStream) -> OpenStream:
         """What the caller reads, `first` being the stream that won."""
         racing = self._racing
-        self._relay = Relay(
+        relay = Relay(
             self._call,
             self._inner(first),
             again=self._again,
@@ -153,7 +152,7 @@ class Onward:
             refusals=racing.route.refusals,
             fallback_on=racing.settings.fallback_on,
         )
-        outer = self._outer = self._relay.stream()
+        outer = self._outer = relay.stream()
         outer.target = self._run.attempt.target
         outer.attempts = self._attempts()
         outer.explain = self._broke

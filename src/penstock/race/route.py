@@ -30,6 +30,11 @@ class Route:
 
     def answered(self) -> None:
         """A request was answered: all may spend more."""
-        self.budget.deposit()
-        self.silences.deposit(self.waiting)
-        self.lates.deposit(self.waiting)
+        # Looked at before they are asked: full is what they nearly always are.
+        budget, silences, lates, waiting = self.budget, self.silences, self.lates, self.waiting
+        if budget.level < budget.cap:
+            budget.deposit()
+        if silences.level < silences.least_cap or silences.level < silences.per_waiting * waiting:
+            silences.deposit(waiting)
+        if lates.level < lates.least_cap or lates.level < lates.per_waiting * waiting:
+            lates.deposit(waiting)

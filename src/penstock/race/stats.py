@@ -22,9 +22,12 @@ class TokenCount:
         if usage is not None:
             self._input += usage.input_tokens
             self._output += usage.output_tokens
-            self._cached += usage.cached_tokens
-            self._reasoning += usage.reasoning_tokens
-            self._written += usage.cache_write_tokens
+            if usage.cached_tokens:
+                self._cached += usage.cached_tokens
+            if usage.reasoning_tokens:
+                self._reasoning += usage.reasoning_tokens
+            if usage.cache_write_tokens:
+                self._written += usage.cache_write_tokens
 
     @property
     def usage(self) -> Usage:

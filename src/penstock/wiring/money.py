@@ -44,7 +44,8 @@ class TargetBill:
         self._answers = answers = self._answers + 1
         if answers <= _EACH or not answers % _EVERY:
             self.counter.learn(call.kind, call.body, usage.input_tokens)
-        return self.pricing.cost(usage, tier=_tier(call), model=model)
+        tier = _tier(call) if "service_tier" in call.body else ""
+        return self.pricing.cost(usage, tier=tier, model=model)
 
     def price(self, call: Call, usage: Usage) -> float | None:
         """What so many tokens would cost, in the call's tier."""
