@@ -121,7 +121,7 @@ def fitted(
         except Overfull as error:
             short.append((error, limit, _why(context, max_tokens, limit, answer_tokens)))
             continue
-        if best is None or len(sent.indexes) < len(best.indexes):
+        if best is None or _length(sent) < _length(best):
             best = msgspec.structs.replace(sent, target=context.target)
     if best is None:
         raise _too_long(*short[0], messages)
