@@ -12,9 +12,12 @@ from penstock.fold import fold
 from penstock.http import WireReply
 from penstock.testing.exam_codec import read_stream
 from penstock.wire.bedrock import BedrockCodec
+from penstock.wire.cohere import CohereCodec
 from penstock.wire.eventstream import event_frame
 from penstock.wire.gemini import GeminiCodec
+from penstock.wire.ollama import OllamaCodec
 from penstock.wire.openai import OpenAICodec
+from penstock.wire.responses import ResponsesCodec
 
 CALL = Call(id="1", model="m", body={"messages": []})
 NEW = {"type": "quite_new", "text": {"a": 1}, "name": 5, "citations": {"enabled": True}}
@@ -24,6 +27,9 @@ CODECS = {
     "bedrock": BedrockCodec(vendor("bedrock"), "https://bedrock.test"),
     "gemini": GeminiCodec(vendor("gemini")),
     "openai": OpenAICodec(vendor("openai")),
+    "cohere": CohereCodec(vendor("cohere")),
+    "ollama": OllamaCodec(vendor("ollama")),
+    "responses": ResponsesCodec(vendor("openai")),
 }
 
 
@@ -105,3 +111,51 @@ def test_half_a_surrogate_pair_costs_no_event(wire):
         end = sse({"type": "message_delta", "delta": {"stop_reason": "end_turn"}}, {"type": "message_stop"})
         data = sse({"type": "message_start", "message": message()}, start) + said + end
     assert streamed(wire, data).text == "so �"
+
+
+ANSWERS = {
+    "openai": b'{"choices": [{"message": {"content": "a%b"}, "finish_reason": "stop"}]}',
+    "anthropic": b'{"type": "message", "content": [{"type": "text", "text": "a%b"}], "stop_reason": "end_turn"}',
+    "bedrock": b'{"output": {"message": {"content": [{"text": "a%b"}]}}, "stopReason": "end_turn"}',
+    "gemini": b'{"candidates": [{"content": {"parts": [{"text": "a%b"}]}, "finishReason": "STOP"}]}',
+    "cohere": b'{"finish_reason": "COMPLETE", "message": {"content": [{"type": "text", "text": "a%b"}]}}',
+    "ollama": b'{"message": {"content": "a%b"}, "done": true, "done_reason": "stop"}',
+    "responses": b'{"status": "completed", "output": [{"type": "message", "content": [%b]}]}'
+    % b'{"type": "output_text", "text": "a%b"}',
+}
+
+
+@pytest.mark.parametrize("wire", ANSWERS)
+def test_a_byte_order_mark_half_a_surrogate_pair_and_nan_cost_no_answer(wire):
+    answer = ANSWERS[wire]
+    assert whole(wire, b"\xef\xbb\xbf" + answer % b"").text == "a"
+    assert whole(wire, answer % b"\\ud83d").text == "a\ufffd"
+    assert whole(wire, answer[:-1] % b"" + b', "more": NaN}').text == "a"
+
+
+EVENTS = {
+    "cohere": b"""data: {"type": "content-delta", "delta": {"message": {"content": {"text": "a\\ud83d"}}}}
+
+data: {"type": "message-end", "delta": {"finish_reason": "COMPLETE"}}
+
+""",
+    "ollama": b"""{"message": {"content": "a\\ud83d"}, "done": false}
+{"message": {"content": ""}, "done": true}
+""",
+    "responses": b"""data: {"type": "response.output_text.delta", "output_index": 0, "delta": "a\\ud83d"}
+
+data: {"type": "response.completed", "response": {"status": "completed"}}
+
+""",
+}
+
+
+@pytest.mark.parametrize("wire", EVENTS)
+def test_nor_in_a_stream(wire):
+    assert streamed(wire, b"\xef\xbb\xbf" + EVENTS[wire]).text == "a\ufffd"
+
+
+def test_vectors_behind_a_byte_order_mark_are_read():
+    vectors = Call(id="1", model="m", body={"input": "a"}, kind="embedding")
+    body = b'\xef\xbb\xbf{"data": [{"index": 0, "embedding": [1.0]}]}'
+    assert list(CODECS["openai"].decode_reply(vectors, WireReply(200, {}, body)).vectors[0]) == [1.0]

@@ -27,6 +27,7 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         # Reasoning models answer 400 unsupported_parameter to max_tokens; the others take both names.
         reasoning_renames=(("max_tokens", "max_completion_tokens"),),
         schema_modes=_OPENAI_SCHEMAS,
+        takes_back=(),
         limits="openai",
         charges_max_tokens=True,
         embedding_inputs=(("", 2048),),
@@ -107,6 +108,7 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         # A deployment is most often called after its model.
         reasoning_renames=(("max_tokens", "max_completion_tokens"),),
         schema_modes=_OPENAI_SCHEMAS,
+        takes_back=(),
         limits="openai",
         request_id="apim-request-id",
         charges_max_tokens=True,
@@ -128,6 +130,7 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         base_url="https://api.groq.com/openai/v1",
         other_wires=("responses",),
         key_env=("GROQ_API_KEY",),
+        takes_back=(),
         limits="openai",
         requests_window_s=_DAY_S,
         charges_max_tokens=True,
@@ -211,6 +214,7 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         other_wires=("responses",),
         key_env=("FIREWORKS_API_KEY",),
         renames=_OLD_NAME,
+        takes_back=("reasoning_content",),
         limits="fireworks",
     ),
     Vendor(
@@ -218,6 +222,7 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         title="Cerebras",
         base_url="https://api.cerebras.ai/v1",
         key_env=("CEREBRAS_API_KEY",),
+        takes_back=(),
         limits="cerebras",
         requests_window_s=_DAY_S,
         charges_max_tokens=True,
@@ -229,6 +234,7 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         key_env=("PERPLEXITY_API_KEY", "PPLX_API_KEY"),
         stream_usage=False,
         renames=_OLD_NAME,
+        takes_back=(),
         limits="any",
     ),
     Vendor(

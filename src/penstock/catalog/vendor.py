@@ -74,6 +74,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     """The same, only for reasoning models."""
     contents: Literal["text", "chunks"] = "text"
     """`chunks`: an assistant's thoughts and references are parts of its content, and no message has further fields."""
+    takes_back: tuple[str, ...] | None = None
+    """Of the fields that an answer's message has beyond OpenAI's own, those that may be sent back; None: any."""
     reasoning_outside: bool = False
     """`completion_tokens` leaves reasoning out; they are added when the total doesn't already tell."""
     limits: LimitDialect = "any"

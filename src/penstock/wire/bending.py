@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-__all__ = ["bent", "mended"]
+__all__ = ["bent", "decoded", "mended", "repair"]
 
 _Shape = TypeVar("_Shape")
 _MISTAKES = (b"\\ud", b"\\uD", b"NaN", b"Infinity", b"\xef\xbb\xbf")
@@ -22,7 +22,7 @@ def bent(data: bytes, shape: type[_Shape], trim: Callable[[Any], Any] | None = N
     """
     try:
         if any(mistake in data for mistake in _MISTAKES):
-            data = msgspec.json.encode(_mended(json.loads(data, parse_constant=lambda _: None)))
+            data = repair(data)
         if trim is not None:
             data = msgspec.json.encode(trim(msgspec.json.decode(data)))
         return msgspec.json.decode(data, type=shape, strict=False)
@@ -36,6 +36,37 @@ def mended(data: bytes) -> dict[str, Any] | None:
         return bent(data, dict[str, Any])
     except ValueError:
         return None
+
+
+def repair(body: bytes) -> bytes:
+    """`body` as JSON that anyone can read, where it has what some servers write by mistake.
+
+    Half a surrogate pair becomes U+FFFD, NaN and infinities become null, a BOM is passed over. Raises `ValueError`
+    for anything else.
+    """
+    if not any(mistake in body for mistake in _MISTAKES):
+        raise ValueError("nothing that could be repaired")
+    try:
+        return msgspec.json.encode(_mended(json.loads(body, parse_constant=lambda _: None)))
+    except (RecursionError, OverflowError) as error:
+        raise ValueError("JSON nested too deeply, or with a number too large") from error
+
+
+def decoded(body: bytes, decode: Callable[[bytes], _Shape]) -> tuple[_Shape, bytes]:
+    """What `decode` makes of `body`, or else of what `repair` makes of it; and that body.
+
+    Raises `ValueError` for what is broken in another way.
+    """
+    try:
+        return decode(body), body
+    except RecursionError as error:
+        raise ValueError("JSON nested too deeply") from error
+    except ValueError as error:
+        try:
+            better = repair(body)
+        except ValueError:
+            raise error from None
+        return decode(better), better
 
 
 def _mended(value: Any) -> Any:

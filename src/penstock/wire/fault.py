@@ -174,12 +174,14 @@ def _status(codes: list[str]) -> int | None:
 
 
 def _read_metadata(fault: Fault, metadata: dict[str, Any]) -> None:
-    """OpenRouter repeats the headers in the body."""
+    """OpenRouter repeats the headers in the body, and says there what a moderator found."""
     headers = metadata.get("headers")
     if isinstance(headers, dict):
         for name, value in headers.items():
             if name.lower() == "x-ratelimit-reset":
                 fault.reset_at_ms = _number(value)
+    if metadata.get("flagged_input") or metadata.get("reasons"):
+        fault.text += " flagged by moderation"
     wait = _number(metadata.get("retry_after_seconds"))
     if wait is not None:
         fault.wait_s = wait

@@ -25,6 +25,8 @@ CODES: Final[dict[str, ErrorKind]] = {
     "billing_not_active": "quota_exhausted",
     "access_terminated": "auth",
     "insufficient_balance": "quota_exhausted",
+    "exceeded_current_quota_error": "quota_exhausted",  # Moonshot
+    "arrearage": "quota_exhausted",  # Alibaba's DashScope, a 400
     "payment_required": "quota_exhausted",
     "request_quota_exceeded": "quota_exhausted",
     "1113": "quota_exhausted",  # z.ai: no balance
@@ -123,6 +125,7 @@ _CONTEXT: Final = (
     r"|reduce the length of the (?:messages|prompt|input|conversation)"
     r"|tokens?`? \+ `?max_new_tokens|input token count .{0,60}exceeds|exceeds the maximum number of (?:input )?tokens"
     r"|too many (?:input )?tokens in the (?:prompt|request)|prompt tokens .{0,40}exceed|max_seq_len"
+    r"|context size has been exceeded|maximum supported sequence length"
 )
 # In a 413 alone: something is too large there, and these words say what.
 _TOO_LONG: Final = r"\btokens?\b|\bcontext\b|\bprompt\b|(?:sequence|input) length"
@@ -138,6 +141,7 @@ _NO_CREDIT: Final = (
     r"insufficient (?:balance|credits?|funds)|used all available credits|spending limit|requires more credits"
     r"|out of credits|exceeded your (?:monthly|current) (?:included )?(?:credits|quota)"
 )
+_SPENT: Final = r"used all available credits|monthly spending limit"  # xAI, a 429
 _LOADING: Final = (
     r"overloaded|loading model|model is (?:currently )?(?:loading|busy)|at capacity|server is busy"
     r"|no available capacity"
@@ -208,7 +212,7 @@ def _limit_kind(fault: Fault) -> ErrorKind:
     too_big = re.search(_TOO_BIG, fault.text)
     if too_big is not None and _count(too_big[2]) > _count(too_big[1]):
         return "too_big_for_limit"
-    return "quota_exhausted" if fault.daily else "rate_limited"
+    return "quota_exhausted" if fault.daily or re.search(_SPENT, fault.text) else "rate_limited"
 
 
 def _count(text: str) -> int:

@@ -115,7 +115,7 @@ def _tool_choice(body: _Body, value: Any) -> None:
         name = value.get("name")
     if value_is_forced and name != ANSWER_TOOL:
         body["tool_choice"] = {"type": "function", "function": {"name": name}}
-    elif kind in _CHOICES:
+    elif isinstance(kind, str) and kind in _CHOICES:
         body["tool_choice"] = _CHOICES[kind]
     elif not value_is_forced:
         raise _refusal("tool_choice: Input should be auto, any, tool or none")

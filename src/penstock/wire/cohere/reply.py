@@ -14,6 +14,7 @@ import msgspec
 from penstock.call import Call, Choice, Completion, Message
 from penstock.errors import CallError, ErrorKind
 from penstock.http import WireReply
+from penstock.wire.bending import decoded
 from penstock.wire.cohere.errors import broken, error_in
 from penstock.wire.cohere.shapes import CallShape, MessageShape, ReplyShape, decode_reply
 from penstock.wire.cohere.words import finish_of, logprobs_of, tokens_in, usage_of
@@ -32,9 +33,9 @@ def completion_in(reply: WireReply) -> Completion:
         # The typed decoder skips what it doesn't read, so invalid UTF-8 is looked for here.
         if not reply.body.isascii():
             reply.body.decode("utf-8")
-        said = decode_reply(reply.body)
-    except (ValueError, RecursionError):
-        said = ReplyShape()
+        said, raw_body = decoded(reply.body, decode_reply)
+    except ValueError:
+        said, raw_body = ReplyShape(), reply.body
     heard = said.message
     if heard is None and said.text is not None:
         heard = MessageShape(content=said.text, tool_calls=said.tool_calls, citations=said.citations)
@@ -55,7 +56,7 @@ def completion_in(reply: WireReply) -> Completion:
         usage=usage_of(said.usage if said.usage is not None else said.meta),
         model=said.model or "",
         id=said.id or said.generation_id or "",
-        raw=reply.body,
+        raw=raw_body,
         request_id=request_id_of(reply.headers),
     )
 
@@ -144,8 +145,8 @@ def _object_in(reply: WireReply) -> dict[str, Any]:
     if not body:
         raise broken("transport", "the body is empty", reply)
     try:
-        whole = msgspec.json.decode(body)
-    except (ValueError, RecursionError) as error:
+        whole, _ = decoded(body, msgspec.json.decode)
+    except ValueError as error:
         raise _no_json(reply, error) from error
     if not isinstance(whole, dict):
         raise broken("transport", "the body is JSON, but no object", reply)

@@ -10,6 +10,7 @@ from typing import Final
 
 from penstock.call import Event, Finished, PartDelta, ReasoningDelta, RefusalDelta, Started, TextDelta, ToolDelta
 from penstock.errors import CallError, ErrorKind
+from penstock.wire.bending import decoded
 from penstock.wire.cohere.errors import in_band
 from penstock.wire.cohere.reply import arguments_of
 from penstock.wire.cohere.shapes import CallShape, ContentShape, EventShape, TextShape, decode_event, decode_piece
@@ -82,8 +83,8 @@ class StreamDecoder(StreamState):
 
     def _take(self, data: bytes, events: list[Event]) -> None:
         try:
-            event = decode_event(data)
-        except (ValueError, RecursionError):
+            event, _ = decoded(data, decode_event)
+        except ValueError:
             self._unreadable(data)
             return
         kind = event.type if event.type is not None else event.event_type

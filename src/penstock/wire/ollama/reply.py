@@ -8,6 +8,7 @@ import msgspec
 
 from penstock.call import Call, Choice, Completion, Message, Usage
 from penstock.http import WireReply
+from penstock.wire.bending import decoded
 from penstock.wire.fault import request_id_of
 from penstock.wire.ollama.errors import broken, error_in
 from penstock.wire.ollama.shapes import CallShape, MessageShape, PieceShape, decode_piece
@@ -26,10 +27,10 @@ def completion_in(call: Call, reply: WireReply) -> Completion:
         # The typed decoder skips what it doesn't read, so invalid UTF-8 is looked for here.
         if not reply.body.isascii():
             reply.body.decode("utf-8")
-        said = decode_piece(reply.body)
+        said, body = decoded(reply.body, decode_piece)
         message = _message(said)
     except (ValueError, RecursionError):
-        said, message = PieceShape(), None
+        said, body, message = PieceShape(), reply.body, None
     if message is None or said.error:
         whole = _object_in(reply)
         raise error_in(whole, reply) or broken("transport", "the body is JSON, but no answer", reply)
@@ -48,7 +49,7 @@ def completion_in(call: Call, reply: WireReply) -> Completion:
         usage=usage_of(said),
         model=said.model or "",
         created=created_of(said.created_at),
-        raw=reply.body,
+        raw=body,
         request_id=request_id_of(reply.headers),
     )
 
@@ -123,8 +124,8 @@ def _object_in(reply: WireReply) -> dict[str, Any]:
     if not body:
         raise broken("transport", "the body is empty", reply)
     try:
-        whole = msgspec.json.decode(body)
-    except (ValueError, RecursionError) as error:
+        whole, _ = decoded(body, msgspec.json.decode)
+    except ValueError as error:
         what = "an HTML page" if body[:1] == b"<" else f"no JSON object: {error}"
         raise broken("transport", f"the body is {what}", reply) from error
     if not isinstance(whole, dict):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from penstock.call import Event, Finished, ReasoningDelta, RefusalDelta, Started, TextDelta, ToolDelta
+from penstock.wire.bending import decoded
 from penstock.wire.fault import fault_in
 from penstock.wire.ollama.errors import in_band
 from penstock.wire.ollama.reply import call_of, message_in
@@ -92,7 +93,7 @@ class StreamDecoder(StreamState):
         if not line:
             return
         try:
-            piece = decode_piece(line)
+            piece, _ = decoded(line, decode_piece)
             if piece.error or (piece.message is None and piece.response is None and not piece.done):
                 self._take_odd(line)
             else:

@@ -38,6 +38,8 @@ class _TextChunk(msgspec.Struct, gc=False):
     choices: tuple[_TextChoice]
     usage: None = None
     x_groq: None = None
+    citations: None = None
+    search_results: None = None
     error: None = None
 
 
@@ -79,6 +81,8 @@ class _FragmentChunk(msgspec.Struct, gc=False):
     choices: tuple[_FragmentChoice]
     usage: None = None
     x_groq: None = None
+    citations: None = None
+    search_results: None = None
     error: None = None
 
 
@@ -108,6 +112,8 @@ class _ThoughtChunk(msgspec.Struct, gc=False):
     choices: tuple[_ThoughtChoice]
     usage: None = None
     x_groq: None = None
+    citations: None = None
+    search_results: None = None
     error: None = None
 
 

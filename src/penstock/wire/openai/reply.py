@@ -14,9 +14,10 @@ from penstock.call import Choice, Completion, Kind
 from penstock.catalog import Vendor
 from penstock.errors import CallError, ErrorKind
 from penstock.http import WireReply
+from penstock.wire.bending import decoded
 from penstock.wire.fault import fault_in, kept, read_fault, request_id_of
-from penstock.wire.openai.shapes import Embeddings, Reply, ReplyChoice, Vector, decode_embeddings, decode_reply, repair
-from penstock.wire.openai.words import FINISH, finish_of, mend_message, says_something, usage_of
+from penstock.wire.openai.shapes import Embeddings, ReplyChoice, Vector, decode_embeddings, decode_reply
+from penstock.wire.openai.words import FINISH, finish_of, mend_message, says_something, sources_of, usage_of
 from penstock.wire.refusals import in_band
 
 __all__ = ["completion_in", "embeddings_in"]
@@ -28,11 +29,10 @@ def completion_in(kind: Kind, reply: WireReply, vendor: Vendor) -> Completion:
     Raises `CallError`: `transport` for what is no JSON object or no completion, `empty` for one without an answer,
     the error's own class when the body holds one, `server_error` when generation ended in an error.
     """
-    raw = reply.body
     try:
-        said = decode_reply(_checked(raw))
+        said, raw = decoded(_checked(reply), decode_reply)
     except ValueError as error:
-        said, raw = _repaired(reply, error)
+        raise _no_json(reply, error) from error
     found = said.choices
     if not found or said.error:
         raise _no_choices(reply)
@@ -43,6 +43,10 @@ def completion_in(kind: Kind, reply: WireReply, vendor: Vendor) -> Completion:
     first = choices[0]
     if not first.message["content"] or first.finish == "error":
         _check_answered(choices, reply)
+    if said.citations or said.search_results:
+        first.message["annotations"] = first.message.get("annotations") or sources_of(
+            said.citations, said.search_results
+        )
     usage = said.usage
     if usage is None and said.x_groq is not None:
         usage = said.x_groq.usage
@@ -61,7 +65,7 @@ def completion_in(kind: Kind, reply: WireReply, vendor: Vendor) -> Completion:
 def embeddings_in(reply: WireReply, vendor: Vendor, *, inputs: int | None) -> Completion:
     """The vectors in a 2xx, in the order of the inputs. Raises `CallError` as `completion_in` does."""
     try:
-        said = decode_embeddings(_checked(reply.body))
+        said, raw = decoded(_checked(reply), decode_embeddings)
     except ValueError as error:
         raise _no_json(reply, error) from error
     if not said.data or said.error:
@@ -76,22 +80,14 @@ def embeddings_in(reply: WireReply, vendor: Vendor, *, inputs: int | None) -> Co
         model=said.model or "",
         id=said.id or "",
         created=said.created or 0,
-        raw=reply.body,
+        raw=raw,
         request_id=reply.headers.get(vendor.request_id),
     )
 
 
-def _repaired(reply: WireReply, cause: ValueError) -> tuple[Reply, bytes]:
-    """The reply and what `repair` made of its body. Raises `CallError` when there was nothing to repair."""
-    try:
-        body = repair(reply.body)
-        return decode_reply(body), body
-    except ValueError:
-        raise _no_json(reply, cause) from cause
-
-
-def _checked(body: bytes) -> bytes:
+def _checked(reply: WireReply) -> bytes:
     """The typed decoder skips what it doesn't read, so invalid UTF-8 is looked for here. Raises `ValueError`."""
+    body = reply.body
     if not body.isascii():
         body.decode("utf-8")
     return body
@@ -113,6 +109,7 @@ def _choice(said: ReplyChoice, kind: Kind) -> Choice:
         or "function_call" in message
         or "audio" in message
         or "role" not in message
+        or "reasoning" in message
     ):
         mend_message(message)
         has_tool_calls = bool(message.get("tool_calls") or message.get("function_call"))

@@ -15,6 +15,7 @@ from penstock.catalog import Vendor, is_reasoning, schema_mode
 from penstock.errors import CallError
 from penstock.http import WireRequest
 from penstock.wire.openai.chunks import with_chunks
+from penstock.wire.openai.history import EXTRAS, without
 from penstock.wire.openai.schema import ask_for_form
 
 __all__ = ["PATHS", "RequestEncoder"]
@@ -43,6 +44,7 @@ class RequestEncoder:
         "_has_chunks",
         "_headers",
         "_prefill_url",
+        "_refused",
         "_renames",
         "_urls",
         "_vendor",
@@ -68,6 +70,7 @@ class RequestEncoder:
         }
         self._renames: dict[str, _Renames] = {}
         self._has_chunks = vendor.contents == "chunks"
+        self._refused = EXTRAS.difference(vendor.takes_back) if vendor.takes_back is not None else None
 
     def encode(self, call: Call, model: str, *, stream: bool) -> WireRequest:
         """The request for `model`, unsigned.
@@ -80,6 +83,8 @@ class RequestEncoder:
             ask_for_form(body, schema_mode(self._vendor, model))
         if self._has_chunks and call.kind == "chat":
             body["messages"] = with_chunks(body.get("messages"))
+        elif self._refused is not None and call.kind == "chat":
+            body["messages"] = without(body.get("messages"), self._refused)
         if call.prefill and call.kind == "chat":
             url = self._prefill_url
             self._ask_to_continue(body)

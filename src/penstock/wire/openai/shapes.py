@@ -6,7 +6,6 @@ bent into the same shapes, so that there is one meaning and two ways to it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -30,7 +29,6 @@ __all__ = [
     "decode_chunk",
     "decode_embeddings",
     "decode_reply",
-    "repair",
 ]
 
 
@@ -70,6 +68,8 @@ class ReplyChoice(msgspec.Struct):
 class Reply(msgspec.Struct):
     """A whole chat or text completion."""
 
+    citations: Any = None  # Perplexity, xAI
+    search_results: Any = None  # Perplexity
     choices: list[ReplyChoice] | None = None
     usage: UsageShape | None = None
     model: str | None = None
@@ -130,6 +130,8 @@ class ChunkChoice(msgspec.Struct):
 class Chunk(msgspec.Struct):
     """One event of a streamed chat or text completion."""
 
+    citations: Any = None
+    search_results: Any = None
     choices: list[ChunkChoice] | None = None
     usage: UsageShape | None = None
     model: str | None = None
@@ -187,31 +189,6 @@ def decode_chunk(data: bytes) -> Chunk:
         return _bent(data, bend_chunk)
 
 
-def repair(body: bytes) -> bytes:
-    """`body` as JSON that anyone can read, where it has what some servers write by mistake.
-
-    Half a surrogate pair becomes U+FFFD, NaN and infinities become null, a BOM is passed over. Raises `ValueError`
-    for anything else.
-    """
-    if not any(mistake in body for mistake in _MISTAKES):
-        raise ValueError("nothing that could be repaired")
-    try:
-        return msgspec.json.encode(_mended(json.loads(body, parse_constant=lambda _: None)))
-    except RecursionError as error:
-        raise ValueError("JSON nested too deeply") from error
-
-
-_MISTAKES = (b"\\ud", b"\\uD", b"NaN", b"Infinity", b"\xef\xbb\xbf")
-
-
-def _mended(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, dict):
-        return {_mended(key): _mended(item) for key, item in value.items()}
-    return [_mended(item) for item in value] if isinstance(value, list) else value
-
-
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
@@ -267,6 +244,10 @@ def _envelope(whole: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _sources(whole: dict[str, Any]) -> dict[str, Any]:
+    return {"citations": whole.get("citations"), "search_results": whole.get("search_results")}
+
+
 def bend_reply(whole: dict[str, Any]) -> Reply:
     """The shape of a reply whose types are not OpenAI's."""
     choices = [
@@ -279,7 +260,7 @@ def bend_reply(whole: dict[str, Any]) -> Reply:
         )
         for choice in _dicts(whole.get("choices"))
     ]
-    return Reply(choices=choices, x_groq=_groq(whole.get("x_groq")), **_envelope(whole))
+    return Reply(choices=choices, x_groq=_groq(whole.get("x_groq")), **_sources(whole), **_envelope(whole))
 
 
 def bend_embeddings(whole: dict[str, Any]) -> Embeddings:
@@ -339,4 +320,4 @@ def bend_chunk(whole: dict[str, Any]) -> Chunk:
         )
         for choice in _dicts(whole.get("choices"))
     ]
-    return Chunk(choices=choices, x_groq=_groq(whole.get("x_groq")), **_envelope(whole))
+    return Chunk(choices=choices, x_groq=_groq(whole.get("x_groq")), **_sources(whole), **_envelope(whole))

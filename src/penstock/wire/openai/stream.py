@@ -23,11 +23,12 @@ from penstock.call import (
 )
 from penstock.catalog import Vendor
 from penstock.errors import CallError
+from penstock.wire.bending import decoded
 from penstock.wire.fault import fault_in
 from penstock.wire.openai.chunks import further, split_parts
 from penstock.wire.openai.pieces import decode_fragment, decode_text, decode_thought
-from penstock.wire.openai.shapes import Chunk, ChunkChoice, Delta, ToolFragment, decode_chunk, repair
-from penstock.wire.openai.words import finish_of, usage_of
+from penstock.wire.openai.shapes import Chunk, ChunkChoice, Delta, ToolFragment, decode_chunk
+from penstock.wire.openai.words import finish_of, sources_of, usage_of
 from penstock.wire.refusals import in_band
 from penstock.wire.sse import ServerEvent, SSEDecoder
 from penstock.wire.streaming import StreamState, last_events, loose
@@ -88,7 +89,7 @@ class _Choice:
 class StreamDecoder(StreamState):
     """One stream's state: a `penstock.wire.codec.Decoder`."""
 
-    __slots__ = ("_choices", "_held", "_kind", "_piece", "_sse", "_started", "_usage", "_vendor", "_whole")
+    __slots__ = ("_choices", "_held", "_kind", "_piece", "_sources", "_sse", "_started", "_usage", "_vendor", "_whole")
 
     def __init__(self, kind: Kind, vendor: Vendor) -> None:
         super().__init__()
@@ -98,6 +99,7 @@ class StreamDecoder(StreamState):
         self._choices: dict[int, _Choice] = {}
         self._piece: Literal["text", "call", "thought"] = "text"
         """What the last event was a piece of."""
+        self._sources: list[dict[str, Any]] = []
         self._started = False
         self._usage: Usage | None = None
         self._held: list[Finished] = []
@@ -121,6 +123,8 @@ class StreamDecoder(StreamState):
         for index, choice in sorted(self._choices.items()):
             if choice.finish is None:
                 self._finish(index, choice, None, events)
+        if self._sources:
+            events.append(PartDelta({"annotations": self._sources}))
         events.extend(self._held)
         self._held.clear()
         self._tell(self._usage, events)
@@ -184,16 +188,15 @@ class StreamDecoder(StreamState):
             self._failure = self._in_band(loose(data), data)
             return
         try:
-            chunk = decode_chunk(data)
+            chunk, _ = decoded(data, decode_chunk)
         except ValueError:
-            try:
-                chunk = decode_chunk(repair(data))
-            except ValueError:
-                self._unreadable(data)
-                return
+            self._unreadable(data)
+            return
         if chunk.choices:
             for choice in chunk.choices:
                 self._take_choice(choice, chunk, events)
+        if chunk.citations or chunk.search_results:
+            self._sources = sources_of(chunk.citations, chunk.search_results)
         said = chunk.usage
         if chunk.x_groq is not None:
             said = said or chunk.x_groq.usage

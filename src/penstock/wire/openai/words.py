@@ -10,7 +10,7 @@ from penstock.call import Finish, Message, Usage
 from penstock.wire.openai.chunks import split_parts
 from penstock.wire.openai.shapes import UsageShape
 
-__all__ = ["FINISH", "FINISH_WORD", "finish_of", "mend_message", "says_something", "usage_of"]
+__all__ = ["FINISH", "FINISH_WORD", "finish_of", "mend_message", "says_something", "sources_of", "usage_of"]
 
 FINISH: Final[dict[str, Finish]] = {
     **dict.fromkeys(("stop", "end_turn", "STOP", "stop_sequence", "COMPLETE", "eos", "eos_token", "1"), "stop"),
@@ -77,9 +77,9 @@ def usage_of(said: UsageShape | None, *, reasoning_outside: bool) -> Usage | Non
 def mend_message(message: Message) -> None:
     """Make a vendor's assistant message one that can be sent back to any vendor.
 
-    A content list of text, thoughts and references becomes text, `reasoning_content` and `references`; tool calls get
-    what some vendors leave out (an id, the type) and their arguments as a string; empty placeholders go. A missing
-    `content` becomes None.
+    A content list of text, thoughts and references becomes text, `reasoning_content` and `references`; `reasoning` is
+    called `reasoning_content`; tool calls get what some vendors leave out (an id, the type) and their arguments as a
+    string; empty placeholders go. A missing `content` becomes None.
     """
     content = message.get("content")
     if content.__class__ is list:
@@ -94,9 +94,14 @@ def mend_message(message: Message) -> None:
         message["content"] = None
     elif not isinstance(content, str):
         message["content"] = msgspec.json.encode(content).decode()
+    thought = message.get("reasoning")
+    if isinstance(thought, str) and message.get("reasoning_content") is None:
+        message["reasoning_content"] = message.pop("reasoning")
     calls = message.get("tool_calls")
     if calls:
         _mend_tool_calls(message, calls)
+    elif calls is not None:
+        del message["tool_calls"]  # an empty list, which nobody takes back
     for name, proof in _PLACEHOLDERS:
         value = message.get(name)
         if isinstance(value, dict) and not value.get(proof):
@@ -119,6 +124,19 @@ def _mend_tool_calls(message: Message, calls: Any) -> None:
                 function["arguments"] = "" if arguments is None else msgspec.json.encode(arguments).decode()
         mended.append(call)
     message["tool_calls"] = mended
+
+
+def sources_of(citations: Any, results: Any) -> list[dict[str, Any]]:
+    """The pages that an answer names beside its choices (Perplexity, xAI), as OpenAI's `url_citation` annotations."""
+    found = [one for one in results if isinstance(one, dict)] if isinstance(results, list) else []
+    pages = [(one.get("url"), one.get("title")) for one in found]
+    if not pages and isinstance(citations, list):
+        pages = [(one, None) for one in citations]
+    return [
+        {"type": "url_citation", "url_citation": {"url": url, "title": title if isinstance(title, str) else ""}}
+        for url, title in pages
+        if isinstance(url, str)
+    ]
 
 
 def says_something(message: Message) -> bool:

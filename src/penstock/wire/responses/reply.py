@@ -10,6 +10,7 @@ from penstock.call import Choice, Completion, Message
 from penstock.catalog import Vendor
 from penstock.errors import CallError, ErrorKind
 from penstock.http import WireReply
+from penstock.wire.bending import decoded
 from penstock.wire.fault import fault_in, kept, read_fault, request_id_of
 from penstock.wire.refusals import in_band
 from penstock.wire.responses.words import finish_of, image_of, said_of, source_of, thought_texts, thoughts_of, usage_of
@@ -36,7 +37,7 @@ def completion_in(reply: WireReply, vendor: Vendor) -> Completion:
     Raises `CallError`: `transport` for what is no JSON object or no response, `empty` for one that says nothing, the
     error's own class when the body holds one or the response failed.
     """
-    said = _response_in(reply)
+    said, raw = _response_in(reply)
     heard = Heard()
     heard.take(said.get("output"))
     finish, word = finish_of(said, has_tool_calls=bool(heard.calls))
@@ -47,7 +48,7 @@ def completion_in(reply: WireReply, vendor: Vendor) -> Completion:
         choices=(Choice(heard.message(), finish, word, logprobs=logprobs),),
         usage=usage_of(said.get("usage"), reasoning_outside=vendor.reasoning_outside),
         **said_by(said),
-        raw=reply.body,
+        raw=raw,
         request_id=reply.headers.get(vendor.request_id) or request_id_of(reply.headers),
     )
 
@@ -62,11 +63,11 @@ def said_by(response: _Object) -> dict[str, Any]:
     }
 
 
-def _response_in(reply: WireReply) -> _Object:
+def _response_in(reply: WireReply) -> tuple[_Object, bytes]:
     body = reply.body.strip()
     try:
-        said = msgspec.json.decode(body)
-    except (ValueError, RecursionError) as error:
+        said, read = decoded(body, msgspec.json.decode)
+    except ValueError as error:
         if not body:
             raise _broken(reply, "the body is empty") from error
         if body[:1] == b"<":
@@ -80,7 +81,7 @@ def _response_in(reply: WireReply) -> _Object:
         raise _no_answer(reply, said)
     if status in _UNDER_WAY:
         raise _broken(reply, f"the answer is not there yet: {status}", "server_error")
-    return said
+    return said, reply.body if read is body else read
 
 
 class Heard:

@@ -22,6 +22,7 @@ from penstock.call import (
     ToolDelta,
 )
 from penstock.catalog import Vendor
+from penstock.wire.bending import decoded
 from penstock.wire.fault import fault_in
 from penstock.wire.refusals import in_band
 from penstock.wire.responses.reply import Heard, call_of, said_by
@@ -148,8 +149,8 @@ class StreamDecoder(StreamState):
         if not data or self._over:
             return
         try:
-            event = _decode(data)
-        except (ValueError, RecursionError):
+            event, _ = decoded(data, _decode)
+        except ValueError:
             # Some end a stream as chats end, which says nothing here.
             if data.strip() != b"[DONE]":
                 self._unreadable(data)
@@ -336,7 +337,7 @@ class StreamDecoder(StreamState):
 
 def _object(raw: msgspec.Raw) -> _Object:
     """What was kept as it came. Raises `ValueError` when it is no JSON."""
-    found = msgspec.json.decode(raw) if raw else None
+    found = decoded(bytes(raw), msgspec.json.decode)[0] if raw else None
     return found if isinstance(found, dict) else {}
 
 
