@@ -1,8 +1,9 @@
 """`make bench`: everything in one run, interleaved, medians of five; the client on one core, the simulator on another.
 
 `--only WORD` takes the parts whose name contains the word: `import`, `throughput`, `flight`, `cache`, `race`,
-`faults`, `tail`, `quota`, `outage`, `budget`, `simulated`, `decode`; or of `throughput` the subjects, such as
-`wreq`. `--long` adds a run of a million requests and its resume (about ten minutes and 6 GB of disk); `--quick` is
+`faults`, `tail`, `quota`, `batcher`, `outage`, `budget`, `simulated`, `decode`,
+`semantic`; or of `throughput` the subjects, such
+as `wreq`. `--long` adds a run of a million requests and its resume (about ten minutes and 6 GB of disk); `--quick` is
 one round of few requests, to see that it works. `--why` prints what went wrong, request by request.
 """
 
@@ -19,6 +20,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 
+from bench.batcher import batcher
 from bench.cache import EQUAL, equal_calls, one_round
 from bench.decode import decode
 from bench.figures import Figure, figures, subjects_table, verdicts_table
@@ -30,6 +32,7 @@ from bench.real.faults import faults
 from bench.real.quota import quota
 from bench.real.tail import tail
 from bench.samples import RACE_SUBJECTS, SUBJECTS, Failed, Sample, Subject, installed, sample
+from bench.semantic import semantic
 from bench.startup import STATEMENTS, import_s
 from bench.virtual import VIRTUAL
 from bench.work import Work, write_requests
@@ -38,7 +41,7 @@ __all__ = ["main"]
 
 IN_FLIGHT, MANY_IN_FLIGHT = 200, 5_000
 MANY_SUBJECTS = ("bare wreq", "penstock run")
-CHAPTERS: dict[str, Callable[[Stage], Chapter]] = {"faults": faults, "tail": tail, "quota": quota}
+CHAPTERS: dict[str, Callable[[Stage], Chapter]] = {"faults": faults, "tail": tail, "quota": quota, "batcher": batcher}
 
 
 def _arguments() -> argparse.Namespace:
@@ -188,7 +191,7 @@ class Bench:
 
     def alone(self) -> None:
         """Everything that needs no simulator: in virtual time, or no time but the CPU's."""
-        for name, play in {"decode": decode, **VIRTUAL}.items():
+        for name, play in {"decode": decode, "semantic": semantic, **VIRTUAL}.items():
             if self.wants(name):
                 self.chapters.append(play(is_quick=self.given.quick))
                 self.say(f"{name}: done")

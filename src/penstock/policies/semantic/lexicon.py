@@ -12,6 +12,7 @@ __all__ = [
     "COMPARATIVES",
     "DATES",
     "FILLERS",
+    "FOREIGN_NEGATIONS",
     "INFINITIVES",
     "IRREGULAR",
     "LANGUAGES",
@@ -19,6 +20,7 @@ __all__ = [
     "NEGATIONS",
     "NO_SUFFIX",
     "NUMBERS",
+    "PERSONS",
     "QUESTIONS",
     "STRICT_ROLES",
     "SYNONYMS",
@@ -63,10 +65,20 @@ MODALS: Final = {
     **dict.fromkeys(("must",), "must"),
 }
 
-NEGATIONS: Final = _set(
-    "not no never none nothing nobody neither nor without cannot except excluding unable lack lacking hardly "
-    "nicht kein keine keinen ohne nie niemals pas jamais sans rien aucun aucune nunca sin ningún ninguna non mai "
-    "senza nessun nessuna não nem sem niet geen nooit zonder"
+NEGATIONS: Final = {
+    **dict.fromkeys(("not", "no", "without", "cannot"), "not"),
+    **{
+        word: word
+        for word in (
+            *("never", "none", "nothing", "nobody", "neither", "nor", "except", "excluding", "unable", "lack"),
+            *("lacking", "hardly", "non"),
+        )
+    },
+}
+"""How each is written where its place counts."""
+FOREIGN_NEGATIONS: Final = _set(
+    "nicht kein keine keinen keiner keinem ohne nie niemals pas jamais sans rien aucun aucune plus nunca sin no ningún "
+    "ninguna nada non mai senza nessun nessuna não nem sem niet geen nooit zonder"
 )
 
 FILLERS: Final = _set(
@@ -92,6 +104,13 @@ STRICT_ROLES: Final = {
     "as": "as",
 }
 """Prepositions with a direction."""
+
+PERSONS: Final = {
+    **dict.fromkeys(("i", "we"), "i"),
+    **dict.fromkeys(("my", "our"), "my"),
+    **dict.fromkeys(("you",), "you"),
+    **dict.fromkeys(("your",), "your"),
+}
 
 INFINITIVES: Final = _set(
     "be buy call cancel change clean do drink drive eat enter feel file find finish fix fly freeze get give go have "

@@ -13,6 +13,7 @@ from penstock.policies.semantic.lexicon import (
     COMPARATIVES,
     DATES,
     FILLERS,
+    FOREIGN_NEGATIONS,
     INFINITIVES,
     IRREGULAR,
     LANGUAGES,
@@ -20,6 +21,7 @@ from penstock.policies.semantic.lexicon import (
     NEGATIONS,
     NO_SUFFIX,
     NUMBERS,
+    PERSONS,
     QUESTIONS,
     STRICT_ROLES,
     SYNONYMS,
@@ -53,6 +55,8 @@ class Profile(NamedTuple):
     modal: str
     tenses: frozenset[str]
     """`past`, `present`, `future`: what its auxiliary verbs say."""
+    persons: frozenset[str]
+    """Who is spoken of: `i`, `my`, `you`, `your`."""
     words: tuple[Word, ...]
     names: frozenset[str]
     """Words that are written as names, in normal form."""
@@ -123,8 +127,9 @@ def profile(text: str) -> Profile:
         tuple(quotes),
         reading.negations,
         reading.wanted(),
-        "" if reading.asks else reading.modal,
+        reading.modal,
         frozenset(reading.tenses),
+        frozenset(PERSONS[piece] for piece in pieces if piece in PERSONS) if is_english else frozenset(),
         tuple(reading.words),
         _names(plain, is_english),
     )
@@ -192,6 +197,7 @@ class _Reading:
     def _note(self, sort: str, value: str, piece: str, before: str) -> None:
         if sort == "negation":
             self.negations += 1
+            self.words.append(Word("", value))
         elif sort == "question":
             self.asks.append(value)
         elif sort == "verb":
@@ -210,7 +216,7 @@ _SORTS: Final = {
     **{word: ("question", word) for word in QUESTIONS},
     **dict.fromkeys(("what", "which"), ("question", "")),
     **dict.fromkeys(("i", "you", "we"), ("subject", "")),
-    **dict.fromkeys(NEGATIONS, ("negation", "")),
+    **{word: ("negation", value) for word, value in NEGATIONS.items()},
 }
 """What a piece is, where a table says so, and what it stands for."""
 
@@ -219,9 +225,8 @@ def _foreign(pieces: list[str]) -> _Reading:
     """Tokens of another language: each is a word for itself."""
     reading = _Reading([])
     for piece in pieces:
-        if piece in NEGATIONS:
-            reading.negations += 1
-        elif piece not in _STOPS and piece != _OWNED and (piece not in FILLERS or len(piece) < 4):
+        reading.negations += piece in FOREIGN_NEGATIONS
+        if piece not in _STOPS and piece != _OWNED and (piece not in FILLERS or len(piece) < 4):
             reading.words.append(Word("", _normal(piece, is_english=False)))
     return reading
 

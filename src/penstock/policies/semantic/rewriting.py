@@ -45,6 +45,7 @@ REWRITES: Final = tuple(
         (rf"\bwhat (?:is|are) (?:the |a |some )?(?:{_HOW} )?ways? (?:to|of|for)\b", "how do i"),
         (rf"\bwhat do i (?:have|need) to do to\b|\bwhat (?:can|should|must|could) {_I} do to\b", "how do i"),
         (rf"\bhow (?:can|do|does|should|could|would|might|to) (?:{_I} )?(?:go about )?", "how "),
+        (rf"\bwhat (?:can|should|could|must) {_I} do\b", "what do i do"),
         (r"\bin what way (?:do|does|can)?\b", "how "),
         (r"\bhow is (\w+ \w+) calculated\b", r"how calculate \1"),
         # Ways to ask whether one may.

@@ -35,6 +35,7 @@ Strictness = Literal["words", "facts"]
 other words mean the same is left to the embedder."""
 
 _STRICT: Final = ("to", "from", "by", "than", "as", "about")
+_SHORT: Final = 3
 _EXCHANGED: Final = frozenset(("", "in", "of"))
 """Parts that are taken for each other where the words stand in the same order: `days in May`, `the days of May`."""
 
@@ -44,6 +45,8 @@ def refusal(asked: str, kept: str, strictness: Strictness = "words") -> Reason |
     if asked == kept:
         return None
     one, other = profile(asked), profile(kept)
+    if not one.words or not other.words:
+        return "words"
     return _told(one, other) or _words(one, other, strictness)
 
 
@@ -73,13 +76,22 @@ def _words(one: Profile, other: Profile, strictness: Strictness) -> Reason | Non
         return "direction"
     if one.tenses and other.tenses and not one.tenses & other.tenses:
         return "tense"
-    if one.asks != other.asks or one.modal != other.modal:
+    if one.asks != other.asks or one.modal != other.modal or _of_another_person(one, other):
         return "question"
     if strictness == "words":
         if left:
             return "words"
         return None if _same_parts(one.words, other.words) else "direction"
     return None if _same_parts(_facts(one.words, names), _facts(other.words, names)) else "direction"
+
+
+def _of_another_person(one: Profile, other: Profile) -> bool:
+    """`Where do I live?` isn't `Where do you live?`; in a longer question `you` is anyone."""
+    here, there = one.persons, other.persons
+    if {"my", "your"} <= here | there and not here & there & {"my", "your"}:
+        return True
+    is_short = len(one.words) <= _SHORT
+    return is_short and {"i", "you"} <= here | there and not here & there & {"i", "you"}
 
 
 def _left(one: Sequence[Word], other: Sequence[Word]) -> list[str]:
