@@ -26,6 +26,7 @@ from penstock.client.options import (
     read_options,
 )
 from penstock.client.parameters import check_many
+from penstock.client.prompting import TextPrompt
 from penstock.client.request import Prompt, Row, row_of
 from penstock.client.stream import AsyncStream, StreamCallbacks
 from penstock.client.tool_loop import ToolLoop, read_bounds
@@ -120,7 +121,7 @@ class AsyncClient:
         )
         return await loop.run()
 
-    async def complete(self, prompt: str, **options: Unpack[CompletionOptions]) -> str:
+    async def complete(self, prompt: TextPrompt, **options: Unpack[CompletionOptions]) -> str:
         """How a completion-only model goes on with the text. Raises as `generate` does."""
         row = row_of(prompt, read_options("completion", options), kind="completion", models=self._models)
         return (await self._ask(row)).text

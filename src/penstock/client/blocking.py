@@ -17,6 +17,7 @@ from penstock.client.asynchronous import AsyncClient
 from penstock.client.mapping import window_for
 from penstock.client.options import ChatOptions, ClientOptions, CompletionOptions, EmbeddingOptions
 from penstock.client.parameters import check_many
+from penstock.client.prompting import TextPrompt
 from penstock.client.request import Prompt
 from penstock.client.stream import Followed, Stream
 from penstock.errors import PenstockError
@@ -104,7 +105,7 @@ class Client:
         )
         return self._portal.run(work)
 
-    def complete(self, prompt: str, **options: Unpack[CompletionOptions]) -> str:
+    def complete(self, prompt: TextPrompt, **options: Unpack[CompletionOptions]) -> str:
         """How a completion-only model goes on with the text. Raises as `generate` does."""
         return self._portal.run(self._client.complete(prompt, **options))
 

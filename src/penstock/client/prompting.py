@@ -11,7 +11,10 @@ from penstock.errors import ConfigError, InputError
 from penstock.prompts import Prompt, Rendered
 from penstock.wiring import Models
 
-__all__ = ["content_of", "rendered_of", "settings_under"]
+__all__ = ["TextPrompt", "content_of", "rendered_of", "settings_under"]
+
+TextPrompt = str | Prompt | Rendered
+"""What a completion goes on with."""
 
 
 def rendered_of(prompt: object, variables: Mapping[str, Any] | None, models: Models) -> Rendered | None:
