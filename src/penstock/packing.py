@@ -20,7 +20,7 @@ from penstock.splitting import EmbeddingLimit
 
 __all__ = ["Packer", "Packing", "parts_of_count", "shared"]
 
-_AT_ONCE: Final = 8
+_AT_ONCE: Final = 32
 _REFUSED_ALL: Final = 31
 """A request, its halves, quarters, eighths and sixteenths."""
 _OF_AN_INPUT: Final = frozenset(("bad_request", "content_filtered", "context_too_long", "too_big_for_limit"))

@@ -1,8 +1,10 @@
 """`batcher` collects single calls: embeddings share requests, chats share a bound; each caller has its own answer."""
 
 import asyncio
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from tests.client.given import ledger, running_simulator
@@ -11,6 +13,15 @@ import penstock
 from penstock import AsyncClient, Client
 from penstock.errors import BadRequest, ConfigError, DeadlineExceeded, InputError, PenstockError
 from penstock.testing import run
+
+
+def test_the_code_of_the_page_runs_from_top_to_bottom(capfd):
+    page = Path(__file__).parents[2] / "docs" / "batcher.md"
+    names = {"__name__": "page"}
+    for code in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        exec(compile(code, str(page), "exec"), names)
+    assert capfd.readouterr().out.endswith(" 3\n")
+    assert (len(names["answers"]), len(names["vectors"])) == (500, 3)
 
 
 def test_a_thousand_embeddings_are_few_requests_and_each_caller_has_its_own_vector(config):
