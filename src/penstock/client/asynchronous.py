@@ -262,7 +262,7 @@ class AsyncClient:
             priority=priority,
             estimate=self._engine.estimate(self._models if row.models is None else row.models, row),
             tags=row.tags,
-            cache=row.cache,
+            cache=self._engine.caching.checked(row.cache),
             sample=row.sample,
             variables=row.variables,
             expected=row.form,

@@ -64,7 +64,7 @@ class CallOptions(TypedDict, total=False):
     """In place of the client's or the route's: "off", "auto" or a delay."""
     timeouts: Timeouts | None
     cache: str | bool | None
-    """"off", "read", "write" or "on", in place of the client's."""
+    """"off", "read", "write", "on", "exact" or "semantic", in place of the client's."""
     sample: int | str | None
     """Which of several answers to the same prompt this is: those with another number are never served for it."""
     tags: Mapping[str, str] | None

@@ -120,10 +120,11 @@ class Caching:
             near = self.semantic.open(clock, self._by_name, is_kept=self._said.store is None)
         return Cache(self._answers, self._digest, tags, self.mode, self._settings.namespace, near)(again(inner))
 
-    def check_mode(self, mode: CacheMode | None) -> None:
-        """Raises `ConfigError` for a call that wants what the engine hasn't."""
+    def checked(self, mode: CacheMode | None) -> CacheMode | None:
+        """A call's mode. Raises `ConfigError` for what the engine hasn't."""
         if mode == "semantic" and self.semantic is None:
             raise ConfigError('cache: "semantic", but nothing says who makes vectors: [cache.semantic] embedder')
+        return mode
 
     def _by_name(self, models: Models, manner: Manner) -> Handler:
         return self._ask(models, manner=manner)
