@@ -255,18 +255,7 @@ class GuardRefused(ContentFiltered):
     """A guard of ours refused the prompt, and nothing was sent, or the answer; `guards` tells what each one found."""
 
     kind = "guard_refused"
-
-    def __init__(
-        self,
-        message: str,
-        attempts: Sequence[Attempt] = (),
-        last: CallError | None = None,
-        requests_sent: int | None = None,
-        *,
-        guards: Sequence[Finding] = (),
-    ) -> None:
-        super().__init__(message, attempts, last, requests_sent)
-        self.guards = tuple(guards)
+    guards: tuple[Finding, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.message, self.attempts, self.last, self.requests_sent), {"guards": self.guards})

@@ -85,7 +85,7 @@ def _read_injection(value: object, where: Where) -> Any:
     if value is True:
         return Screening()
     if isinstance(value, str):
-        return Screening(action=read_one_of(("flag", "refuse", "off"))(value, where))  # type: ignore[arg-type]
+        return Screening(action=read_one_of(("flag", "refuse", "off"))(value, where))
     if not isinstance(value, Mapping):
         raise where.expected('true, false, "flag", "refuse" or a table', value)
     screening = Screening(**read_table(value, _INJECTION, where))

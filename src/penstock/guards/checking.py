@@ -14,6 +14,7 @@ from penstock.clock import Clock
 from penstock.errors import GuardRefused
 from penstock.fold import Fold
 from penstock.guards.piping import opened, piped
+from penstock.guards.refusal import refusal
 from penstock.guards.settings import Check
 from penstock.handler import Handler, OpenStream
 
@@ -220,12 +221,11 @@ def _attempts(completions: Sequence[Completion]) -> tuple[Attempt, ...]:
 def _refused(check: Check, fault: str, answers: Sequence[Completion], findings: Sequence[Finding]) -> GuardRefused:
     last = answers[-1]
     times = f", asked {len(answers)} times" if len(answers) > 1 else ""
-    return GuardRefused(
+    return refusal(
         f"check {check.name} refused the answer of {last.target or 'the cache'}{times}{f': {fault}' if fault else ''}",
-        _attempts(answers),
-        None,
-        sum(one.requests_sent for one in answers),
-        guards=(*last.guards, *findings),
+        (*last.guards, *findings),
+        attempts=_attempts(answers),
+        requests_sent=sum(one.requests_sent for one in answers),
     )
 
 
@@ -281,11 +281,9 @@ class _Passing:
                     break
                 self._findings.append(_finding(check, "refused", fault))
                 attempts = self._inner.attempts
-                raise GuardRefused(
+                raise refusal(
                     f"check {check.name} refused the answer of {self._inner.target or 'the cache'}"
                     + (f": {fault}" if fault else ""),
-                    attempts,
-                    None,
-                    len(attempts),
-                    guards=(*self._inner.guards, *self._findings),
+                    (*self._inner.guards, *self._findings),
+                    attempts=attempts,
                 )

@@ -47,7 +47,7 @@ _DIGIT = re.compile(r"\d")
 def emails(text: str) -> Iterator[Span]:
     """`local@domain.tld`, in letters of any script."""
     place = text.find("@")
-    while place > 0:
+    while place >= 0:
         start = place
         while start and place - start < 64 and (text[start - 1].isalnum() or text[start - 1] in _LOCAL):
             start -= 1
@@ -83,7 +83,7 @@ def cards(text: str) -> Iterator[Span]:
         return
     for match in _CARD.finditer(text):
         digits = match.group().replace(" ", "").replace("-", "")
-        if _ISSUERS.match(digits) and len(set(digits)) > 2 and _luhn(digits):
+        if _ISSUERS.match(digits) and len(set(digits)) > 1 and _luhn(digits):
             yield Span(match.start(), match.end(), "card")
 
 

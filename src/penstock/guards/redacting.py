@@ -23,11 +23,11 @@ from penstock.call import (
     TextDelta,
     ToolDelta,
 )
-from penstock.errors import GuardRefused
 from penstock.guards.bodies import changed, changed_texts
 from penstock.guards.kinds import find
 from penstock.guards.masking import Masking
 from penstock.guards.piping import opened, piped
+from penstock.guards.refusal import refusal
 from penstock.guards.settings import Redaction
 from penstock.guards.span import Span
 from penstock.guards.vault import Restoring, Vault, masked, taken_in
@@ -87,9 +87,7 @@ def _hidden(call: Call, settings: Redaction) -> tuple[Call, Vault | None, tuple[
         for (kind, where), count in counts.items()
     )
     if settings.prompts == "refuse":
-        raise GuardRefused(
-            f"guard redact refused the prompt: {_told(findings)}; nothing was sent", requests_sent=0, guards=findings
-        )
+        raise refusal(f"guard redact refused the prompt: {_told(findings)}; nothing was sent", findings)
     if settings.prompts == "flag":
         return call, None, findings
     vault = Vault(settings.kinds, taken)
@@ -224,12 +222,11 @@ class _Answer:
             return
         findings = self._all_findings()
         told = _told(tuple(one for one in findings if one.where == "answer"))
-        raise GuardRefused(
+        raise refusal(
             f"guard redact refused the answer{f' of {completion.target}' if completion else ''}: {told}",
-            completion.attempts if completion else (),
-            None,
-            completion.requests_sent if completion else None,
-            guards=findings,
+            findings,
+            attempts=completion.attempts if completion else (),
+            requests_sent=completion.requests_sent if completion else None,
         )
 
     def _piece_counts(self) -> Counter[str]:

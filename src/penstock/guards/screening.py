@@ -9,10 +9,10 @@ from typing import Any, Final
 import msgspec
 
 from penstock.call import Call, Completion, Finding, Reply
-from penstock.errors import GuardRefused
 from penstock.guards.delimiting import is_marked, marked, untrusted
 from penstock.guards.injection import injection_score
 from penstock.guards.piping import opened
+from penstock.guards.refusal import refusal
 from penstock.guards.settings import Screening
 from penstock.handler import Handler
 
@@ -38,9 +38,7 @@ class Screen:
                 told = "; ".join(
                     f"{one.where} reads like an injection ({one.what}; score {one.score})" for one in findings
                 )
-                raise GuardRefused(
-                    f"guard injection refused the prompt: {told}; nothing was sent", requests_sent=0, guards=findings
-                )
+                raise refusal(f"guard injection refused the prompt: {told}; nothing was sent", findings)
             if settings.delimit and call.kind == "chat":
                 call = _delimited(call, settings.delimit)
             reply = await inner(call)

@@ -16,10 +16,10 @@ __all__ = ["HELD", "Restoring", "Vault", "masked", "taken_in"]
 _NAMES = "|".join(kind.upper() for kind in KINDS)
 _PLACEHOLDER = re.compile(
     # Markdown's backslashes and another case are what models make of one; nothing else is taken for it.
-    rf"\\?\[ ?(({_NAMES.replace('_', chr(92) * 3 + '?_')})\\?_\d{{1,6}}) ?\\?\]",
+    rf"\\?\[ ?(({_NAMES.replace('_', chr(92) * 2 + '?_')})\\?_\d{{1,6}}) ?\\?\]",
     re.IGNORECASE,
 )
-_BEGINNING = re.compile(r"\\?(?:\[ ?[A-Za-z_\\]*\d*[ \\]*)?\Z")
+_BEGINNING = re.compile(r"\\?\[ ?[A-Za-z_\\]*\d{0,6} ?\\?\Z|\\\Z")
 HELD = 32
 """Characters: no placeholder is longer, so nothing more of a stream is held back for one."""
 
@@ -115,18 +115,8 @@ class Restoring:
         """What may go on."""
         text = self._held + text
         self._held = ""
-        cut = len(text)
-        last = max(text.rfind("["), text.rfind("\\"))
-        if last >= 0 and len(text) - last < HELD:
-            if last and text[last - 1] == "\\":
-                last -= 1
-            # Of `\[EMAIL\` the first of the three marks is where it may begin.
-            first = text.rfind("[", 0, last + 1) if text[last] == "\\" else last
-            start = first if first >= 0 and len(text) - first < HELD and _BEGINNING.match(text, first) else last
-            if start and text[start - 1] == "\\":
-                start -= 1
-            if _BEGINNING.match(text, start):
-                cut = start
+        beginning = _BEGINNING.search(text, max(0, len(text) - HELD + 1))
+        cut = len(text) if beginning is None else beginning.start()
         self._held = text[cut:]
         return self._vault.restore(text[:cut], in_json=self._in_json)
 
