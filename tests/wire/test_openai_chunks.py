@@ -92,6 +92,21 @@ def test_ids_of_its_own_stay():
     assert message["tool_call_id"] == "qDEcl0n92"
 
 
+def test_files_are_documents():
+    files = [
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,aGk="}},
+        {"type": "file", "file": {"file_data": "https://x.test/a.pdf"}},
+        {"type": "file", "file": {"file_id": "f1"}},
+    ]
+    (message,) = sent({"role": "user", "content": [{"type": "text", "text": "?"}, *files]})
+    assert message["content"] == [
+        {"type": "text", "text": "?"},
+        {"type": "document_url", "document_url": "data:application/pdf;base64,aGk=", "document_name": "a.pdf"},
+        {"type": "document_url", "document_url": "https://x.test/a.pdf"},
+        {"type": "file", "file_id": "f1"},
+    ]
+
+
 def test_the_callers_messages_are_left_alone():
     mine = {"role": "assistant", "content": "x", "reasoning_content": "y"}
     sent(mine)

@@ -148,7 +148,7 @@ def _image(part: _Block) -> _Block:
 def _file(part: _Block) -> _Block:
     said = part.get("file")
     said = said if isinstance(said, dict) else {}
-    data, id_, name = said.get("file_data"), said.get("file_id"), said.get("filename")
+    data, id_, name = said.get("file_data") or said.get("file_url"), said.get("file_id"), said.get("filename")
     if isinstance(data, str) and data:
         source = _source(data)
         kind = str(source.get("media_type") or "")

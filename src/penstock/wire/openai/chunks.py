@@ -130,6 +130,9 @@ def _as_mistral(message: Any) -> Any:
     kept = _KEPT.get(role) if isinstance(role, str) else None
     if kept is None:
         return {**message, "role": "system"} if role == "developer" else message
+    content = message.get("content")
+    if role == "user" and content.__class__ is list:
+        message = {**message, "content": [_document(part) for part in content]}
     if message.keys() <= kept and not message.get("tool_calls") and role != "tool":
         return message
     if message.get("name") and "name" not in kept:
@@ -143,6 +146,20 @@ def _as_mistral(message: Any) -> Any:
         if isinstance(calls, list):
             said["tool_calls"] = [_call(call) for call in calls]
     return said
+
+
+def _document(part: Any) -> Any:
+    """A file as Mistral names it; any other part stays as it is."""
+    said = part.get("file") if isinstance(part, dict) and part.get("type") == "file" else None
+    if not isinstance(said, dict):
+        return part
+    address = said.get("file_data") or said.get("file_url")
+    if not isinstance(address, str):
+        return {"type": "file", "file_id": said.get("file_id")}
+    if not address.startswith(("data:", "http")):
+        address = f"data:application/pdf;base64,{address}"
+    name = said.get("filename")
+    return {"type": "document_url", "document_url": address, **({"document_name": name} if name else {})}
 
 
 def _call(call: Any) -> Any:
