@@ -59,7 +59,7 @@ class PromptLibrary:
         self._reload = reload
         self._is_open = False
         self._lock = threading.Lock()
-        self._files: dict[Path, _File] = {}
+        self._files: dict[str, _File] = {}
         self._prompts: dict[str, dict[Version, Prompt]] = {}
         self._read()
         if problems := self.problems:
@@ -70,7 +70,7 @@ class PromptLibrary:
     @property
     def problems(self) -> dict[str, str]:
         """What is wrong with files that are bad now, by their path."""
-        return {str(path): file.problem for path, file in self._files.items() if file.problem is not None}
+        return {path: file.problem for path, file in self._files.items() if file.problem is not None}
 
     def names(self) -> list[str]:
         """The prompts' names, in alphabetical order."""
@@ -135,7 +135,7 @@ class PromptLibrary:
         """Read what has changed; nothing is replaced before everything was looked at."""
         with self._lock:
             try:
-                found = dict(_markdown(self.folder))
+                found = dict(_markdown(str(self.folder)))
             except OSError as error:
                 if not self._is_open:
                     raise InputError(f"{self.folder}: can't be read: {error.strerror or error}") from error
@@ -143,18 +143,19 @@ class PromptLibrary:
             known = self._files
             if found.keys() == known.keys() and all(known[path].stamp == stamp for path, stamp in found.items()):
                 return
-            files: dict[Path, _File] = {}
-            for path, stamp in found.items():
+            files: dict[str, _File] = {}
+            for path, stamp in sorted(found.items()):
                 file = known.get(path)
                 files[path] = file if file is not None and file.stamp == stamp else self._again(path, stamp, file)
             self._prompts = _sorted_out(files, known, is_open=self._is_open)
             self._files = files
 
-    def _again(self, path: Path, stamp: _Stamp, before: _File | None) -> _File:
+    def _again(self, path: str, stamp: _Stamp, before: _File | None) -> _File:
         """The file as it is now; a bad one keeps what was good."""
-        name = str(path.relative_to(self.folder).with_suffix("")).replace(os.sep, "/").partition("@")[0]
+        within = Path(path).relative_to(self.folder).with_suffix("")
+        name = str(within).replace(os.sep, "/").partition("@")[0]
         try:
-            prompt = read_prompt_file(path, name=name, rules=self._rules, clock=self._clock)
+            prompt = read_prompt_file(Path(path), name=name, rules=self._rules, clock=self._clock)
         except InputError as error:
             kept = before.prompt if before is not None else None
             if kept is not None:
@@ -171,41 +172,45 @@ def _arm(version: Version) -> str:
     return ".".join(map(str, version.numbers)) + pre
 
 
-def _markdown(folder: Path) -> Iterator[tuple[Path, _Stamp]]:
-    """Every prompt's file with what tells a change, in the order of their paths. Raises `OSError`, `InputError`."""
+def _markdown(folder: str) -> Iterator[tuple[str, _Stamp]]:
+    """Every prompt's file with what tells a change. Raises `OSError`, `InputError`."""
     count = 0
-    for root, folders, names in os.walk(folder, onerror=_raise):
-        folders[:] = sorted(one for one in folders if not one.startswith("."))
-        for name in sorted(names):
-            if not name.lower().endswith(".md") or name.startswith(".") or name.lower() == "readme.md":
-                continue
-            count += 1
-            if count > _MOST_FILES:
-                raise InputError(f"{folder}: more than {_MOST_FILES} files")
-            path = Path(root, name)
-            try:
-                told = path.stat()
-            except OSError:  # gone since it was listed, or a link to nothing
-                continue
-            yield path, (told.st_mtime_ns, told.st_size, told.st_ino)
-
-
-def _raise(error: OSError) -> None:
-    raise error
+    left = [folder]
+    while left:
+        with os.scandir(left.pop()) as entries:
+            for entry in entries:
+                name = entry.name
+                if name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    # A link could lead in a circle.
+                    if not entry.is_symlink():
+                        left.append(entry.path)
+                    continue
+                if not name.lower().endswith(".md") or name.lower() == "readme.md":
+                    continue
+                count += 1
+                if count > _MOST_FILES:
+                    raise InputError(f"{folder}: more than {_MOST_FILES} files")
+                try:
+                    told = entry.stat()
+                except OSError:  # gone since it was listed, or a link to nothing
+                    continue
+                yield entry.path, (told.st_mtime_ns, told.st_size, told.st_ino)
 
 
 def _sorted_out(
-    files: dict[Path, _File], before: Mapping[Path, _File], *, is_open: bool
+    files: dict[str, _File], before: Mapping[str, _File], *, is_open: bool
 ) -> dict[str, dict[Version, Prompt]]:
     """The prompts by name and version; of two files with the same one the earlier known counts, the other is bad."""
     prompts: dict[str, dict[Version, Prompt]] = {}
-    places: dict[tuple[str, Version], Path] = {}
+    places: dict[tuple[str, Version], str] = {}
     for path, file in sorted(files.items(), key=lambda item: (item[0] not in before, item[0])):
         if file.prompt is None:
             continue
         version = Version(file.prompt.version)
         first = places.setdefault((file.prompt.name, version), path)
-        if first is not path:
+        if first != path:
             problem = f"{path}: version: {file.prompt} is in {first} too"
             if is_open and file.problem != problem:
                 _log.warning("%s", problem)
