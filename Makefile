@@ -7,7 +7,7 @@
 #   make fuzz SEED=123 N=1         one random schedule of the whole engine again; without SEED 2,000 new ones
 #   make check                     format, lint, types, architecture
 #   make bench ARGS=--quick        the benchmark tables
-#   make bench ARGS='--only faults --why'    one part: import, throughput, flight, race, cache, faults, tail, quota, outage, budget, decode
+#   make bench ARGS='--only faults --why'    one part: import, throughput, flight, race, cache, faults, tail, quota, outage, budget, decode, guards
 #   make lock                      resolve requirements/ anew
 
 PYTHON ?= python3

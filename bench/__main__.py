@@ -1,7 +1,7 @@
 """`make bench`: everything in one run, interleaved, medians of five; the client on one core, the simulator on another.
 
 `--only WORD` takes the parts whose name contains the word: `import`, `throughput`, `flight`, `cache`, `race`,
-`faults`, `tail`, `quota`, `batcher`, `outage`, `budget`, `simulated`, `decode`,
+`faults`, `tail`, `quota`, `batcher`, `outage`, `budget`, `simulated`, `decode`, `guards`,
 `semantic`; or of `throughput` the subjects, such
 as `wreq`. `--long` adds a run of a million requests and its resume (about ten minutes and 6 GB of disk); `--quick` is
 one round of few requests, to see that it works. `--why` prints what went wrong, request by request.
@@ -24,6 +24,7 @@ from bench.batcher import batcher
 from bench.cache import EQUAL, equal_calls, one_round
 from bench.decode import decode
 from bench.figures import Figure, figures, subjects_table, verdicts_table
+from bench.guards.chapter import guards
 from bench.long import memory, resume_s
 from bench.machine import ROOT, cores, simulator
 from bench.pages import into_pages
@@ -191,7 +192,7 @@ class Bench:
 
     def alone(self) -> None:
         """Everything that needs no simulator: in virtual time, or no time but the CPU's."""
-        for name, play in {"decode": decode, "semantic": semantic, **VIRTUAL}.items():
+        for name, play in {"decode": decode, "semantic": semantic, "guards": guards, **VIRTUAL}.items():
             if self.wants(name):
                 self.chapters.append(play(is_quick=self.given.quick))
                 self.say(f"{name}: done")

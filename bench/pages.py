@@ -1,4 +1,4 @@
-"""The tables where readers see them: between two marks in README.md or docs/benchmarks.md."""
+"""The tables where readers see them: between two marks in README.md, docs/benchmarks.md or docs/guards.md."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bench.machine import ROOT
 
 __all__ = ["into_pages"]
 
-PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "guards.md")
 
 
 def into_pages(parts: Mapping[str, str]) -> None:
