@@ -91,6 +91,21 @@ def test_a_filter_cuts_the_answer_and_says_so() -> None:
     assert len(choice["message"]["content"]) == 20
 
 
+def test_an_unfit_answer_is_whole_and_of_another_form() -> None:
+    for fault, text in (
+        (faulty("unfit_answer"), '{"unexpected":true}'),
+        (faulty("unfit_answer", message="no idea"), "no idea"),
+    ):
+        choice = msgspec.json.decode(meet(fault).body)["choices"][0]
+        assert (choice["message"]["content"], choice["finish_reason"]) == (text, "stop")
+
+
+def test_a_fenced_answer_has_the_right_one_in_it() -> None:
+    text = msgspec.json.decode(meet(faulty("fenced_answer")).body)["choices"][0]["message"]["content"]
+    assert text.startswith("Here is the answer:\n\n```json\nsim:")
+    assert text.endswith("\n```\n\nAnything else?")
+
+
 def test_invalid_json_is_whole_by_its_length() -> None:
     got = meet(faulty("invalid_json"))
     assert len(got.body) == got.length
