@@ -38,7 +38,7 @@ def stats(*, store: str | None, config: str | None, as_json: bool) -> None:
 
     from penstock.batch.display_words import amount, count, span
 
-    async def tell(opened: Any, _settings: Any) -> None:
+    async def tell(opened: Any, settings: Any) -> None:
         found = await opened.stats()
         if as_json:
             click.echo(msgspec.json.encode(found))
@@ -46,6 +46,9 @@ def stats(*, store: str | None, config: str | None, as_json: bool) -> None:
         rows = [("where", found.where), ("answers", "unknown" if found.entries is None else count(found.entries))]
         if found.size_bytes is not None:
             rows.append(("size", f"{amount(found.size_bytes)}B"))
+        if questions := _question_files(settings):
+            size = sum(path.stat().st_size for path in questions)
+            rows.append(("asked", f"{amount(size)}B of questions, to tell those that mean the same"))
         if found.oldest_s is not None:
             rows.append(("oldest", f"{span(max(0.0, time.time() - found.oldest_s))} ago"))
         for name, text in rows:
@@ -72,12 +75,22 @@ def prune(*, store: str | None, config: str | None) -> None:
 def clear(*, store: str | None, config: str | None) -> None:
     """Drop everything."""
 
-    async def act(opened: Any, _settings: Any) -> None:
+    async def act(opened: Any, settings: Any) -> None:
         from penstock.batch.display_words import count
 
+        for path in _question_files(settings):
+            path.unlink(missing_ok=True)
         click.echo(f"answers dropped: {count(await opened.clear())}")
 
     with_store(store, config, act)
+
+
+def _question_files(settings: Any) -> Any:
+    import os
+
+    from penstock.wiring.semantic import question_files
+
+    return question_files(settings.store, os.environ)
 
 
 def with_store(url: str | None, config: str | None, act: Callable[[Any, Any], Awaitable[None]]) -> None:

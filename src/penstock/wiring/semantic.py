@@ -21,7 +21,7 @@ from penstock.vectors import LocalModel, normalised
 from penstock.wiring.providers import ProviderPlan
 from penstock.wiring.settings import Manner, Models
 
-__all__ = ["SemanticCaching", "questions_beside"]
+__all__ = ["SemanticCaching", "question_files", "questions_beside"]
 
 _REST_S: Final = 1.0
 """How much longer than its own deadline an embedder is waited for at all."""
@@ -118,6 +118,14 @@ def questions_beside(store: str, environ: Mapping[str, str]) -> Path | None:
         named = hashlib.blake2b(store.encode(), digest_size=6).hexdigest()
         path = default_path(environ).with_name(f"answers-{named}")
     return path.with_name(f"{path.name}.questions")
+
+
+def question_files(store: str, environ: Mapping[str, str]) -> list[Path]:
+    """The files in which questions of a store's answers are, one for each embedder that was ever used with it."""
+    beside = questions_beside(store, environ)
+    if beside is None:
+        return []
+    return sorted(path for path in beside.parent.glob(f"{beside.name}-*") if path.suffix not in (".lock", ".new"))
 
 
 class LocalEmbedder:
