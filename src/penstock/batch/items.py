@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from penstock.batch.notes import BLOCK_ROWS, Note, Notes, full_digest
+from penstock.batch.notes import BLOCK_ROWS, Digest, Note, Notes, full_digest
 from penstock.batch.prescan import Equals, Scan, canonical, digest_of, share_key
 from penstock.batch.sources import BadRow, Row, Source
 from penstock.call import Completion, Kind, PromptVersion
@@ -86,9 +86,14 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     one_model: bool = False
     """`-m` was given: the bodies' own models don't count."""
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Every row's body is asked as it stands."""
+        return not self.params and self.system is None and self.response_format is None
+
     def body(self, row: Row) -> dict[str, Any]:
         """The body that is asked."""
-        if not self.params and self.system is None and self.response_format is None:
+        if self.changes_nothing:
             return row.body
         body = {**row.body, **self.params}
         if self.response_format is not None and row.kind == "chat":
@@ -120,7 +125,7 @@ def items(
         made = _one_by_one(source, shape, scan=scan, equals=equals, wanted=wanted)
         groups: Iterator[list[Item | BadItem | Hits]] = iter(lambda: list(islice(made, _AHEAD)), [])
     elif scan is None or scan.notes is None:
-        made = _one_by_one(source, shape, scan=scan, equals=equals, wanted=wanted, asked=True)
+        made = _one_by_one(source, shape, scan=scan, equals=equals, wanted=wanted, asked=body_digest_of(shape))
         groups = _without_known(iter(lambda: list(islice(made, BLOCK_ROWS)), []), known)
     else:
         groups = _noted(scan.notes, source, shape, equals=equals, wanted=wanted, known=known)
@@ -159,7 +164,7 @@ def _noted(
     rows = source.rows(wanted=needed.__contains__)
     samples = shape.samples
     for block in notes:
-        hits, left = known.split([item for note in block for item in _of_note(note, shape, equals, wanted)])
+        hits, left = known.split(_of_notes(block, shape, equals, wanted))
         needed.clear()
         needed.update(item.idx // samples for item in left)
         bodies: dict[int, Row] = {}
@@ -180,27 +185,36 @@ def _noted(
         yield [*([hits] if hits else []), *left]
 
 
-def _of_note(note: Note, shape: Shape, equals: Equals | None, wanted: Callable[[int], bool]) -> Iterator[Item]:
-    samples = shape.samples
-    digest = note.digest[:16]
-    is_shared = equals is not None and len(equals) > 0 and note.hashed in equals
-    model = None if shape.one_model else note.model
-    asked = note.asked or note.digest
-    for number in range(samples):
-        idx = note.at * samples + number
-        if wanted(idx):
-            key = share_key(digest, model, number) if is_shared else None
-            custom_id = _id(note.custom_id, samples, number)
-            sample = custom_id if shape.apart else str(number or "")
-            yield Item(idx, custom_id, digest, note.kind, model, {}, key, 0, sample, None, None, asked)
+def _of_notes(block: list[Note], shape: Shape, equals: Equals | None, wanted: Callable[[int], bool]) -> list[Item]:
+    samples, apart, one_model = shape.samples, shape.apart, shape.one_model
+    some_equal = equals if equals is not None and len(equals) else None
+    made: list[Item] = []
+    for at, row_id, kind, model, digest, asked, hashed in block:
+        is_shared = some_equal is not None and hashed in some_equal
+        if one_model:
+            model = None
+        for number in range(samples):
+            idx = at * samples + number
+            if wanted(idx):
+                short = digest[:16]
+                key = share_key(short, model, number) if is_shared else None
+                custom_id = _id(row_id, samples, number)
+                sample = custom_id if apart else str(number or "")
+                made.append(Item(idx, custom_id, short, kind, model, {}, key, 0, sample, None, None, asked or digest))
+    return made
 
 
-def body_digest_of(shape: Shape, row: Row, canonical_body: bytes, digest: bytes) -> bytes:
-    """The digest that the cache goes by of what a row asks; see `penstock.batch.notes.Digest`."""
-    body = shape.body(row)
-    if body is row.body and row.kind == "chat":
-        return body_digest(body, encoded=canonical_body, digest=digest)
-    return body_digest(body)
+def body_digest_of(shape: Shape) -> Digest:
+    """The digests that the cache goes by of what the rows ask."""
+    if shape.changes_nothing:
+        return _own_digest
+    return lambda row, _, __: body_digest(shape.body(row))
+
+
+def _own_digest(row: Row, canonical_body: bytes, digest: bytes) -> bytes:
+    if row.kind != "chat":
+        return body_digest(row.body)
+    return body_digest(row.body, encoded=canonical_body, digest=digest)
 
 
 def _one_by_one(
@@ -210,7 +224,7 @@ def _one_by_one(
     scan: Scan | None,
     equals: Equals | None,
     wanted: Callable[[int], bool],
-    asked: bool = False,
+    asked: Digest | None = None,
 ) -> Iterator[Item | BadItem]:
     samples = shape.samples
     repeated = scan.repeated if scan is not None else {}
@@ -235,7 +249,7 @@ def _one_by_one(
         is_shared = equals is not None and len(equals) > 0 and hash(encoded) in equals
         model = None if shape.one_model else row.model
         body = shape.body(row)
-        by = body_digest_of(shape, row, encoded, full) if asked else b""
+        by = asked(row, encoded, full) if asked is not None else b""
         for number in range(samples):
             idx = row.index * samples + number
             if samples > 1 and not wanted(idx):

@@ -65,13 +65,15 @@ def run_job(settings: JobSettings) -> Summary:
     )
     # A form judges each answer by itself, a pipe's rows come one by one.
     recalls = engine.caching.is_read and settings.form is None and settings.input != "-"
-    opened = open_job(settings, lambda model: engine.check(_asked(settings, model)), takes_notes=recalls)
-    try:
-        with _throughput(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_Job(settings, opened, engine, recalls=recalls).run())
-    finally:
-        if opened.journal is not None:
-            opened.journal.close()
+    with _throughput():
+        opened = open_job(settings, lambda model: engine.check(_asked(settings, model)), takes_notes=recalls)
+        try:
+            gc.freeze()
+            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                return runner.run(_Job(settings, opened, engine, recalls=recalls).run())
+        finally:
+            if opened.journal is not None:
+                opened.journal.close()
 
 
 def _asked(settings: JobSettings, model: str | None) -> str | tuple[str, ...] | None:

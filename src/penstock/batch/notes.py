@@ -8,16 +8,16 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from hashlib import sha256
-from typing import IO, NamedTuple
+from typing import IO
 
 import msgspec
 
 from penstock.batch.sources import Row
 from penstock.call import Kind
 
-__all__ = ["BLOCK_ROWS", "Note", "Notes", "full_digest"]
+__all__ = ["BLOCK_ROWS", "Digest", "Note", "Notes", "full_digest"]
 
-BLOCK_ROWS = 256
+BLOCK_ROWS = 1024
 _IN_MEMORY_BYTES = 4 * 1024 * 1024
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -27,18 +27,9 @@ Digest = Callable[[Row, bytes, bytes], bytes]
 """From a row, its canonical body and that one's `full_digest` to the digest under which the cache has its answer."""
 
 
-class Note(NamedTuple):
-    """Of one good row, `at` its index. `digest` is its `full_digest`, `asked` the cache's, b"" where that is the same;
-    `hashed` is what `Equals` knows."""
-
-    at: int
-    custom_id: str
-    kind: Kind
-    model: str | None
-    digest: bytes
-    asked: bytes
-    hashed: int
-
+Note = tuple[int, str, Kind, str | None, bytes, bytes, int]
+"""Of one good row: its index, custom_id, kind, model, `full_digest`, the digest that the cache goes by (b"" where it is
+the same one), and the hash that `Equals` knows it by."""
 
 _decode = msgspec.msgpack.Decoder(list[Note]).decode
 
@@ -59,15 +50,14 @@ class Notes:
         self._is_whole = True
 
     def add(self, row: Row, canonical_body: bytes, hashed: int) -> None:
-        if not self._is_whole:
-            return
         if row.prompt is not None:
             self._is_whole = False
+        if not self._is_whole:
             return
         digest = full_digest(row.kind, canonical_body)
         asked = self._asked(row, canonical_body, digest)
-        note = Note(row.index, row.custom_id, row.kind, row.model, digest, b"" if asked is digest else asked, hashed)
-        self._block.append(note)
+        told = b"" if asked is digest else asked
+        self._block.append((row.index, row.custom_id, row.kind, row.model, digest, told, hashed))
         if len(self._block) >= BLOCK_ROWS:
             self._write()
 

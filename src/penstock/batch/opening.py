@@ -226,8 +226,7 @@ def _in_place(settings: JobSettings, journal: Journal | None, info: dict[str, An
 
 
 def _notes(settings: JobSettings) -> Notes:
-    shape = settings.shape
-    return Notes(lambda row, encoded, digest: body_digest_of(shape, row, encoded, digest))
+    return Notes(body_digest_of(settings.shape))
 
 
 def _scan(

@@ -19,7 +19,6 @@ LIBRARY: Final = "prompts"
 """The folder of the prompts unless another is named."""
 
 _REFERENCE: Final = re.compile(r"@([^\s@{}]+)(?:@([^{}]+))?")
-_FILE: Final = (".md",)
 
 
 class PromptPlan(msgspec.Struct, frozen=True):
@@ -31,6 +30,11 @@ class PromptPlan(msgspec.Struct, frozen=True):
     weights: dict[str, float] = {}
     split_by: str | None = None
     """The column that says whose row it is; None where there is one arm."""
+
+    def said(self, prompt: str) -> str:
+        """`--prompt` for who goes on with the run: the one version that was asked, whatever comes after it."""
+        is_fixed = self.split_by is not None or _is_file(prompt)
+        return prompt if is_fixed else f"@{self.name}@{next(iter(self.arms))}"
 
     def __str__(self) -> str:
         shares = [f"{arm} ({self.weights[arm]:g})" if self.weights else arm for arm in self.arms]
@@ -51,7 +55,7 @@ def plan_of(prompt: str | None, *, library: str | None, split_by: str | None) ->
     name, wanted = found.groups()
     if split_by is not None and wanted is not None:
         raise InputError("--split-by: the weights in the files say who gets which version; leave @VERSION out")
-    if name.endswith(_FILE):
+    if _is_file(name):
         arms = [_whole_file(name, wanted, library, split_by)]
     else:
         arms = _versions(name, wanted, library, split_by)
@@ -63,6 +67,10 @@ def plan_of(prompt: str | None, *, library: str | None, split_by: str | None) ->
             )
     weights = {arm.version: arm.weight or 0.0 for arm in arms} if split_by is not None else {}
     return PromptPlan(arms[0].name, {arm.version: arm.to_dict() for arm in arms}, weights, split_by)
+
+
+def _is_file(name: str) -> bool:
+    return name.rstrip().endswith(".md")
 
 
 def _whole_file(name: str, wanted: str | None, library: str | None, split_by: str | None) -> Prompt:

@@ -29,6 +29,8 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The folder of prompts; None: "prompts"."""
     split_by: str | None = None
     """The column that says whose row it is, for prompts whose versions have weights."""
+    prompt_said: str | None = None
+    """How a library's prompt is asked for again, its version fixed; None for any other."""
     id_column: str | None = None
     system: str | None = None
     params: dict[str, Any] = {}
@@ -72,7 +74,8 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(self.prompt, PromptPlan):
             return self
         plan = plan_of(self.prompt, library=self.prompt_library, split_by=self.split_by)
-        return msgspec.structs.replace(self, prompt=plan)
+        said = plan.said(self.prompt or "") if isinstance(plan, PromptPlan) else None
+        return msgspec.structs.replace(self, prompt=plan, prompt_said=said)
 
     @property
     def form(self) -> Form | None:
@@ -132,6 +135,7 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
         # An address with a password in it is nothing to keep.
         address = None if "@" in (self.base_url or "") else self.base_url
         places = {"journal": self.journal, "base_url": address, "config": self.config}
+        places |= {"prompt": self.prompt_said, "prompt_library": self.prompt_library, "split_by": self.split_by}
         return {
             "input": self.input,
             "output": self.output,

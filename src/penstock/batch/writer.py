@@ -57,6 +57,7 @@ class GroupWriter:
         self._loop = asyncio.get_running_loop()
         self._queue: deque[tuple[Callable[[Any], Written], Any]] = deque()
         self._put = 0
+        self._full_until = 0
         self._committed = 0
         self._some = threading.Event()
         self._full = threading.Event()
@@ -72,7 +73,7 @@ class GroupWriter:
 
     @property
     def is_full(self) -> bool:
-        return self._put - self._committed >= self._bound
+        return self._committed < self._full_until or self._put - self._committed >= self._bound
 
     def put(self, record: Record, raw: bytes | None = None, key: bytes | None = None) -> None:
         """Hand a record over; it counts only once it is committed."""
@@ -94,10 +95,9 @@ class GroupWriter:
         """Hand over a group of records."""
         self._queue.extend([(_as_it_is, written) for written in group])
         self._put += len(group)
-        if not self._some.is_set():
-            self._some.set()
-        if len(self._queue) >= _GROUP_ROWS and not self._full.is_set():
-            self._full.set()
+        self._full_until = self._put
+        self._some.set()
+        self._full.set()
 
     def note(self) -> None:
         """Commit what is spent by now, although nothing else is there to be committed."""

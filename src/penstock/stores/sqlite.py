@@ -11,7 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from penstock.stores.sqlite_file import FileLock, check_header, connect_reader, connect_writer, is_damage, set_aside
+from penstock.stores.sqlite_file import (
+    FileLock,
+    check_header,
+    connect_reader,
+    connect_writer,
+    is_damage,
+    place,
+    set_aside,
+)
 from penstock.stores.sqlite_rows import clear_rows, count_rows, find_rows, prune_rows
 from penstock.stores.sqlite_writer import PATIENCE_S, Writer
 from penstock.stores.store import Found, StoreError, StoreStats
@@ -21,7 +29,7 @@ __all__ = ["SqliteStore"]
 T = TypeVar("T")
 
 _log = logging.getLogger("penstock.cache")
-_FIND = "SELECT e.put_s, b.value FROM entries e JOIN bodies b ON b.id = e.body WHERE e.key = ?"
+_FIND = "SELECT e.put_s, b.value FROM entries e JOIN bodies b ON b.id = e.body WHERE e.id = ? AND b.key = ?"
 
 
 class SqliteStore:
@@ -105,16 +113,16 @@ class SqliteStore:
         if writer is None or reader is None or self._is_damaged:
             return None
         try:
-            for place, key in enumerate(keys):
+            for number, key in enumerate(keys):
                 value = writer.pending(key)
                 if value is not None:
-                    return Found(place, value)
-                row = reader.execute(_FIND, (key,)).fetchone()
+                    return Found(number, value)
+                row = reader.execute(_FIND, (place(key), key)).fetchone()
                 if row is None:
                     continue
                 if self._ttl_s is None or self._now() - row[0] < self._ttl_s:
                     writer.used(key)
-                    return Found(place, row[1])
+                    return Found(number, row[1])
         except sqlite3.Error as error:
             self._failed(error)
             raise StoreError(f"{self.path}: {error}") from error

@@ -1,7 +1,8 @@
 """The SQLite file of a store: its tables, its version, the checks before it is used, and who may write to it.
 
-`entries` is the index; `bodies` holds the values apart from it, in the order in which they were put, so that a lookup
-that finds nothing never touches them and the oldest are found without an index of their own.
+`entries` is the index, by 64 bits of the key: of two keys that share them the later one stays. `bodies` holds the whole
+keys and the values, in the order in which they were put, so that a lookup that finds nothing never touches them and the
+oldest are found without an index of their own.
 
 SQLite before 3.51.3 can corrupt a file in WAL mode, rarely, when several connections write or checkpoint at once. So
 one connection writes at a time, over all processes: whoever writes holds `WriteLock`. A second lock, shared, is held
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import sqlite3
 import struct
@@ -21,7 +23,16 @@ from pathlib import Path
 
 from penstock.stores.store import StoreError
 
-__all__ = ["PAGE_SIZE", "FileLock", "check_header", "connect_reader", "connect_writer", "is_damage", "set_aside"]
+__all__ = [
+    "PAGE_SIZE",
+    "FileLock",
+    "check_header",
+    "connect_reader",
+    "connect_writer",
+    "is_damage",
+    "place",
+    "set_aside",
+]
 
 VERSION = 1
 PAGE_SIZE = 4096
@@ -29,9 +40,10 @@ _APPLICATION_ID = 0x70656E63  # "penc"
 _MAGIC = b"SQLite format 3\0"
 _CACHE_KIB = 16 * 1024
 _PAUSE_S = 0.002
+_ENDS = struct.Struct(">q16xq")
 
 _TABLES = """
-CREATE TABLE entries (key BLOB PRIMARY KEY, body INTEGER NOT NULL, put_s INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE entries (id INTEGER PRIMARY KEY, body INTEGER NOT NULL, put_s INTEGER NOT NULL);
 CREATE TABLE bodies (id INTEGER PRIMARY KEY, key BLOB NOT NULL, value BLOB NOT NULL);
 """
 
@@ -76,6 +88,15 @@ class FileLock:
             self._file = -1
 
 
+def place(key: bytes) -> int:
+    """Where a key stands in the index. Keys that are digests already aren't digested again."""
+    if len(key) != _ENDS.size:
+        key = hashlib.blake2b(key, digest_size=_ENDS.size).digest()
+    # Both ends: keys of one question differ at the end, those of one target at the beginning.
+    first, last = _ENDS.unpack(key)
+    return int(first ^ last)
+
+
 def check_header(path: Path) -> bool:
     """Whether the file's beginning is that of a store; False for what is damaged, or nothing at all yet.
 
@@ -110,6 +131,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     if is_new:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
+    connection.create_function("place", 1, place, deterministic=True)
     try:
         if is_new:
             # In rollback mode, so that the whole header is in the file itself before WAL begins.

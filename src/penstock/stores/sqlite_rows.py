@@ -7,6 +7,8 @@ import sqlite3
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
+from penstock.stores.sqlite_file import place
+
 __all__ = ["clear_rows", "count_rows", "drop_expired", "find_rows", "insert", "prune_rows", "renew", "shrink_to"]
 
 _CHUNK = 128  # rows an INSERT: one step of SQLite, so one change of threads, for all of them
@@ -23,7 +25,7 @@ def insert(connection: sqlite3.Connection, pairs: Mapping[bytes, bytes], put_s: 
     while start < len(numbered):
         size = min(_CHUNK, 1 << ((len(numbered) - start).bit_length() - 1))
         part = numbered[start : start + size]
-        entries = itertools.chain.from_iterable((key, number, put_s) for number, (key, _) in part)
+        entries = itertools.chain.from_iterable((place(key), number, put_s) for number, (key, _) in part)
         connection.execute(_statement("entries", size), list(entries))
         bodies = itertools.chain.from_iterable((number, key, value) for number, (key, value) in part)
         connection.execute(_statement("bodies", size), list(bodies))
@@ -32,18 +34,20 @@ def insert(connection: sqlite3.Connection, pairs: Mapping[bytes, bytes], put_s: 
 
 def find_rows(connection: sqlite3.Connection, keys: Sequence[bytes], after_s: float | None) -> dict[bytes, bytes]:
     """The values of those of the keys that were put after that."""
+    wanted = dict.fromkeys(keys)
     found: dict[bytes, bytes] = {}
-    for start in range(0, len(keys), _LOOK_UP):
-        part = list(keys[start : start + _LOOK_UP])
-        # One statement for all but the last few.
+    places = list(map(place, keys))
+    for start in range(0, len(places), _LOOK_UP):
+        part = places[start : start + _LOOK_UP]
+        # Few statements for all lengths.
         part += part[-1:] * (-len(part) % _ALIGNED)
         marks = ",".join("?" * len(part))
         query = (
-            "SELECT e.key, b.value, e.put_s FROM entries e JOIN bodies b ON b.id = e.body"  # noqa: S608
-            f" WHERE e.key IN ({marks})"
+            "SELECT b.key, b.value, e.put_s FROM entries e JOIN bodies b ON b.id = e.body"  # noqa: S608
+            f" WHERE e.id IN ({marks})"
         )
-        for key, value, put_s in connection.execute(query, part):
-            if after_s is None or put_s > after_s:
+        for key, value, put_s in connection.execute(query, part).fetchall():
+            if key in wanted and (after_s is None or put_s > after_s):
                 found[key] = value
     return found
 
@@ -71,7 +75,7 @@ def drop_oldest(connection: sqlite3.Connection, count: int) -> int:
         return 0
     # A key may have a newer body by now.
     dropped = connection.execute(
-        "DELETE FROM entries WHERE key IN (SELECT key FROM bodies WHERE id <= ?) AND body <= ?", (row[0], row[0])
+        "DELETE FROM entries WHERE id IN (SELECT place(key) FROM bodies WHERE id <= ?) AND body <= ?", (row[0], row[0])
     ).rowcount
     connection.execute("DELETE FROM bodies WHERE id <= ?", row)
     return int(dropped)
@@ -95,8 +99,8 @@ def shrink_to(connection: sqlite3.Connection, max_bytes: int, count: int) -> int
 def drop_expired(connection: sqlite3.Connection, before_s: float, count: int) -> int:
     """Drop the oldest of the bodies, at most so many, as long as they are older than that; how many those were."""
     row = connection.execute(
-        "SELECT min(id) FROM (SELECT b.id, e.put_s FROM bodies b LEFT JOIN entries e ON e.key = b.key AND e.body = b.id"
-        " ORDER BY b.id LIMIT ?) WHERE put_s >= ?",
+        "SELECT min(id) FROM (SELECT b.id, e.put_s FROM bodies b LEFT JOIN entries e ON e.id = place(b.key)"
+        " AND e.body = b.id ORDER BY b.id LIMIT ?) WHERE put_s >= ?",
         (count, before_s),
     ).fetchone()
     if row[0] is None:
@@ -111,12 +115,12 @@ def renew(connection: sqlite3.Connection, keys: Iterable[bytes]) -> None:
     if low is None:
         return
     for key in keys:
-        row = connection.execute("SELECT body FROM entries WHERE key = ?", (key,)).fetchone()
+        row = connection.execute("SELECT body FROM entries WHERE id = ?", (place(key),)).fetchone()
         if row is None or row[0] * 2 > low + high:
             continue
         high += 1
         connection.execute("UPDATE bodies SET id = ? WHERE id = ?", (high, row[0]))
-        connection.execute("UPDATE entries SET body = ? WHERE key = ?", (high, key))
+        connection.execute("UPDATE entries SET body = ? WHERE id = ?", (high, place(key)))
 
 
 def count_rows(connection: sqlite3.Connection) -> tuple[int, float | None]:
@@ -134,7 +138,7 @@ def prune_rows(connection: sqlite3.Connection, before_s: float | None, max_bytes
             dropped += connection.execute("DELETE FROM entries WHERE put_s <= ?", (before_s,)).rowcount
         connection.execute(
             "DELETE FROM bodies WHERE NOT EXISTS"
-            " (SELECT 1 FROM entries e WHERE e.key = bodies.key AND e.body = bodies.id)"
+            " (SELECT 1 FROM entries e WHERE e.id = place(bodies.key) AND e.body = bodies.id)"
         )
         (before,) = connection.execute("SELECT count(*) FROM entries").fetchone()
         if max_bytes is not None:

@@ -28,7 +28,7 @@ PATIENCE_S = 5.0
 """How long another process may write before we give up."""
 
 _log = logging.getLogger("penstock.cache")
-_GROUP_ROWS = 1024
+_GROUP_ROWS = 2048
 _GROUP_S = 0.25
 _LOOK_S = 0.02
 _EXIT_S = 2.0
@@ -49,7 +49,7 @@ def _flush_all() -> None:
 
 
 class Writer:
-    """Commits at most 250 ms or 1,024 values after the first of a group: keys are spread over the whole index, so that
+    """Commits at most 250 ms or 2,048 values after the first of a group: keys are spread over the whole index, so that
     small groups would write most of it again and again. `put` and `used` are called from one thread.
 
     More than 64 MB that aren't written yet are forgotten: a disk that is too slow costs hits, not memory.
@@ -107,11 +107,14 @@ class Writer:
         with self._guard:
             if self._bytes + size > _MOST_PENDING_BYTES:
                 return
-            self._put[key] = value
+            put = self._put
+            is_first = not put
+            put[key] = value
             self._bytes += size
-            if self._idle.is_set():
+            if is_first:
                 self._idle.clear()
-        self._wake(len(self._put) >= _GROUP_ROWS)
+        if is_first or len(put) >= _GROUP_ROWS:
+            self._wake(not is_first)
 
     def used(self, key: bytes) -> None:
         """The value was read: where there is little room left it is to stay."""

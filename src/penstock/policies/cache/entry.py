@@ -68,7 +68,7 @@ def pack(kept: Kept) -> bytes:
 def read(value: bytes) -> Kept:
     """What `pack` made. Raises `ValueError` for what it didn't make or something has changed."""
     packed = memoryview(value)[_HEAD:]
-    if value[:1] != _FORM or not packed or zlib.crc32(packed) != int.from_bytes(value[1:_HEAD], "big"):
+    if value[:_HEAD] != _FORM + zlib.crc32(packed).to_bytes(4, "big") or not packed:
         raise ValueError("a cached answer isn't as it was kept")
     return _decode(packed)
 
@@ -104,17 +104,20 @@ def worth_keeping(completion: Completion, keep: Collection[Status] = ()) -> bool
         return False
     if completion.kind == "embedding":
         return bool(completion.vectors)
+    choices = completion.choices
+    if len(choices) == 1 and choices[0].finish == "stop":
+        return _says_something(choices[0])
     status = status_of(completion)
     if status != "success" and status not in keep:
         return False
-    return bool(completion.choices) and all(_says_something(choice) for choice in completion.choices)
+    return bool(choices) and all(_says_something(choice) for choice in choices)
 
 
 def _says_something(choice: Choice) -> bool:
     message = choice.message
     content: Any = message.get("content")
     if isinstance(content, str):
-        content = content.strip()
+        content = not content.isspace() and content
     return bool(content) or any(value for name, value in message.items() if name not in _EMPTY)
 
 

@@ -85,7 +85,7 @@ class Answers:
         the store holds such ones.
         """
         store = self._usable()
-        if store is None or (self._absent and self._is_absent(keys)):
+        if store is None:
             self.stats.misses += 1
             return None
         try:
@@ -155,10 +155,12 @@ class Answers:
                     self._failed("read", error)
         return None
 
-    def _is_absent(self, keys: Sequence[bytes]) -> bool:
-        if keys[0] not in self._absent:
+    def is_absent(self, keys: Sequence[bytes]) -> bool:
+        """`find_many` has just looked for it in vain."""
+        if not self._absent or keys[0] not in self._absent:
             return False
         self._absent.remove(keys[0])
+        self.stats.misses += 1
         return True
 
     def _usable(self) -> Store | None:
@@ -281,7 +283,10 @@ class Cache:
             return await inner(call)
         if mode != "write":
             answers = self.answers
-            found = await answers.find([question + tag for tag in tags], imported=lambda: self._imported(call))
+            keys = [question + tag for tag in tags]
+            found = None
+            if not answers.is_absent(keys):
+                found = await answers.find(keys, imported=lambda: self._imported(call))
             if found is not None and (call.expected is None or answers.is_expected(call, found)):
                 return _streamed(found) if call.stream else found
         if self.near is not None and (sought := await self.near.seek(call)) is not None:
