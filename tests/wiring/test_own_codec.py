@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import re
 import sys
 from collections.abc import Iterator
@@ -11,12 +12,15 @@ from pathlib import Path
 import pytest
 from tests.wiring.given import KEY, Spoken, served
 
+from penstock.catalog import vendor
 from penstock.config import parse_config
 from penstock.errors import ConfigError
+from penstock.testing import exercise_codec
 from penstock.wiring import build, plan_provider
 
 PAGE = (Path(__file__).parents[2] / "docs" / "adding-a-provider.md").read_text(encoding="utf-8")
 CODEC, EXAM = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+EXAMPLES = Path(__file__).parents[2] / "examples"
 WIRE = "acme_penstock:AcmeCodec"
 
 
@@ -42,6 +46,12 @@ def test_the_pages_codec_answers() -> None:
             assert (row["status"], row["key"]) == (200, "")  # the simulator knows no x-acme-key
 
     asyncio.run(main())
+
+
+def test_the_example_of_a_wire_of_its_own_passes_the_exam(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    codec = importlib.import_module("wren_penstock").WrenCodec(vendor("custom"), "https://api.wren.example")
+    exercise_codec(codec, kinds=("chat",), most_choices=1)
 
 
 @pytest.mark.parametrize("wire", ["nowhere_at_all:Codec", "json:Codec"])

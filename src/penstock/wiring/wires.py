@@ -152,7 +152,10 @@ def _own(plan: ProviderPlan) -> Dialect:
     try:
         made = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise ConfigError(f'{plan.name}: the wire "{plan.vendor.wire}" cannot be imported: {error}') from error
+        raise ConfigError(
+            f'{plan.name}: the wire "{plan.vendor.wire}" cannot be imported: {error}; it is looked for among the '
+            "installed packages and in the folders of PYTHONPATH"
+        ) from error
     header: str | None = getattr(made, "key_header", None)
     return Dialect(
         plan.vendor.wire,
