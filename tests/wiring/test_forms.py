@@ -12,7 +12,7 @@ import pytest
 from tests.wiring.given import Spoken, served
 from tests.wiring.test_wires import WIRES
 
-from penstock import AsyncClient, Client, ConfigError, InvalidAnswer, Request
+from penstock import AsyncClient, BudgetExceeded, Client, ConfigError, InvalidAnswer, Request
 from penstock.stores.memory import MemoryStore
 
 
@@ -89,6 +89,21 @@ def test_an_answer_that_never_fits_is_told_with_its_text() -> None:
             with pytest.raises(InvalidAnswer):
                 await client.stream("the bill", schema=Bill).finish()
             assert simulator.ledger.served == 3
+
+    asyncio.run(main())
+
+
+def test_asking_again_is_within_the_budget() -> None:
+    async def main() -> None:
+        settings = {"prices": {"*": {"input": 0.0, "output": 1e6}}}  # a dollar for each token
+        async with served(Spoken(OPENAI.target, OPENAI.path, settings), faults=[ALWAYS_UNFIT]) as (client, simulator):
+            url = client._engine.plan("openai").base_url
+            config = {"providers": {"openai": {"base_url": url, "api_key": "sk-test-not-a-key", **settings}}}
+            async with AsyncClient("openai/gpt-4o-mini", config=config, budget=12.0) as bounded:
+                # The most it could cost is held before each request: 10, and 10 again with 5 of 12 spent.
+                with pytest.raises(BudgetExceeded):
+                    await bounded.generate("the bill", schema=Bill, max_tokens=10)
+            assert simulator.ledger.served == 1
 
     asyncio.run(main())
 

@@ -111,7 +111,7 @@ class ToolLoop:
     def _check_bounds(self) -> None:
         bounds, spent = self._bounds, self._total.cost_usd
         if self._steps >= bounds.max_steps:
-            raise self._stopped("steps", f"no answer within {self._steps} steps (max_steps)")
+            raise self._stopped("steps", f"no answer within {_steps(self._steps)} (max_steps)")
         if bounds.max_cost is not None and self._steps:
             if spent is None:
                 raise self._stopped("cost", "max_cost: the price of a step isn't known, so that nothing bounds it")
@@ -167,6 +167,10 @@ class ToolLoop:
             if self._raises:
                 raise
             return f"Error: {type(error).__name__}: {error}"
+
+
+def _steps(count: int) -> str:
+    return f"{count} step{'' if count == 1 else 's'}"
 
 
 async def _called(tool: Tool, arguments: dict[str, Any]) -> Any:

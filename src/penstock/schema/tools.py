@@ -20,7 +20,7 @@ __all__ = ["Tool", "tool_of", "written"]
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _NAMED_KINDS: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-_STARRED: Final = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+_STARRED: Final[dict[Any, str]] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 _MOST_DESCRIPTION: Final = 1024
 
 
