@@ -12,6 +12,7 @@ from penstock.batch.prompting import PromptPlan, asker_of, plan_of
 from penstock.batch.reader import open_run
 from penstock.batch.report import report_path, write_report
 from penstock.batch.settings import JobSettings
+from penstock.cli.status import resume_command
 from penstock.errors import InputError
 
 ONE = """---
@@ -104,6 +105,18 @@ def test_a_resume_with_another_version_is_refused_and_answers_are_kept(folder: P
 def test_a_resume_of_the_same_version_asks_nothing_twice() -> None:
     run_job(job(prompt="@translate", limit=20))
     assert run_job(job(prompt="@translate")).attempts == 40
+
+
+def test_status_says_how_to_go_on_with_the_version_that_was_asked(folder: Path) -> None:
+    run_job(job(prompt="@translate", limit=20))
+    run_job(job(prompt="@translate", limit=20, output="split.jsonl", split_by="user", prompt_library="prompts"))
+    (folder / "prompts" / "newest.md").write_text(TWO.replace("1.1.0", "1.2.0"))
+    with open_run(Path("out.jsonl")) as run:
+        command = resume_command(run.info)
+    assert command == "penstock run rows.csv -o out.jsonl --prompt @translate@1.1.0"
+    assert run_job(job(prompt="@translate@1.1.0")).attempts == 40
+    with open_run(Path("split.jsonl")) as run:
+        assert resume_command(run.info).endswith("--prompt @translate --prompt-library prompts --split-by user")
 
 
 def test_an_inline_template_is_one_whatever_it_contains() -> None:

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from penstock import Client, InputError, Prompt, Request
+from penstock import Client, InputError, Prompt, Request, Unanswered
 
 PROMPT = Prompt(
     "Translate to {{ language }}: {{ text }}",
@@ -82,6 +82,23 @@ def test_what_does_not_fit_is_refused_before_anything_is_sent(client, prompt, op
     with pytest.raises(InputError, match=message):
         client.generate(prompt, **options)
     assert client.stats().requests == 0
+
+
+def test_a_prompt_that_no_target_can_read_is_refused_before_it_is_sent() -> None:
+    prompt = Prompt("{{ text }}", name="long")
+    said = {"providers": {"sim": {"base_url": "http://127.0.0.1:9/v1", "api_key": "sk-test-not-a-key"}}}
+    with Client("sim/gpt-4", config=said) as client:
+        with pytest.raises(InputError, match=r"long: the prompt has .* tokens, and sim/gpt-4 reads 8192"):
+            client.generate(prompt, variables={"text": "word " * 12_000})
+        with pytest.raises(InputError, match="sim/gpt-4 reads 8192"):
+            client.complete(Prompt("{{ text }}", type="completion", name="p"), variables={"text": "word " * 12_000})
+        assert client.stats().requests == 0
+        with pytest.raises(Unanswered):
+            client.generate(prompt, variables={"text": "word " * 6_000}, deadline=0.2)
+        with pytest.raises(Unanswered):
+            client.generate(
+                prompt, variables={"text": "word " * 12_000}, model=["sim/gpt-4", "sim/gpt-4o"], deadline=0.2
+            )
 
 
 def test_an_item_that_does_not_fit_is_a_failed_answer_and_the_others_go_on(client) -> None:

@@ -60,7 +60,7 @@ def resume_command(info: RunInfo) -> str:
     for model in info.settings.get("models") or ():
         words += ["-m", model]
     named = {
-        "--prompt": info.settings.get("prompt"),
+        "--prompt": prompt if isinstance(prompt := info.settings.get("prompt"), str) else None,
         "--id-column": info.id_column,
         "--system": info.settings.get("system"),
         "--samples": str(info.samples) if info.samples > 1 else None,

@@ -123,7 +123,8 @@ class AsyncClient:
 
     async def complete(self, prompt: TextPrompt, **options: Unpack[CompletionOptions]) -> str:
         """How a completion-only model goes on with the text. Raises as `generate` does."""
-        row = row_of(prompt, read_options("completion", options), kind="completion", models=self._models)
+        asking = read_options("completion", options)
+        row = row_of(prompt, asking, kind="completion", models=self._models, contexts=self.contexts)
         return (await self._ask(row)).text
 
     async def embed(

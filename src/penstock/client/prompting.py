@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.call import Kind
 from penstock.client.options import Asking, read_options
 from penstock.errors import ConfigError, InputError
 from penstock.prompts import Prompt, Rendered
-from penstock.wiring import Models
+from penstock.wiring import Models, TargetContext
 
-__all__ = ["TextPrompt", "content_of", "rendered_of", "settings_under"]
+__all__ = ["LEAST_CONTEXT", "TextPrompt", "check_room", "content_of", "rendered_of", "settings_under"]
 
 TextPrompt = str | Prompt | Rendered
 """What a completion goes on with."""
+
+LEAST_CONTEXT = 4_000
+"""Tokens that every model reads."""
 
 
 def rendered_of(prompt: object, variables: Mapping[str, Any] | None, models: Models) -> Rendered | None:
@@ -37,6 +40,19 @@ def content_of(rendered: Rendered, kind: Kind) -> tuple[Kind, Any]:
     if kind == "completion":
         raise InputError(f'{rendered.source}: a chat; complete takes a prompt of type "completion"')
     return kind, [dict(message) for message in rendered.messages]
+
+
+def check_room(rendered: Rendered, targets: Sequence[TargetContext]) -> None:
+    """Raises `InputError` for a prompt that has more tokens than any of its targets can read, where that is known."""
+    widest = max(targets, key=lambda one: one.length or 0, default=None)
+    if widest is None or not all(one.length for one in targets) or rendered.most_tokens <= (widest.length or 0):
+        return
+    count = rendered.count(widest.model)
+    if round(count.tokens * (1 - count.error)) > (widest.length or 0):
+        about = "" if count.is_exact else "about "
+        raise InputError(
+            f"{rendered.source}: the prompt has {about}{count.tokens} tokens, and {widest.target} reads {widest.length}"
+        )
 
 
 def settings_under(rendered: Rendered, kind: Kind, asking: Asking, *, has_models: bool) -> Asking:

@@ -10,7 +10,7 @@ import msgspec
 from penstock import prompts
 from penstock.call import CacheMode, Kind, PromptVersion
 from penstock.client.options import Asking, ChatOptions, read_options
-from penstock.client.prompting import content_of, rendered_of, settings_under
+from penstock.client.prompting import LEAST_CONTEXT, check_room, content_of, rendered_of, settings_under
 from penstock.config import Hedge, RouteTimeouts
 from penstock.errors import InputError
 from penstock.schema import Form, Tool
@@ -117,6 +117,8 @@ def row_of(
     if rendered is not None:
         kind, prompt = content_of(rendered, kind)
         asking = settings_under(rendered, kind, asking, has_models=models is not None)
+        if contexts is not None and rendered.most_tokens > LEAST_CONTEXT:
+            check_room(rendered, contexts(asking.model))
     checked = _checked(kind, prompt)
     if kind == "chat" and asking.system is not None:
         has_own = checked[0].get("role") in ("system", "developer")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
 from penstock.call import Message, PromptVersion
 from penstock.errors import InputError
 from penstock.prompts.template import NoTemplate, Rule, Template, TemplateFailed
+
+if TYPE_CHECKING:
+    from penstock.tokens import Count
 
 __all__ = ["ROLES", "Clock", "Prompt", "PromptType", "Rendered"]
 
@@ -50,6 +53,17 @@ class Rendered(msgspec.Struct, frozen=True, kw_only=True):
     def hash(self) -> str:
         """Of the prompt, not of this text."""
         return self.source.hash
+
+    @property
+    def most_tokens(self) -> int:
+        """No tokenizer makes more of it: its bytes, at most, and what is around messages."""
+        return 4 * sum(len(message["content"]) for message in self.messages) or 4 * len(self.text)
+
+    def count(self, model: str = "") -> Count:
+        """Its tokens, as `model` counts them."""
+        from penstock.tokens import count_tokens
+
+        return count_tokens(list(self.messages) if self.type == "chat" else self.text, model=model)
 
     def __str__(self) -> str:
         return self.text
@@ -194,10 +208,7 @@ class Prompt:
         )
 
     def _check_length(self, rendered: Rendered, most: int, model: str | None) -> None:
-        from penstock.tokens import count_tokens
-
-        asked = list(rendered.messages) if rendered.type == "chat" else rendered.text
-        count = count_tokens(asked, model=model or "")
+        count = rendered.count(model or "")
         if count.tokens > most:
             about = "" if count.is_exact else "about "
             counted = f" as {model} counts" if model else ""
