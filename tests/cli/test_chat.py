@@ -133,6 +133,7 @@ def test_at_a_terminal_ctrl_c_stops_the_answer_and_ctrl_d_leaves(tmp_path):
             terminal.expect("(stopped; the question and this answer are not kept)")
             terminal.expect("> ")
             terminal.type("\x03")
+            terminal.type("\n")  # an interrupt between the prompt and the wait for a key is seen at the next one
             terminal.expect("(Ctrl-D or /quit leaves)")
             terminal.expect("> ")
             terminal.type("/stats\n")

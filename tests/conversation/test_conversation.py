@@ -7,6 +7,7 @@ import pytest
 
 import penstock
 from penstock import AsyncClient, Client, Conversation
+from penstock.conversation.turns import Turns
 from penstock.errors import ConfigError, ContextTooLong, InputError, PenstockError, Unanswered
 from penstock.testing import run
 
@@ -100,6 +101,22 @@ def test_a_cancelled_question_leaves_everything_as_it_was_and_the_next_one_goes_
             return texts(chat)[::2]
 
     assert run(main()) == ["question 1", "question 3"]
+
+
+def test_a_question_that_is_cancelled_at_its_very_turn_hands_it_on():
+    async def main():
+        turns = Turns()
+        await turns.take("first")
+        waiting = [asyncio.create_task(turns.take(number)) for number in range(3)]
+        await asyncio.sleep(0)
+        turns.give()  # to the first in the line, who doesn't know yet
+        waiting[0].cancel()
+        await waiting[1]
+        assert (turns.waiting, waiting[0].cancelled(), waiting[2].done()) == (1, True, False)
+        turns.give()
+        await waiting[2]
+
+    run(main())
 
 
 def test_undo_takes_the_last_question_back(chat):

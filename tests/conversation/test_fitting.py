@@ -135,6 +135,14 @@ def test_the_smallest_of_the_targets_decides():
     assert len(sent_of(messages, None, targets=(GPT, SMALL)).indexes) == 1
 
 
+def test_a_target_that_has_room_only_without_the_summary_decides_too():
+    messages = [said("user", "one"), said("assistant", "uno"), said("user", "moon " * 475)]
+    summary = Summary("They counted for a while.", 2)
+    assert sent_of(messages, None, summary, (GPT,)).summary is not None
+    sent = sent_of(messages, None, summary, (GPT, SMALL))
+    assert (sent.summary, sent.target) == (None, "sim/small")
+
+
 def test_tools_are_counted():
     tools = [{"type": "function", "function": {"name": "look", "description": "Look at the sky. " * 20}}]
     asked = [said("user", "why?")]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from penstock.conversation.fitting import Overfull, choose
-from penstock.conversation.message import Message, text_of
+from penstock.conversation.message import KEPT_ROLES, Message, text_of
 from penstock.conversation.state import Summary
 from penstock.errors import ContextTooLong
 from penstock.tokens import Counter
@@ -110,82 +110,88 @@ def fitted(
     asked = params.get("max_completion_tokens") or params.get("max_tokens")
     answer_tokens = asked if isinstance(asked, int) else None
     beside = {key: params[key] for key in ("tools", "functions", "response_format") if params.get(key) is not None}
-    best: Sent | None = None
-    short: list[tuple[Overfull, int | None, str]] = []
+    bounds = []
     for context in contexts or (UNKNOWN,):
         counts = measures.of(context.model)
         limit = limit_of(context, counts.counter, max_tokens, answer_tokens)
         base = counts.counter.request("chat", {"messages": [], **beside})
+        bounds.append(_Bound(context, counts, base, limit))
+    found, short = _each(messages, summary, bounds, share)
+    if summary is not None and short:
+        bare, too_short = _each(messages, summary, bounds, share, is_told=False)
+        if len(too_short) < len(short):  # the summary is in somebody's way
+            why = "there was no room for the summary of what was said before"
+            found, short = [msgspec.structs.replace(sent, trouble=why) for sent in bare], too_short
+    if not found:
+        bound, error = short[0]
+        raise _too_long(error, bound.limit, _why(bound.context, max_tokens, bound.limit, answer_tokens), messages)
+    # Windows over the same messages lie in each other: who has room for the least has room for it, and so have all.
+    return min(found, key=lambda sent: len(sent.indexes))
+
+
+class _Bound(NamedTuple):
+    """What one target allows."""
+
+    context: TargetContext
+    counts: Counts
+    base: int
+    """Tokens of a request without a message."""
+    limit: int | None
+
+
+def _each(
+    messages: Sequence[Message],
+    summary: Summary | None,
+    bounds: Sequence[_Bound],
+    share: float,
+    *,
+    is_told: bool = True,
+) -> tuple[list[Sent], list[tuple[_Bound, Overfull]]]:
+    """What each target has room for, and those that haven't enough; with the summary, or only without what it tells."""
+    covered = 0 if summary is None else summary.covers
+    said = summary if is_told else None
+    found: list[Sent] = []
+    short: list[tuple[_Bound, Overfull]] = []
+    for bound in bounds:
+        counted = bound.counts.of(messages)
+        beside = bound.base + (0 if said is None else _extra(messages, said, bound.counts))
+        room = sum(counted) if bound.limit is None else int(bound.limit * share) - beside
         try:
-            sent = _for_one(messages, summary, counts, base, limit, share)
+            indexes = choose(messages, counted, room, covered=covered)
         except Overfull as error:
-            short.append((error, limit, _why(context, max_tokens, limit, answer_tokens)))
+            short.append((bound, error))
             continue
-        if best is None or _length(sent) < _length(best):
-            best = msgspec.structs.replace(sent, target=context.target)
-    if best is None:
-        raise _too_long(*short[0], messages)
-    return best
-
-
-def _length(sent: Sent) -> tuple[int, bool]:
-    """Of two windows the one with less in it has room where the other has."""
-    return len(sent.indexes), sent.summary is not None
-
-
-def _for_one(
-    messages: Sequence[Message], summary: Summary | None, counts: Counts, base: int, limit: int | None, share: float
-) -> Sent:
-    counted = counts.of(messages)
-    if limit is None:
-        indexes = choose(messages, counted, sum(counted), covered=summary.covers if summary else 0)
-        return _sent(messages, indexes, counts, counted, base, limit, summary)
-    room = int(limit * share) - base
-    if summary is not None:
-        try:
-            extra = _extra(messages, summary, counts)
-            indexes = choose(messages, counted, room - extra, covered=summary.covers)
-            return _sent(messages, indexes, counts, counted, base, limit, summary)
-        except Overfull:
-            indexes = choose(messages, counted, room, covered=summary.covers)
-            sent = _sent(messages, indexes, counts, counted, base, limit, None)
-            return msgspec.structs.replace(sent, trouble="there was no room for the summary of what was said before")
-    indexes = choose(messages, counted, room)
-    return _sent(messages, indexes, counts, counted, base, limit, None)
+        tokens = beside + sum(counted[index] for index in indexes)
+        found.append(_sent(messages, indexes, tokens, bound, said, covered))
+    return found, short
 
 
 def _sent(
-    messages: Sequence[Message],
-    indexes: list[int],
-    counts: Counts,
-    counted: list[int],
-    base: int,
-    limit: int | None,
-    summary: Summary | None,
+    messages: Sequence[Message], indexes: list[int], tokens: int, bound: _Bound, said: Summary | None, covered: int
 ) -> Sent:
-    covered = summary.covers if summary is not None else 0
     chosen = set(indexes)
     bodies = [messages[index].body for index in indexes]
-    tokens = base + sum(counted[index] for index in indexes)
-    if summary is not None:
-        bodies = _led(bodies, summary.text)
-        tokens += _extra(messages, summary, counts)
     return Sent(
-        messages=bodies,
+        messages=bodies if said is None else _led(bodies, said.text, has_head=_has_head(messages)),
         indexes=indexes,
         tokens=tokens,
-        limit=limit,
-        target="",
-        left_out=sum(1 for index in range(covered, len(messages)) if index not in chosen),
-        summary=None if summary is None else summary.text,
+        limit=bound.limit,
+        target=bound.context.target,
+        left_out=sum(1 for index in range(0 if said is None else covered, len(messages)) if index not in chosen),
+        summary=None if said is None else said.text,
     )
 
 
-def _led(bodies: list[dict[str, Any]], summary: str) -> list[dict[str, Any]]:
+def _has_head(messages: Sequence[Message]) -> bool:
+    """Whether a system prompt leads the conversation."""
+    return bool(messages) and messages[0].role in KEPT_ROLES
+
+
+def _led(bodies: list[dict[str, Any]], summary: str, *, has_head: bool) -> list[dict[str, Any]]:
     """The messages with the summary in the system message at their head: many models take one such message, and only
     there."""
     said = f"{_HEADING}\n{summary}"
-    if not bodies or bodies[0]["role"] not in ("system", "developer"):
+    if not has_head:
         return [{"role": "system", "content": said}, *bodies]
     content = bodies[0]["content"]
     led = [*content, {"type": "text", "text": said}] if isinstance(content, list) else f"{text_of(content)}\n\n{said}"
@@ -194,10 +200,10 @@ def _led(bodies: list[dict[str, Any]], summary: str) -> list[dict[str, Any]]:
 
 def _extra(messages: Sequence[Message], summary: Summary, counts: Counts) -> int:
     """What the summary adds to the messages' tokens."""
-    has_system = bool(messages) and messages[0].role in ("system", "developer")
-    head = [messages[0].body] if has_system else []
-    led = counts.counter.message(_led(head, summary.text)[0])
-    return led - (counts.of(messages)[0] if has_system else 0)
+    has_head = _has_head(messages)
+    head = [messages[0].body] if has_head else []
+    led = counts.counter.message(_led(head, summary.text, has_head=has_head)[0])
+    return led - (counts.counter.message(messages[0].body) if has_head else 0)
 
 
 def _why(context: TargetContext, max_tokens: int | None, limit: int | None, answer_tokens: int | None) -> str:
