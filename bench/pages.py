@@ -8,7 +8,12 @@ from bench.machine import ROOT
 
 __all__ = ["into_pages"]
 
-PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "guards.md")
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "docs" / "benchmarks.md",
+    ROOT / "docs" / "guards.md",
+    ROOT / "docs" / "semantic-cache.md",
+)
 
 
 def into_pages(parts: Mapping[str, str]) -> None:
