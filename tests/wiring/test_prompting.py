@@ -172,3 +172,17 @@ def test_the_tree_says_which_target_has_a_prompt_of_its_own() -> None:
 def test_what_can_not_be_meant_is_refused_when_it_is_loaded(prompts: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse_config(config(prompts=prompts), environ={})
+
+
+def test_a_request_that_a_target_can_not_be_asked_goes_past_it_where_the_route_says_so() -> None:
+    own = {"sim/fast": {"type": "completion", "template": TURNS}}
+    tools = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
+    with (
+        Client(config=config("sim/fast", "sim/typical", prompts=own)) as client,
+        pytest.raises(BadRequest, match="tools"),
+    ):
+        client.generate("How big?", tools=tools)
+    past = config("sim/fast", "sim/typical", prompts=own, fallback_on=["bad_request"])
+    with Client(config=past) as client:
+        answer = client.generate("How big?", tools=tools)
+    assert answer.target == "sim/typical"
