@@ -76,7 +76,8 @@ def guards(*, is_quick: bool) -> Chapter:
     about = (
         f"400 texts with a value of each kind and 400 that only look like it, a half; an injection is a score of "
         f"{THRESHOLD} or more, each text alone and inside three others. The held-out half was written and committed "
-        "before there was a detector, and its texts were not read again while the detectors were made on the other."
+        "before there was a detector, and its texts were not read again while the detectors were made on the other. Cards, "
+        "IP addresses and phones were mended after the first look at its figures, which docs/guards.md keeps."
     )
     chapter = Chapter("guards", about)
     chapter.table = ["| kind | half | missed | false alarms |", "|---|---|--:|--:|"]
@@ -103,7 +104,7 @@ def _costs(rounds: int) -> list[Figure]:
     off = _call_us(None, prose, rounds=rounds)
     redact, screen = Redact(Redaction(KINDS)), Screen(Screening())
     return [
-        Figure("redaction of 1 KB of prose, us", _us(lambda: find(prose, KINDS), rounds=rounds), None, 100, form=".0f"),
+        Figure("redaction of 1 KB of prose, us", _us(lambda: find(prose, KINDS), rounds=rounds), None, 200, form=".0f"),
         Figure(
             "redaction of 1 KB full of numbers, us",
             _us(lambda: find(busy, KINDS), rounds=rounds),

@@ -31,13 +31,26 @@ def test_the_python_of_the_routes_runs_from_top_to_bottom(capfd):
     assert capfd.readouterr().out.startswith("sim/down failed overloaded\nsim/fast answered None\n")
 
 
+def test_the_python_of_guards_runs_from_top_to_bottom(capfd):
+    names = {"__name__": "page"}
+    for code in blocks("guards.md", "python"):
+        exec(compile(code, "docs/guards.md", "exec"), names)
+    names["client"].close()
+    said = capfd.readouterr().out.splitlines()
+    assert said[0].endswith("Write to anna@example.com")
+    assert said[1:3] == ["redact email messages[0] restored", "override 0.85"]
+    assert said[-1].startswith("check lambda refused the answer of sim/echo")
+
+
 def test_the_python_of_broken_streams_runs(capfd):
     for code in blocks("streams.md", "python"):
         exec(compile(code, "docs/streams.md", "exec"), {"__name__": "page"})
     assert capfd.readouterr().out.startswith("sim:")
 
 
-@pytest.mark.parametrize("text", [*blocks("configuration.md", "toml"), *blocks("routes.md", "toml")])
+@pytest.mark.parametrize(
+    "text", [*blocks("configuration.md", "toml"), *blocks("routes.md", "toml"), *blocks("guards.md", "toml")]
+)
 def test_every_configuration_of_the_page_is_read(text):
     config = parse_config(tomllib.loads(text), environ={})
     assert config.providers or config.routes

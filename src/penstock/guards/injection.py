@@ -23,7 +23,9 @@ class Score(NamedTuple):
 _INVISIBLE: Final = dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF))
 _SPACES: Final = re.compile(r"[ \t\r\f\v\u00a0]+")
 _LEET: Final = str.maketrans("013457@$", "oieastas")
+_LEET_CHAR: Final = re.compile(r"[0134578@$]")
 _LEET_WORD: Final = re.compile(r"\b(?=[a-z]*[0134578@$][a-z])[a-z0134578@$]{4,}\b")
+_SPREAD_SOME: Final = re.compile(r"[ .\-_*]\w[ .\-_*]\w[ .\-_*]")
 _SPREAD: Final = re.compile(r"\b(?:\w[ .\-_*]){4,}\w\b")
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{24,}={0,2}")
 _MOST_CHARS: Final = 200_000
@@ -64,9 +66,9 @@ def _variants(text: str) -> list[str]:
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text.translate(_INVISIBLE))
     low = _SPACES.sub(" ", plain.replace("\u2019", "'").lower())
     variants = [low]
-    if _LEET_WORD.search(low):
+    if _LEET_CHAR.search(low) and _LEET_WORD.search(low):
         variants.append(_LEET_WORD.sub(lambda match: match.group().translate(_LEET), low))
-    if _SPREAD.search(low):
+    if _SPREAD_SOME.search(low) and _SPREAD.search(low):
         variants.append(_SPREAD.sub(lambda match: re.sub(r"[ .\-_*]", "", match.group()), low))
     for match in list(_BASE64.finditer(plain))[:_MOST_DECODED]:
         try:

@@ -14,7 +14,7 @@ _DOMAIN = re.compile(r"(?:[\w-]{1,63}\.){1,8}([^\W\d_]{2,24})(?![\w@])")
 _LOCAL = frozenset("._%+'-")
 _NO_TLD = frozenset(("css", "gif", "html", "jpeg", "jpg", "js", "json", "md", "png", "py", "svg", "ts", "webp"))
 
-_RUN = re.compile(r"(?<![\w.,])(?:\+ ?)?\(?\d[\d ()./\u00a0-]{5,22}\d(?!\w)")
+_RUN = re.compile(r"(?<!\d,)(?<![\w.])(?:\+ ?)?\(?\d[\d ()./\u00a0-]{5,22}\d(?!\w)")
 _NORTH_AMERICAN = re.compile(r"(?:\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d[-. ])[2-9]\d\d[-. ]\d{4}")
 _CALLED = re.compile(
     r"(?:tel(?:e?[fp]h?on[eo]?)?|phone|call(?: me)?(?: at| on)?|mobile|mobil|cell|fax|whatsapp|handy|m[óo]vil)"
@@ -22,7 +22,7 @@ _CALLED = re.compile(
     re.IGNORECASE,
 )
 _CARD = re.compile(
-    r"(?<![\w.,-])(?:\d{13,19}|\d{4}(?:([ -])\d{4})(?:\1\d{4}){2}(?:\1\d{1,3})?|\d{4}([ -])\d{6}\2\d{5})(?![\w-]|\.\d)"
+    r"(?<![\w.-])(?:\d{13,19}|\d{4}(?:([ -])\d{4})(?:\1\d{4}){2}(?:\1\d{1,3})?|\d{4}([ -])\d{6}\2\d{5})(?![\w-]|\.\d)"
 )
 _ISSUERS = re.compile(r"4|5[1-5]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)|3[47]|3(?:0[0-5]|[689])|35|6(?:011|4[4-9]|5|2)")
 _SSN = re.compile(r"(?<![\w-])(\d{3})-(\d{2})-(\d{4})(?![\w-])")
@@ -61,7 +61,7 @@ def emails(text: str) -> Iterator[Span]:
 
 def phones(text: str) -> Iterator[Span]:
     """International numbers, North American ones as they are usually written, others after a word such as "Tel."."""
-    for match in _RUN.finditer(text):
+    for match in _RUN.finditer(text) if _DIGIT.search(text) else ():
         run = match.group()
         digits = sum(map(str.isdigit, run))
         if not 7 <= digits <= 15:
@@ -97,7 +97,7 @@ def _luhn(digits: str) -> bool:
 
 def ibans(text: str) -> Iterator[Span]:
     """Of a country that has them, of its length, with the right check digits."""
-    for match in _IBAN.finditer(text):
+    for match in _IBAN.finditer(text) if _DIGIT.search(text) else ():
         length = _IBAN_LENGTHS.get(match.group(1).upper())
         end = _end_of(text, match.start(), length) if length else None
         if end is None:
@@ -133,16 +133,18 @@ def ssns(text: str) -> Iterator[Span]:
 
 def ips(text: str) -> Iterator[Span]:
     """IPv4 but in version numbers, IPv6 but for loopback and what only looks like two words."""
-    if "." in text:
-        for match in _V4.finditer(text):
-            is_version = _VERSION.search(text[max(0, match.start() - 12) : match.start()])
-            if not is_version and all(int(part) <= 255 for part in match.group().split(".")):
-                yield Span(match.start(), match.end(), "ip")
+    if _DIGIT.search(text) is None:
+        return
     if ":" in text:
         for match in _V6.finditer(text):
             address = match.group().rstrip(".")
             if len(address) > 4 and _DIGIT.search(address) and _is_v6(address):
                 yield Span(match.start(), match.start() + len(address), "ip")
+    if "." in text:
+        for match in _V4.finditer(text):
+            is_version = _VERSION.search(text[max(0, match.start() - 12) : match.start()])
+            if not is_version and all(int(part) <= 255 for part in match.group().split(".")):
+                yield Span(match.start(), match.end(), "ip")
 
 
 def _is_v6(address: str) -> bool:
