@@ -140,7 +140,8 @@ def test_a_target_that_has_room_only_without_the_summary_decides_too():
     summary = Summary("They counted for a while.", 2)
     assert sent_of(messages, None, summary, (GPT,)).summary is not None
     sent = sent_of(messages, None, summary, (GPT, SMALL))
-    assert (sent.summary, sent.target) == (None, "sim/small")
+    assert (sent.summary, sent.indexes) == (None, [2])
+    assert "no room for the summary" in sent.trouble
 
 
 def test_tools_are_counted():
