@@ -76,8 +76,8 @@ def guards(*, is_quick: bool) -> Chapter:
     about = (
         f"400 texts with a value of each kind and 400 that only look like it, a half; an injection is a score of "
         f"{THRESHOLD} or more, each text alone and inside three others. The held-out half was written and committed "
-        "before there was a detector, and its texts were not read again while the detectors were made on the other. Cards, "
-        "IP addresses and phones were mended after the first look at its figures, which docs/guards.md keeps."
+        "before there was a detector, and its texts were not read again while the detectors were made on the other. "
+        "Cards, IP addresses and phones were mended after the first look at its figures, which docs/guards.md keeps."
     )
     chapter = Chapter("guards", about)
     chapter.table = ["| kind | half | missed | false alarms |", "|---|---|--:|--:|"]
