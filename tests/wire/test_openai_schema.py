@@ -34,7 +34,7 @@ def sent(provider, model, *, messages=(USER,), form=FORM):
         ("openai", "gpt-4", "prompt"),
         ("openai", "gpt-4-0613", "prompt"),
         ("azure", "gpt-35-turbo", "object"),
-        ("azure", "my-deployment", "schema"),
+        ("azure", "my-deployment", "bare"),
         ("deepseek", "deepseek-chat", "object"),
         ("groq", "openai/gpt-oss-120b", "schema"),
         ("groq", "moonshotai/kimi-k2-instruct-0905", "loose"),
@@ -49,6 +49,17 @@ def test_who_takes_what(provider, model, mode):
 
 def test_a_model_that_takes_schemas_gets_it_as_it_stands():
     assert sent("openai", "gpt-4o")["response_format"] == FORM
+
+
+def test_constraints_that_strict_mode_refuses_are_told_in_words():
+    inner = {"type": "integer", "minimum": 1, "description": "How many."}
+    schema = {**SCHEMA, "properties": {"format": {"enum": ["minimum"]}, "a": {"anyOf": [inner, {"type": "null"}]}}}
+    form = {"type": "json_schema", "json_schema": {"name": "a", "strict": True, "schema": schema}}
+    got = sent("azure", "my-deployment", form=form)["response_format"]["json_schema"]["schema"]
+    told = {"type": "integer", "description": "How many. (minimum: 1)"}
+    assert got["properties"] == {"format": {"enum": ["minimum"]}, "a": {"anyOf": [told, {"type": "null"}]}}
+    form["json_schema"]["strict"] = False
+    assert sent("azure", "my-deployment", form=form)["response_format"] == form
 
 
 def test_json_mode_comes_with_the_schema_in_the_prompt():

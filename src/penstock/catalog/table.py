@@ -107,7 +107,8 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         deployments="/openai/deployments/{model}",
         # A deployment is most often called after its model.
         reasoning_renames=(("max_tokens", "max_completion_tokens"),),
-        schema_modes=_OPENAI_SCHEMAS,
+        # learn.microsoft.com, structured outputs: no pattern, format, minimum, maxLength, minItems and their like.
+        schema_modes=(*_OPENAI_SCHEMAS, ("", "bare")),
         takes_back=(),
         limits="openai",
         request_id="apim-request-id",

@@ -18,8 +18,9 @@ Prefill = Literal["plain", "prefix", "continue_final_message"]
 vLLM's `continue_final_message` beside it."""
 
 
-SchemaMode = Literal["schema", "loose", "object", "prompt"]
-"""What of `response_format` a model takes: a JSON Schema; one that isn't strict; JSON mode; nothing."""
+SchemaMode = Literal["schema", "bare", "loose", "object", "prompt"]
+"""What of `response_format` a model takes: a JSON Schema; one whose strict mode knows types alone; one that is not
+strict; JSON mode; nothing."""
 
 Ambient = Literal["google", "entra", "aws"]
 """Whose credentials of the surroundings sign where no key is given: Google's default ones, Microsoft Entra's, AWS's."""
