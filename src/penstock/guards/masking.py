@@ -18,6 +18,7 @@ _BEHIND: Final = 64
 """Characters that went on already and are looked at again: "Tel." says what the digits behind it are."""
 _BLOCK: Final = "-----BEGIN"
 _MOST_GROUPS: Final = 40
+_SPACES: Final = (" ", "\n", "\t", "\u00a0")
 _IN_WORD: Final = re.compile(r"[\w.+/=@%!#$&*~:-]*")
 _BLOCK_END: Final = re.compile(r"-----END [A-Z0-9 ]{0,40}-----")
 
@@ -43,7 +44,12 @@ class Masking:
         held = self._held + text
         if len(held) > MOST_HELD:
             return self._out(held, len(held), is_cut=True)
-        return self._out(held, self._safe(held))
+        cut = self._safe(held)
+        if not cut:
+            # Nothing is ready, so nothing is looked for: a word of any length costs what it costs once.
+            self._held = held
+            return ""
+        return self._out(held, cut)
 
     def end(self) -> str:
         """What was held back."""
@@ -103,9 +109,7 @@ class Masking:
 
 def _word(text: str, end: int) -> int:
     """Where the word begins that ends at `end`."""
-    while end and not text[end - 1].isspace():
-        end -= 1
-    return end
+    return max(text.rfind(space, 0, end) for space in _SPACES) + 1
 
 
 def _is_group(word: str) -> bool:
