@@ -38,7 +38,7 @@ class Item(msgspec.Struct):
     prompt: PromptVersion | None = None
     variables: dict[str, Any] | None = None
     asked: bytes = b""
-    """The digest of its body that the cache goes by."""
+    """The digest of its body that the cache goes by; once it was looked up, that of all that it asks."""
 
 
 class Hits(msgspec.Struct):

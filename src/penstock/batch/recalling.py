@@ -50,13 +50,16 @@ class Recalling:
 
     def missed(self, item: Item) -> None:
         """See `penstock.batch.items.Known`."""
-        if (recall := self._of(item.model)) is not None:
-            recall.missed(item.body, item.sample, recall.question(item.asked, item.kind, item.sample))
+        # One that wasn't looked up is found by the handler.
+        if item.key is None and (recall := self._of(item.model)) is not None:
+            recall.missed(item.body, item.sample, item.asked)
 
 
 def _look_up(recall: Recall, items: list[Item], hits: Hits) -> None:
     question = recall.question
-    found = recall.find([question(item.asked, item.kind, item.sample) for item in items])
+    for item in items:
+        item.asked = question(item.asked, item.kind, item.sample)
+    found = recall.find([item.asked for item in items])
     for item, kept in zip(items, found or (), strict=False):
         if kept is None:
             continue

@@ -62,12 +62,12 @@ def pack(kept: Kept) -> bytes:
     """The same as bytes, with a checksum in front. Raises `TypeError`, `ValueError` or `OverflowError` for what has no
     form."""
     packed = _encode(kept)
-    return b"%b%b%b" % (_FORM, zlib.crc32(packed).to_bytes(4, "big"), packed)
+    return _FORM + zlib.crc32(packed).to_bytes(4, "big") + packed
 
 
 def read(value: bytes) -> Kept:
     """What `pack` made. Raises `ValueError` for what it didn't make or something has changed."""
-    packed = memoryview(value)[_HEAD:]
+    packed = value[_HEAD:]
     if value[:_HEAD] != _FORM + zlib.crc32(packed).to_bytes(4, "big") or not packed:
         raise ValueError("a cached answer isn't as it was kept")
     return _decode(packed)

@@ -94,15 +94,30 @@ def canonical_form(body: dict[str, Any]) -> bytes:
     """
     body = {key: _number(value) for key, value in body.items() if key not in _APART}
     encoded = _encode(body)
-    return _encode(_plain(body)) if _may_say_the_same(encoded) else encoded
+    return encoded if _is_flat(body) or not _may_say_the_same(encoded) else _encode(_plain(body))
 
 
 def _is_canonical(body: dict[str, Any], encoded: bytes) -> bool:
-    if b'"cache_control"' in encoded or b'"content":[' in encoded:
+    if not _APART.isdisjoint(body):
         return False
-    if len(body) == 1:
-        return "messages" in body
-    return _APART.isdisjoint(body) and not any(type(value) is float and value.is_integer() for value in body.values())
+    for value in body.values():
+        if type(value) is float and value.is_integer():
+            return False
+    return _is_flat(body) or not _may_say_the_same(encoded)
+
+
+def _is_flat(body: dict[str, Any]) -> bool:
+    """It is all roles, texts and numbers: told in a third of the time that looking through its JSON takes."""
+    for name, value in body.items():
+        if name == "messages" and type(value) is list:
+            for message in value:
+                if type(message) is not dict or len(message) != 2:
+                    return False
+                if type(message.get("content")) is not str or type(message.get("role")) is not str:
+                    return False
+        elif isinstance(value, dict | list | tuple):
+            return False
+    return True
 
 
 def _may_say_the_same(encoded: bytes) -> bool:
