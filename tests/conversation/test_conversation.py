@@ -140,6 +140,20 @@ def test_undo_takes_calls_and_results_along(chat):
     assert len(chat) == 3
 
 
+def test_tools_that_are_functions_are_counted_and_called(chat):
+    def look(at: str) -> str:
+        """Look at something in the sky, and say what it is like. Takes a while; look at one thing at a time."""
+        return at
+
+    chat.ask("one")
+    plain = chat.last_sent.tokens
+    chat.undo()
+    answer = chat.ask("one", tools=[look], tool_choice="required")
+    assert chat.last_sent.tokens > plain + 20
+    chat.add("tool", look(**answer.tool_calls[0].arguments), tool_call_id=answer.tool_calls[0].id)
+    assert chat.ask(tools=[look]).status == "success"
+
+
 def test_a_fork_goes_its_own_way(chat):
     chat.ask("one")
     fork = chat.fork()

@@ -162,7 +162,7 @@ class Asker:
         if model is not None:
             asked["model"] = model
         contexts = client.contexts(model)
-        params = {**asked, **(asked.get("extra") or {})}
+        params = read_options("chat", options).params
         if state.settings.compress == "summary":
             sent = window(state, question, contexts, self._measures, params)
             if sent.left_out:
