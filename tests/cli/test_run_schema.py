@@ -9,6 +9,8 @@ import pytest
 from tests.cli.given import KEY, Ended, penstock
 from tests.client.given import ledger, running_simulator
 
+from penstock.schema import form_of
+
 SCHEMA = {
     "type": "object",
     "properties": {"city": {"type": "string"}, "size": {"type": "integer"}},
@@ -121,3 +123,21 @@ def test_one_that_never_fits_stands_with_its_body_in_the_errors_file_and_isnt_as
         assert len(ledger(url)) == served
         again = ran(folder, *where, "--retry-failed", model="openai/m", OPENAI_API_KEY=KEY)
         assert (again.code, len(ledger(url))) == (1, served + 6)
+
+
+def test_what_a_cache_kept_without_the_schema_is_held_against_it(folder: Path) -> None:
+    form = json.dumps(form_of(SCHEMA).response_format)
+    fault = {"fault": "unfit_answer", "prompt_contains": "city 1"}
+    (folder / "in.jsonl").write_text("\n".join(json.dumps({"prompt": f"city {number}"}) for number in range(3)))
+    (folder / "penstock.toml").write_text('[cache]\nstore = "sqlite:answers.sqlite"\n')
+    with running_simulator("--scenario", scenario(folder, fault)) as url:
+        more = {"model": "openai/m", "OPENAI_API_KEY": KEY}
+        where = ("--base-url", f"{url}/openai/v1")
+        assert ran(folder, *where, "--param", f"response_format={form}", **more).code == 0
+        assert texts(folder)[1] == {"unexpected": True}
+        for path in folder.glob("out.jsonl*"):
+            path.unlink()
+        assert ran(folder, *where, "--schema", "s.json", **more).code == 0
+        assert set(texts(folder)[1]) == {"city", "size"}
+        # Two of three were known; the third was asked, and again.
+        assert len(ledger(url)) == 3 + 2
