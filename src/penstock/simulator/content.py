@@ -154,17 +154,20 @@ def stretched(text: str, tokens: int) -> str:
     return text + (" " + _WORDS * (missing // len(_WORDS) + 1))[:missing]
 
 
+_APART: Final = 0.05
+"""Keeps vectors of different texts different, however few numbers they have."""
+
+
 def vector(text: str, dimensions: int) -> list[float]:
     """A vector of length 1 that depends on the text alone; texts of like spelling are near each other.
 
-    Every three characters in a row count for one number of it, up or down, as their checksum says.
+    Every three bytes in a row count for one number of it, up or down, as their checksum says.
     """
-    raw = [0.0] * dimensions
+    rng = random.Random(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
+    raw = [rng.uniform(-_APART, _APART) for _ in range(dimensions)]
     spelt = f" {' '.join(text.lower().split())} ".encode("utf-8", "surrogatepass")
     for start in range(len(spelt) - 2):
         place = zlib.crc32(spelt[start : start + 3])
         raw[place % dimensions] += 1.0 if place & 0x80000000 else -1.0
-    if not any(raw):
-        raw[0] = 1.0
     norm = sum(value * value for value in raw) ** 0.5 or 1.0
     return [value / norm for value in raw]
