@@ -220,6 +220,66 @@ def test_a_short_deadline_does_not_pass_while_others_are_waited_for() -> None:
     assert packed(Embedder(1.0), play, max_wait_s=60) == 5.0
 
 
+def test_a_short_deadline_hurries_a_request_that_others_wait_in() -> None:
+    async def play(ask: Any, packer: Packer) -> list[Any]:
+        return list(await asyncio.gather(outcome(ask("1", within_s=500)), outcome(ask("2", within_s=4.0))))
+
+    embedder = Embedder(1.0)
+    assert packed(embedder, play, max_wait_s=60) == [1.0, 2.0]
+    assert embedder.sizes == [2]
+
+
+def test_a_request_has_the_latest_deadline_of_its_calls_and_the_tokens_of_all() -> None:
+    async def main() -> None:
+        packer = Packer(embedder, Packing(100, 0.1), LoopClock())
+
+        def call(text: str, deadline_s: float | None) -> Call:
+            body = {"input": [text]}
+            return Call(id=text, model="m", kind="embedding", body=body, deadline_s=deadline_s, estimate=int(text))
+
+        began_s = asyncio.get_running_loop().time()
+        calls = [call("1", began_s + 50), call("2", began_s + 90), call("4", began_s + 60), call("8", None)]
+        await asyncio.gather(*map(packer, calls))
+        told = {call.estimate: call.deadline_s for call in embedder.asked}
+        assert told == {7: began_s + 90, 8: None}
+
+    embedder = Embedder()
+    run(main())
+
+
+def test_many_bad_inputs_take_no_good_one_with_them() -> None:
+    async def play(ask: Any, packer: Packer) -> list[Any]:
+        texts = [f"bad {n}" if n % 8 else f"{n}" for n in range(128)]
+        return list(await asyncio.gather(*(outcome(ask(text)) for text in texts)))
+
+    found = packed(Embedder(), play, max_size=16)
+    assert found == [BadRequest if n % 8 else float(n) for n in range(128)]
+
+
+def test_bad_inputs_in_one_half_are_found_each_when_the_other_half_is_good() -> None:
+    async def play(ask: Any, packer: Packer) -> list[Any]:
+        texts = [f"bad {n}" if n < 64 and n % 2 else f"{n}" for n in range(128)]
+        return list(await asyncio.gather(*(outcome(ask(text)) for text in texts)))
+
+    found = packed(Embedder(), play, max_size=128)
+    assert found == [BadRequest if n < 64 and n % 2 else float(n) for n in range(128)]
+
+
+def test_after_a_flush_nothing_waits() -> None:
+    async def play(ask: Any, packer: Packer) -> float:
+        began_s = asyncio.get_running_loop().time()
+        waiting = asyncio.ensure_future(ask("1"))
+        await asyncio.sleep(0)
+        packer.flush()
+        await waiting
+        await asyncio.gather(ask("2"), ask("3"))
+        return asyncio.get_running_loop().time() - began_s
+
+    embedder = Embedder(1.0)
+    assert packed(embedder, play, max_wait_s=3600) == pytest.approx(2.0)
+    assert embedder.sizes == [1, 2]
+
+
 def test_a_caller_whose_deadline_passes_leaves_the_others_their_answers() -> None:
     async def play(ask: Any, packer: Packer) -> list[Any]:
         return list(await asyncio.gather(outcome(ask("1", within_s=0.5)), outcome(ask("2", within_s=5))))
@@ -252,10 +312,10 @@ def test_a_request_that_nobody_waits_for_any_more_is_cancelled() -> None:
         for task in tasks[1:]:
             task.cancel()
         await asyncio.sleep(0.01)
+        assert embedder.cancelled == 1
 
     embedder = Embedder()
     packed(embedder, play)
-    assert embedder.cancelled == 1
 
 
 def test_texts_and_token_ids_are_not_asked_together() -> None:
@@ -282,12 +342,11 @@ def test_shares_are_in_proportion_and_add_up(total: int, weights: list[int]) -> 
 
 def test_tokens_and_cost_are_shared_and_what_was_refused_before_is_told() -> None:
     async def play(ask: Any, packer: Packer) -> list[Any]:
-        return list(await asyncio.gather(ask("1" * 3), ask("2" * 300), ask("bad"), ask("4"), return_exceptions=True))
+        return list(await asyncio.gather(ask("1" * 6), ask("2" * 30), ask("bad"), ask("4"), return_exceptions=True))
 
     one, two, bad, four = packed(Embedder(), play)
-    assert (one.usage + two.usage, four.usage) == (Usage(14), Usage(7))
-    assert two.usage.input_tokens > 10 * one.usage.input_tokens
-    assert one.cost_usd + two.cost_usd == pytest.approx(0.5)
+    assert (one.usage, two.usage, four.usage) == (Usage(3), Usage(11), Usage(7))
+    assert (one.cost_usd, two.cost_usd) == (pytest.approx(0.5 * 3 / 14), pytest.approx(0.5 * 11 / 14))
     assert four.cost_usd == 0.5
     assert [attempt.outcome for attempt in four.attempts] == ["failed", "failed", "answered"]
     assert [attempt.usage.input_tokens for attempt in two.attempts if attempt.usage] == [two.usage.input_tokens]
