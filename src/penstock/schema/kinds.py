@@ -50,7 +50,11 @@ def reader_of(kind: Any) -> Reader:
             return _pydantic(adapted.json_schema, adapted.validate_json, kind)
         except Exception as error:  # noqa: BLE001 - pydantic has a class of its own for each
             why = error
-    raise ConfigError(f"schema: {_named(kind)} has no JSON form: {why}")
+    last = (str(why).splitlines() or [type(why).__name__])[-1]
+    raise ConfigError(
+        f"schema: {_named(kind)} has no JSON form ({last}); expected a dataclass, a TypedDict, a msgspec Struct, a "
+        "pydantic model, or what is made of them"
+    )
 
 
 def schema_reader(schema: dict[str, Any]) -> Reader:
