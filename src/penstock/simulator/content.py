@@ -6,6 +6,7 @@ Four characters are one token, of prompts and answers alike, so that every count
 from __future__ import annotations
 
 import hashlib
+import random
 import re
 import zlib
 from collections.abc import Mapping
