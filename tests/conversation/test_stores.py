@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from penstock import Client, Conversation
-from penstock.conversation import Changed, MemoryConversations
+from penstock.conversation import Changed, MemoryConversations, NotKept
 from penstock.conversation.sqlite import SqliteConversations
 from penstock.errors import InputError, PenstockError
 
@@ -67,6 +67,29 @@ def test_what_is_said_anew_wins_over_what_is_kept(store):
     Conversation("Be brief.", store=store, name="moon", model="sim/fast").add("user", "one")
     again = Conversation("Be long.", store=store, name="moon", model="sim/typical")
     assert (texts(again), again.model) == (["Be long.", "one"], "sim/typical")
+
+
+def test_an_answer_that_cant_be_kept_is_in_the_error_and_the_history_is_as_it_was(client):
+    class Full(MemoryConversations):
+        is_full = False
+
+        def write(self, *args):
+            if self.is_full:
+                raise PenstockError("the disk is full")
+            return super().write(*args)
+
+    store = Full()
+    chat = Conversation(client=client, store=store, name="moon")
+    chat.ask("one")
+    store.is_full = True
+    with pytest.raises(NotKept, match="the disk is full") as caught:
+        chat.ask("two")
+    assert (caught.value.answer.text.endswith("two"), len(chat)) == (True, 2)
+    with pytest.raises(NotKept):
+        chat.stream("three").finish()
+    store.is_full = False
+    chat.ask("four")
+    assert texts(chat)[::2] == ["one", "four"]
 
 
 def test_two_that_talk_in_one_see_each_other(store, client):

@@ -1,5 +1,6 @@
 """Conversations: what was said, what of it fits into a context, and the next question."""
 
+from penstock.conversation.asking import NotKept
 from penstock.conversation.context import Sent
 from penstock.conversation.conversation import Conversation
 from penstock.conversation.message import Message
@@ -19,5 +20,6 @@ __all__ = [
     "Listed",
     "MemoryConversations",
     "Message",
+    "NotKept",
     "Sent",
 ]

@@ -22,7 +22,7 @@ from penstock.conversation.turns import Turns
 from penstock.errors import ConfigError, ContextTooLong, InputError, PenstockError
 from penstock.wiring import Models, TargetContext
 
-__all__ = ["Asker", "Exchange", "check_askable", "check_options", "window"]
+__all__ = ["Asker", "Exchange", "NotKept", "check_askable", "check_options", "window"]
 
 _log = logging.getLogger("penstock.conversation")
 _AFTER_SUMMARY = 0.5
@@ -58,6 +58,14 @@ def window(
         params=params,
         share=share,
     )
+
+
+class NotKept(PenstockError):
+    """An answer came, and the conversation's store couldn't be written: `answer` has it, the history is as it was."""
+
+    def __init__(self, message: str, answer: Answer) -> None:
+        super().__init__(message)
+        self.answer = answer
 
 
 class Shortened(NamedTuple):
@@ -178,9 +186,12 @@ class Asker:
         return Exchange(() if question is None else (question,), sent, asked)
 
     async def settle(self, exchange: Exchange, answer: Answer) -> None:
-        """Keep the question and the answer."""
+        """Keep the question and the answer. Raises `NotKept`, which has the answer, when its store can't be written."""
         new = (*exchange.new, _answer_message(answer, self._now()))
-        await self._aside(lambda: self._keeper.change(lambda state: _settled(state, new, answer)))
+        try:
+            await self._aside(lambda: self._keeper.change(lambda state: _settled(state, new, answer)))
+        except PenstockError as error:
+            raise NotKept(f"the answer came, but could not be kept: {error}", answer) from error
 
     async def _aside(self, act: Callable[[], State]) -> State:
         """What may wait for a disk, in a thread. It is done even when who waits is cancelled: an answer that came is
