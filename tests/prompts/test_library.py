@@ -237,6 +237,14 @@ def test_a_bad_file_in_a_folder_that_was_empty_is_told(tmp_path: Path, caplog: p
     assert (library.names(), len(library.problems), len(caplog.records)) == ([], 1, 1)
 
 
+def test_what_is_no_folder_and_no_version_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "a.md", version("1.0.0"))
+    with pytest.raises(InputError, match="expected a version as text"):
+        PromptLibrary(tmp_path).get("translate", 1)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="path of a folder"):
+        PromptLibrary(None)  # type: ignore[arg-type]
+
+
 # --- splits
 
 

@@ -121,6 +121,36 @@ def test_what_is_no_prompt_is_refused(template: object, message: str) -> None:
         Prompt(template, name="p")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"name": 7},
+        {"version": 1.1},
+        {"description": None},
+        {"defaults": ["a"]},
+        {"settings": "hot"},
+        {"metadata": {1: 2}},
+        {"rules": [str.upper]},
+        {"max_prompt_tokens": 0},
+        {"max_prompt_tokens": "10"},
+        {"weight": -1},
+        {"weight": float("inf")},
+        {"type": "image"},
+        {"settings": {"a": {(1, 2): 3}}},
+    ],
+)
+def test_what_is_said_of_a_prompt_is_checked_at_once(said: dict) -> None:
+    (field,) = said
+    with pytest.raises(InputError, match=f"{field}.*(expected|no JSON)"):
+        Prompt("{{ a }}", **said)
+
+
+@pytest.mark.parametrize("variables", [["a"], "a", 7])
+def test_variables_are_names_and_values(variables: object) -> None:
+    with pytest.raises(InputError, match="expected names and values"):
+        Prompt("{{ a }}").render(variables)  # type: ignore[arg-type]
+
+
 def test_the_rules_write_time_and_lists() -> None:
     prompt = Prompt(
         "{{ now('%Y-%m-%d') }}\n{{ items | bullets }}\n{{ items | numbered }}\n{{ items | json }}\n{{ items | loud }}",

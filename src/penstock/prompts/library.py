@@ -51,6 +51,8 @@ class PromptLibrary:
         clock: Clock | None = None,
         reload: bool = True,
     ) -> None:
+        if not isinstance(folder, str | os.PathLike):
+            raise InputError(f"expected the path of a folder of prompts, got {folder!r:.80}")
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise InputError(f"{self.folder}: expected a folder of prompts")

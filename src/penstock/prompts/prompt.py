@@ -25,6 +25,7 @@ Clock = Callable[[], datetime]
 ROLES: Final = ("system", "developer", "user", "assistant")
 _LEFT_OUT_WHEN_BLANK: Final = ("system", "developer")
 _NOW = "%Y-%m-%d %H:%M"
+_INF = float("inf")
 
 
 class Rendered(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +108,11 @@ class Prompt:
             raise InputError(f'{where or "a prompt"}: type: expected "chat" or "completion", got {type!r:.80}')
         self.name = name
         self.version = version
+        for field, value in (("name", name), ("version", version), ("description", description)):
+            if not isinstance(value, str):
+                raise InputError(f"{where or 'a prompt'}: {field}: expected text, got {value!r:.80}")
+        tables = {"defaults": defaults, "settings": settings, "metadata": metadata, "rules": rules}
+        _check_said(where or str(self), tables, max_prompt_tokens, weight)
         self.type: PromptType = type
         self.description = description
         self.defaults: Mapping[str, Any] = dict(defaults or {})
@@ -134,7 +140,7 @@ class Prompt:
             if default not in self.variables:
                 known = _quoted(self.variables) or "none"
                 raise InputError(f'{where or self}: defaults: "{default}" is no variable; the variables are: {known}')
-        self.hash: str = _hash(type, parts, self.defaults, self.settings)
+        self.hash: str = _hash(type, parts, self.defaults, self.settings, where or str(self))
         """The SHA-256, in hex, of everything in it that can change an answer."""
 
     @property
@@ -261,6 +267,19 @@ class Prompt:
         return hash((self.name, self.version, self.hash))
 
 
+def _check_said(where: str, tables: Mapping[str, object], most: object, weight: object) -> None:
+    """Raises `InputError` for what can't be meant, whatever the template is."""
+    for field, table in tables.items():
+        if table is not None and not (isinstance(table, Mapping) and all(isinstance(name, str) for name in table)):
+            raise InputError(f"{where}: {field}: expected a table of names and values, got {table!r:.80}")
+    if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
+        raise InputError(f"{where}: max_prompt_tokens: expected a whole number above 0, got {most!r:.80}")
+    if weight is not None and (
+        isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < _INF
+    ):
+        raise InputError(f"{where}: weight: expected a number, 0 or above, got {weight!r:.80}")
+
+
 def _parts(template: object, type_: str, where: str) -> list[tuple[str, str]]:
     """Role and text of each template."""
     if isinstance(template, str):
@@ -287,9 +306,12 @@ def _parts(template: object, type_: str, where: str) -> list[tuple[str, str]]:
 
 
 def _hash(
-    type_: str, parts: Sequence[tuple[str, str]], defaults: Mapping[str, Any], settings: Mapping[str, Any]
+    type_: str, parts: Sequence[tuple[str, str]], defaults: Mapping[str, Any], settings: Mapping[str, Any], where: str
 ) -> str:
-    form = msgspec.json.encode([type_, parts, defaults, settings], order="deterministic", enc_hook=str)
+    try:
+        form = msgspec.json.encode([type_, parts, defaults, settings], order="deterministic", enc_hook=str)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{where}: defaults and settings: no JSON: {error}") from error
     return hashlib.sha256(b"penstock-prompt-1\n" + form).hexdigest()
 
 

@@ -30,7 +30,7 @@ class Version:
     __slots__ = ("numbers", "parts", "pre", "text")
 
     def __init__(self, text: str) -> None:
-        found = _VERSION.fullmatch(text)
+        found = _VERSION.fullmatch(text) if isinstance(text, str) else None
         pre = (found[4] or "").split(".") if found and found[4] else []
         if found is None or "" in pre:
             raise InputError(f'expected a version such as "1.2.0" or "2.0.0-beta.1", got {text!r:.80}')
@@ -72,6 +72,8 @@ def read_range(text: str) -> Fits:
     """Which versions are meant: `1.2.0` that one; `1`, `1.2` and `1.x` the whole line; `^1.2` compatible ones, `~1.2`
     those of its minor; `>=1.2, <2` comparisons that all hold; `latest` any. Raises `InputError`.
     """
+    if not isinstance(text, str):
+        raise InputError(f'expected a version as text, such as "1.2.0", got {text!r:.80}')
     wanted = text.strip()
     if wanted == LATEST:
         return lambda version: not version.pre
