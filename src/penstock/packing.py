@@ -183,9 +183,10 @@ class Packer:
                     _fail([item for part in rest for item in part], error)
                     return
                 parts = rest
-        except BaseException as error:
-            # A fault of ours, or the end of the loop: nobody waits for ever.
-            _fail(window.items, error if isinstance(error, Exception) else PenstockError("the client was closed"))
+        except Exception as error:  # noqa: BLE001 - a fault of ours is raised where the answers are awaited
+            _fail(window.items, error)
+        except BaseException:
+            _fail(window.items, PenstockError("the client was closed while the call was running"))
             raise
 
     async def _asked(self, parts: Sequence[list[_Item]]) -> list[PenstockError | None]:
@@ -288,6 +289,8 @@ def _fail(items: Sequence[_Item], error: Exception) -> None:
         own = copy.copy(error)  # raised in many places, each with a traceback of its own
         if isinstance(own, Unanswered):
             own.attempts, own.requests_sent = item.before, item.sent
+        if not isinstance(own, PenstockError):
+            own.__cause__ = error  # where it was raised
         item.waiter.set_exception(own)
 
 

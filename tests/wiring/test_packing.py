@@ -179,6 +179,20 @@ def test_an_error_that_is_nobodys_input_is_everybodys_and_is_not_asked_again() -
     assert len(embedder.asked) == 1
 
 
+def test_a_fault_is_raised_where_the_answers_are_awaited_and_says_where_it_was() -> None:
+    class Faulty(Embedder):
+        async def __call__(self, call: Call) -> Completion:
+            raise ZeroDivisionError("a fault")
+
+    async def play(ask: Any, packer: Packer) -> list[Any]:
+        return list(await asyncio.gather(ask("1"), ask("2"), return_exceptions=True))
+
+    for error in packed(Faulty(), play):
+        assert isinstance(error, ZeroDivisionError)
+        assert error.__cause__ is not None
+        assert error.__cause__.__traceback__ is not None
+
+
 def test_inputs_wait_for_others_no_longer_than_they_may() -> None:
     embedder = Embedder(0.0)
 
