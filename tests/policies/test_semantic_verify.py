@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import time
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,12 @@ def test_with_facts_alone_other_words_pass_and_other_facts_do_not():
     assert refusal("How do I fix a flat tire?", "How do I mend a punctured tyre?", "facts") is None
     assert refusal("How do I fix 2 flat tires?", "How do I mend 3 punctured tyres?", "facts") == "numbers"
     assert refusal("Is Rome older than Paris?", "Is Paris more ancient than Rome?", "facts") is not None
+
+
+@pytest.mark.parametrize(
+    "part", ["a@", "how is a a ", "what does ", "if a ", "convert 1 ", "'a", "`", '"', "1.", "a.", "/a", "i want to a "]
+)
+def test_no_text_takes_long(part):
+    began_s = time.process_time()
+    refusal((part * 4000)[:4000], "Why is the sky blue?")
+    assert time.process_time() - began_s < 2.0

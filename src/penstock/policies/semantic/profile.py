@@ -67,7 +67,8 @@ _QUOTED: Final = re.compile(
     r'"([^"]+)"|“([^”]+)[”“]|„([^“”]+)[“”]|«([^»]+)»|‘([^’]+)’|(?:(?<=\s)|^)\'([^\'\n]+)\'(?=[\s.,;:?!)]|$)', re.DOTALL
 )
 _ADDRESS: Final = re.compile(
-    r"\b[a-z][a-z0-9+.-]*://\S+|\b\S+@\S+\.\S+|(?<!\w)[~.]*/[\w./-]+|\b[A-Za-z]:\\\S+", re.IGNORECASE
+    r"\b[a-z][a-z0-9+.-]*://\S+|\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}|(?<!\w)[~.]*/[\w./-]+|\b[A-Za-z]:\\\S+",
+    re.IGNORECASE,
 )
 _NUMBER: Final = r"\d+(?:[.,:/]\d+)*"
 _TOKEN: Final = re.compile(
