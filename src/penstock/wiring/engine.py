@@ -269,17 +269,13 @@ class Engine:
         selection = self.check(models)
         settings = race_settings(selection, self._manner, self._overrides)
         timeouts = timeouts_of(selection, self._manner, self._overrides)
-        branches = [(str(target), self.plan(target.provider)) for target in selection.targets]
-        return guards_text(selection, self._overrides) + self.caching.text() + draw(
-            race_lines(settings, selection, timeouts),
-            [
-                (
-                    f"breaker - {self.money.text()}limit({limits_text(self._limits(plan))}) - endpoint({name})",
-                    prompt_text(selection, name) + plan_text(plan),
-                )
-                for name, plan in branches
-            ],
-        )
+        branches = []
+        for name in selection.targets:
+            plan = self.plan(name.provider)
+            way = f"breaker - {self.money.text()}limit({limits_text(self._limits(plan))}) - endpoint({name})"
+            branches.append((way, prompt_text(selection, str(name)) + plan_text(plan)))
+        above = guards_text(selection, self._overrides) + self.caching.text()
+        return above + draw(race_lines(settings, selection, timeouts), branches)
 
     # Making.
 
