@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.call import Call
-from penstock.policies.cache import Digester, target_tag
+from penstock.policies.cache import Digester, body_digest, target_tag
 
 TEXT = st.text(max_size=12)
 JSON = st.recursive(
@@ -178,3 +179,31 @@ def test_another_target_or_another_server_is_another_tag() -> None:
     assert (
         len({target_tag("a/b"), target_tag("a/c"), target_tag("a/b", "http://x"), target_tag("a/b", "http://y")}) == 4
     )
+
+
+CONTENT = TEXT | st.lists(st.fixed_dictionaries({"type": st.just("text"), "text": TEXT}), max_size=2) | st.none()
+MESSAGE = st.fixed_dictionaries(
+    {"role": st.sampled_from(["user", "assistant"]), "content": CONTENT},
+    optional={"name": TEXT, "cache_control": st.just({"type": "ephemeral"})},
+)
+
+
+@given(
+    messages=st.lists(MESSAGE, max_size=3),
+    more=st.dictionaries(st.sampled_from([*EFFECTIVE, *IDLE, "cache_control"]), JSON, max_size=2),
+)
+def test_a_digest_that_is_at_hand_makes_the_same_key(messages: Any, more: dict[str, Any]) -> None:
+    body = {"messages": messages, **more}
+    encoded = msgspec.json.encode(body, order="sorted")
+    assert body_digest(body, encoded=encoded, digest=hashlib.sha256(encoded).digest()) == body_digest(body)
+
+
+def test_what_is_known_of_a_body_holds_for_this_very_one() -> None:
+    digester, call = Digester(), Call(id="1", model="m", body=dict(BODY))
+    digester.know(call.body, "", b"known")
+    assert digester(Call(id="2", model="m", body=dict(BODY))) == digest(BODY)
+    assert digester(Call(id="3", model="m", body=call.body, sample="1")) == digest(BODY, sample="1")
+    assert digester(Call(id="4", model="m", body=call.body, prefill=True)) == digest(BODY, prefill=True)
+    digester.know(call.body, "", b"known")
+    assert digester(call) == b"known"
+    assert digester(Call(id="5", model="m", body=call.body)) == digest(BODY)

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from penstock.stores import StoreError
+from penstock.stores import Found, StoreError
 from penstock.stores.sqlite import SqliteStore
+from penstock.stores.sqlite_file import place
 
 T = TypeVar("T")
 
@@ -319,3 +320,20 @@ def test_a_full_disk_loses_answers_and_nothing_else(tmp_path: Path) -> None:
 def test_nobody_else_may_read_the_file(tmp_path: Path) -> None:
     filled(tmp_path / "c", 1)
     assert (tmp_path / "c").stat().st_mode & 0o077 == 0
+
+
+def test_of_two_keys_in_one_place_the_later_one_stays(tmp_path: Path) -> None:
+    async def main() -> None:
+        store = SqliteStore(tmp_path / "c")
+        one, other = (b"12345678" + middle * 16 + b"12345678" for middle in (b"a", b"b"))
+        assert place(one) == place(other)
+        for key in (one, other):
+            store.put(key, key)
+            await store.flush()
+        assert (await store.get([one]), await store.get([other])) == (None, Found(0, other))
+        assert store.get_many([one, other]) == {other: other}
+        assert await store.prune() == 0
+        assert store.get_many([one, other]) == {other: other}
+        await store.aclose()
+
+    run(main())

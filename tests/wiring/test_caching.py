@@ -18,9 +18,11 @@ from openai.types.chat import ChatCompletion
 
 from penstock import AsyncClient, Client
 from penstock.cli.main import run
+from penstock.config import load_config
 from penstock.errors import ConfigError
 from penstock.policies.cache.foreign import fastllm_hash, xxh64
 from penstock.stores.memory import MemoryStore
+from penstock.wiring import Overrides, build
 
 
 def config(path: Path, **more: Any) -> dict[str, Any]:
@@ -161,6 +163,67 @@ def test_samples_and_rows_that_are_asked_each_for_itself_stay_apart(
     assert summary(capsys, "-o", "b.jsonl", "--samples", "3")["attempts"] == 0
     assert summary(capsys, "-o", "c.jsonl", "--no-dedup")["attempts"] == 4
     assert summary(capsys, "-o", "d.jsonl", "--no-dedup")["attempts"] == 0
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_what_the_cache_knows_and_what_is_asked_stand_in_the_inputs_order(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    everything = rows(place / "in.jsonl", 3000).read_text().splitlines()
+    (place / "in.jsonl").write_text("\n".join(everything[::3]))
+    assert summary(capsys, "-o", "a.jsonl")["attempts"] == 1000
+    (place / "in.jsonl").write_text("\n".join(everything))
+    found = summary(capsys, "-o", "b.jsonl")
+    assert (found["attempts"], found["cached"], found["answered"]) == (2000, 1000, 3000)
+    answers = lines(place / "b.jsonl")
+    assert [line["custom_id"] for line in answers] == [f"line-{number}" for number in range(1, 3001)]
+    assert [line["penstock"]["cached"] for line in answers] == [number % 3 == 0 for number in range(3000)]
+    assert [line["response"] for line in answers[::3]] == [line["response"] for line in lines(place / "a.jsonl")]
+    assert summary(capsys, "-o", "c.jsonl")["attempts"] == 0
+
+
+@pytest.mark.parametrize("options", [["--temperature", "1.0"], ["--system", "Be brief."], ["--samples", "2"]])
+def test_options_of_a_run_are_part_of_what_is_looked_up(
+    place: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    rows(place / "in.jsonl", user="someone")
+    plain = summary(capsys, "-o", "a.jsonl")["attempts"]
+    more = 40 if "--samples" in options else 20
+    assert summary(capsys, "-o", "b.jsonl", *options)["attempts"] in (20, more - plain)
+    assert summary(capsys, "-o", "c.jsonl", *options)["cached"] == more
+    rows(place / "in.jsonl", user="someone else")
+    assert summary(capsys, "-o", "d.jsonl", *options)["cached"] == more
+
+
+def test_a_run_that_goes_on_takes_the_rest_from_the_cache(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows(place / "in.jsonl")
+    summary(capsys, "-o", "a.jsonl")
+    assert summary(capsys, "-o", "b.jsonl", "--limit", "5")["cached"] == 5
+    rest = summary(capsys, "-o", "b.jsonl")
+    assert (rest["attempts"], rest["cached"]) == (0, 15)
+    assert [line["response"] for line in lines(place / "b.jsonl")] == [
+        line["response"] for line in lines(place / "a.jsonl")
+    ]
+
+
+def test_bad_and_equal_rows_are_told_from_the_known_ones(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows(place / "in.jsonl", 6)
+    summary(capsys, "-o", "a.jsonl")
+    known = (place / "in.jsonl").read_text()
+    (place / "in.jsonl").write_text(known + '\n{"messages": 3}\n' + known + '\n{"prompt": "new"}\n')
+    assert run(["run", "in.jsonl", "-m", "sim/fast", "--json", "--quiet", "-o", "b.jsonl", "--skip-bad"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["attempts"], found["cached"] + found["joined"], found["answered"]) == (1, 12, 13)
+
+
+@pytest.mark.parametrize("more", ['guards = { redact = ["email"] }', ""])
+def test_what_stands_above_the_cache_is_never_passed_by(place: Path, more: str) -> None:
+    (place / "penstock.toml").write_text(f'[cache]\nstore = "memory"\n[routes.r]\ntargets = ["sim/fast"]\n{more}\n')
+    engine = build(load_config("penstock.toml"), patience="batch", overrides=Overrides())
+    assert (engine.caching.recall(engine.check("r")) is None) == bool(more)
 
 
 def test_a_run_says_when_its_cache_is_in_trouble(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

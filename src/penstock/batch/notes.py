@@ -45,9 +45,17 @@ class Notes:
 
     def __init__(self, asked: Digest) -> None:
         self._asked = asked
-        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - read later
+        self._file: IO[bytes] | None = None
         self._block: list[Note] = []
         self._is_whole = True
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up what was written."""
+        if self._file is not None:
+            self._file.close()
 
     def add(self, row: Row, canonical_body: bytes, hashed: int) -> None:
         if row.prompt is not None:
@@ -65,6 +73,8 @@ class Notes:
         block = _encode(self._block)
         self._block.clear()
         try:
+            if self._file is None:
+                self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - read later
             self._file.write(len(block).to_bytes(4, "big") + block)
         except OSError:  # no room: the rows are read again
             self._is_whole = False
@@ -75,12 +85,14 @@ class Notes:
             self._write()
         self._is_whole = self._is_whole and is_clean
         if not self._is_whole:
-            self._file.close()
+            self.close()
         return self._is_whole
 
     def __iter__(self) -> Iterator[list[Note]]:
         """In groups, in the order of the input. Once."""
+        if self._file is None:
+            return
         self._file.seek(0)
-        with self._file as file:
-            while size := file.read(4):
-                yield _decode(file.read(int.from_bytes(size, "big")))
+        while size := self._file.read(4):
+            yield _decode(self._file.read(int.from_bytes(size, "big")))
+        self.close()

@@ -38,7 +38,7 @@ VERSION = 1
 PAGE_SIZE = 4096
 _APPLICATION_ID = 0x70656E63  # "penc"
 _MAGIC = b"SQLite format 3\0"
-_CACHE_KIB = 16 * 1024
+_CACHE_KIB = 16 * 1024  # at most, of each connection
 _PAUSE_S = 0.002
 _ENDS = struct.Struct(">q16xq")
 
@@ -143,6 +143,8 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint=0")
+        # A group touches as many pages of the index as it has values: they should fit.
+        connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
         connection.execute("SELECT 1 FROM entries LIMIT 1").fetchone()
         connection.execute("SELECT 1 FROM bodies LIMIT 1").fetchone()
     except BaseException:

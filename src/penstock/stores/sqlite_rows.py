@@ -13,6 +13,7 @@ __all__ = ["clear_rows", "count_rows", "drop_expired", "find_rows", "insert", "p
 
 _CHUNK = 128  # rows an INSERT: one step of SQLite, so one change of threads, for all of them
 _LOOK_UP = 256
+_ENDS = "SELECT (SELECT min(id) FROM bodies), (SELECT max(id) FROM bodies)"  # both in one would read every row
 _ALIGNED = 32
 _statements: dict[tuple[str, int], str] = {}
 
@@ -85,7 +86,7 @@ def shrink_to(connection: sqlite3.Connection, max_bytes: int, count: int) -> int
     """Drop the oldest until the rest fits, at most so many; the bytes that are left."""
     occupied = used_bytes(connection)
     while occupied > max_bytes and count > 0:
-        low, high = connection.execute("SELECT min(id), max(id) FROM bodies").fetchone()
+        low, high = connection.execute(_ENDS).fetchone()
         if low is None:
             break
         # As if all were of one size: what is missed is seen in the next round.
@@ -111,7 +112,7 @@ def drop_expired(connection: sqlite3.Connection, before_s: float, count: int) ->
 
 def renew(connection: sqlite3.Connection, keys: Iterable[bytes]) -> None:
     """Move what was used out of the older half of the bodies, so that it isn't dropped soon."""
-    low, high = connection.execute("SELECT min(id), max(id) FROM bodies").fetchone()
+    low, high = connection.execute(_ENDS).fetchone()
     if low is None:
         return
     for key in keys:

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable
 
-from penstock.stores import Found, Store, StoreStats
+from penstock.stores import Found, Many, Store, StoreStats
 
 __all__ = ["exercise_store"]
 
@@ -22,6 +22,7 @@ async def exercise_store(open_store: Callable[[], Store], *, lasts: bool = False
     await _keeps_what_it_is_given(open_store)
     await _answers_by_the_first_key(open_store)
     await _takes_any_bytes(open_store)
+    await _is_read_at_once(open_store)
     await _replaces(open_store)
     await _is_used_by_many_at_once(open_store)
     await _counts_and_clears(open_store)
@@ -55,6 +56,28 @@ async def _answers_by_the_first_key(open_store: Callable[[], Store]) -> None:
             found = await store.get([b"absent", b"second", b"third"])
             assert found == Found(1, b"2"), f"expected the value of the first key that has one, got {found}"
             assert await store.get([b"third", b"second"]) == Found(0, b"3"), "the order of the keys counts"
+            await store.flush()
+    finally:
+        await store.aclose()
+
+
+async def _is_read_at_once(open_store: Callable[[], Store]) -> None:
+    store = open_store()
+    try:
+        if not isinstance(store, Many):
+            return
+        keys = [os.urandom(32) for _ in range(300)] + [b"a", b"b"]
+        for key in keys[::2]:
+            store.put(key, key * 2)
+        for key in keys[100:200]:
+            store.put_later(key, lambda key=key: key * 2, 64)
+        known = {key: key * 2 for key in {*keys[::2], *keys[100:200]}}
+        for _ in range(2):
+            assert store.get_many([]) == {}, "found something under no key"
+            assert store.get_many([*keys, *keys]) == known, "many keys at once find other values than one by one"
+            for key in keys[95:105]:
+                found = await store.get([key])
+                assert (found and found.value) == known.get(key), "a value that is made later isn't found"
             await store.flush()
     finally:
         await store.aclose()

@@ -119,7 +119,9 @@ class Answers:
         except Exception as error:  # noqa: BLE001 - as above
             self._failed("read", error)
             return None
-        found = [self._first(keys, values) for keys in asked] if values else [None] * len(asked)
+        found: list[Kept | None] = [None] * len(asked)
+        if values:
+            found = [self._first(keys, values) for keys in asked]
         hits = len(found) - found.count(None)
         self.stats.hits += hits
         if hits < len(found):
