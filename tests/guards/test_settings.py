@@ -37,6 +37,7 @@ def read(table: Any) -> Guards:
         ({"checks": "mine"}, "checks: expected a list of functions"),
         ({"checks": ["mine"]}, "0: expected the place of a function"),
         ({"checks": ["no.such.module:f"]}, "can't be imported"),
+        ({"checks": ["nosuchmodule:f"]}, r"nosuchmodule\.py of this folder is found with PYTHONPATH"),
         ({"checks": ["json:no_such"]}, "can't be imported"),
         ({"checks": ["json:__doc__"]}, "is no function but str"),
         ({"checks": [{"action": "flag"}]}, "a check needs its function"),

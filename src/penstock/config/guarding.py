@@ -110,8 +110,11 @@ def _read_callable(value: object, where: Where) -> Callable[[str], Any]:
         made: object = import_module(module)
         for part in name.split("."):
             made = getattr(made, part)
-    except (ImportError, AttributeError) as error:
-        raise where.error(f'"{place}" can\'t be imported: {error}') from None
+    except ModuleNotFoundError as error:
+        hint = f"; a file {error.name}.py of this folder is found with PYTHONPATH=." if error.name == module else ""
+        raise where.error(f'"{place}" can\'t be imported: {error}{hint}') from None
+    except Exception as error:  # noqa: BLE001 - importing runs anybody's code
+        raise where.error(f'"{place}" can\'t be imported: {type(error).__name__}: {error}') from None
     if not callable(made):
         raise where.error(f'"{place}" is no function but {type(made).__name__}')
     return made
