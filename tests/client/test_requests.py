@@ -46,7 +46,7 @@ def test_what_a_request_says_wins_over_what_the_call_says():
         ("", "the prompt is empty"),
         ("  \n", "the prompt is empty"),
         ([], "the list of messages is empty"),
-        (None, "a prompt is text, a list of chat messages or a Request, got NoneType"),
+        (None, "a prompt is text, a list of chat messages, a Request or a Conversation, got NoneType"),
         (3, "got int"),
         ({"messages": []}, "got a dict with the keys messages"),
         (["a", "b"], 'message 0: expected {"role": "user", "content": "..."}, got str'),
