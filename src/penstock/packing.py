@@ -14,7 +14,7 @@ import msgspec
 
 from penstock.call import Attempt, Call, Completion, Reply, Usage, cost_of
 from penstock.clock import Clock, Timer
-from penstock.errors import DeadlineExceeded, PenstockError, Unanswered
+from penstock.errors import BudgetExceeded, DeadlineExceeded, InputError, PenstockError, Unanswered
 from penstock.handler import Handler
 from penstock.splitting import EmbeddingLimit
 
@@ -25,6 +25,8 @@ _REFUSED_ALL: Final = 31
 """A request, its halves, quarters, eighths and sixteenths."""
 _OF_AN_INPUT: Final = frozenset(("bad_request", "content_filtered", "context_too_long", "too_big_for_limit"))
 """Errors that one input may be the reason of."""
+_GRACE_S: Final = 0.1
+"""So long a request whose own deadline passes has to say why."""
 
 _sorted_json = msgspec.json.Encoder(order="deterministic").encode
 
@@ -74,6 +76,8 @@ class _Window:
     weight: int = 0
     alive: int = 0
     due_s: float = 0.0
+    latest_s: float = 0.0
+    """The last deadline of its inputs'."""
     timer: Timer | None = None
     task: asyncio.Task[None] | None = None
 
@@ -103,9 +107,10 @@ class Packer:
         (text,) = call.body["input"]
         item = _Item(call, text, self._limit.weight_of(text), asyncio.get_running_loop().create_future())
         timer = None
-        if call.deadline_s is not None:
-            timer = self._clock.call_later(call.deadline_s - self._clock.now(), lambda: _too_late(item))
         window = self._enter(item)
+        if call.deadline_s is not None:
+            window.latest_s = max(window.latest_s, call.deadline_s)
+            timer = self._clock.call_later(call.deadline_s - self._clock.now(), lambda: self._late(item, window))
         try:
             return await item.waiter
         finally:
@@ -155,6 +160,14 @@ class Packer:
         if window.timer is not None:
             window.timer.cancel()
         window.task = asyncio.get_running_loop().create_task(self._ask_all(window))
+
+    def _late(self, item: _Item, window: _Window) -> None:
+        deadline_s = item.call.deadline_s
+        if window.task is not None and deadline_s is not None and deadline_s >= window.latest_s:
+            # The request has this deadline too, and its error tells the attempts.
+            self._clock.call_later(_GRACE_S, lambda: _too_late(item))
+        else:
+            _too_late(item)
 
     def _leave(self, window: _Window) -> None:
         window.alive -= 1
@@ -222,7 +235,10 @@ class Packer:
 
 def _key(call: Call) -> tuple[Any, ...]:
     """Calls of one key may share a request."""
-    rest = b"" if len(call.body) == 1 else _sorted_json({**call.body, "input": None})
+    try:
+        rest = b"" if len(call.body) == 1 else _sorted_json({**call.body, "input": None})
+    except TypeError as error:
+        raise InputError(f"the request is no JSON: {error}") from None
     # Providers take texts or token ids, not both in one request.
     is_text = isinstance(call.body["input"][0], str)
     return call.model, is_text, call.deadline_s is None, call.priority, tuple(call.tags.items()), rest
@@ -295,6 +311,8 @@ def _fail(items: Sequence[_Item], error: Exception) -> None:
 
 
 def _is_of_an_input(error: PenstockError) -> bool:
+    if isinstance(error, BudgetExceeded):
+        return True  # what is left may do for some of them
     return isinstance(error, Unanswered) and error.kind in _OF_AN_INPUT
 
 

@@ -1,96 +1,21 @@
-"""Single inputs share requests, and each caller has exactly its own vector, error, deadline, tokens and cost."""
+"""Single inputs share requests, and each caller has exactly its own vector, deadline, tokens and cost."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.wiring.embedder import Embedder, later, outcome, packed
 
 from penstock.call import Attempt, Call, Completion, Usage
 from penstock.clock import LoopClock
-from penstock.errors import BadRequest, DeadlineExceeded, PenstockError, ServerError
+from penstock.errors import BadRequest, DeadlineExceeded
 from penstock.packing import Packer, Packing, parts_of_count, shared
 from penstock.splitting import EmbeddingLimit
 from penstock.testing import run
-
-
-class Embedder:
-    """Embeds each text as its number after `takes_s`; refuses a "bad" text's request, breaks for a "broken" one."""
-
-    def __init__(self, takes_s: float = 1.0) -> None:
-        self.takes_s = takes_s
-        self.asked: list[Call] = []
-        self.cancelled = 0
-
-    @property
-    def sizes(self) -> list[int]:
-        return [len(call.body["input"]) for call in self.asked]
-
-    async def __call__(self, call: Call) -> Completion:
-        self.asked.append(call)
-        texts = call.body["input"]
-        try:
-            await asyncio.sleep(self.takes_s)
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        if any("bad" in str(text) for text in texts):
-            raise BadRequest("no", [Attempt(id=call.id, target="a/m", outcome="failed", cost_usd=0.0)])
-        if any("broken" in str(text) for text in texts):
-            raise ServerError("broken", [Attempt(id=call.id, target="a/m", outcome="failed", cost_usd=0.0)])
-        usage = Usage(len(texts) * 7)
-        return Completion(
-            kind="embedding",
-            vectors=tuple((float(text),) for text in texts),
-            usage=usage,
-            target="a/m",
-            attempts=(Attempt(id=call.id, target="a/m", outcome="answered", usage=usage, cost_usd=0.5),),
-            requests_sent=1,
-            cost_usd=0.5,
-        )
-
-
-def packed(
-    embedder: Embedder,
-    play: Callable[[Callable[..., Coroutine[Any, Any, Completion]], Packer], Coroutine[Any, Any, Any]],
-    *,
-    max_size: int = 100,
-    max_wait_s: float = 0.1,
-    limit: EmbeddingLimit | None = None,
-) -> Any:
-    """What `play(ask, packer)` returns, in virtual time."""
-
-    async def main() -> Any:
-        packer = Packer(embedder, Packing(max_size, max_wait_s), LoopClock(), limit=limit)
-
-        async def ask(text: Any, within_s: float | None = None, **params: Any) -> Completion:
-            deadline_s = None if within_s is None else asyncio.get_running_loop().time() + within_s
-            body = {"input": [text], **params}
-            reply = await packer(Call(id="c", model="m", kind="embedding", body=body, deadline_s=deadline_s))
-            assert isinstance(reply, Completion)
-            return reply
-
-        return await play(ask, packer)
-
-    return run(main())
-
-
-async def outcome(asking: Coroutine[Any, Any, Completion]) -> Any:
-    try:
-        ((vector,),) = (await asking).vectors
-    except PenstockError as error:
-        return type(error)
-    return vector
-
-
-async def later(delay_s: float, asking: Coroutine[Any, Any, Completion]) -> Any:
-    await asyncio.sleep(delay_s)
-    return await outcome(asking)
-
 
 CALLS = st.tuples(
     st.floats(0, 3),
@@ -130,67 +55,6 @@ def test_each_caller_has_its_own_outcome_in_any_interleaving(
     for call in embedder.asked:
         texts = [str(text) for text in call.body["input"]]
         assert len({calls[int(text.split()[-1])][4] for text in texts}) == 1, "asked together, but not alike"
-
-
-@given(st.sets(st.integers(0, 15)), st.integers(16, 16))
-def test_only_the_bad_inputs_of_a_request_fail(bad: set[int], count: int) -> None:
-    async def play(ask: Any, packer: Packer) -> list[Any]:
-        texts = [f"bad {n}" if n in bad else f"{n}" for n in range(count)]
-        return list(await asyncio.gather(*(outcome(ask(text)) for text in texts)))
-
-    found = packed(Embedder(), play)
-    assert found == [BadRequest if n in bad else float(n) for n in range(count)]
-
-
-def test_one_bad_input_among_many_costs_two_requests_for_each_halving() -> None:
-    embedder = Embedder()
-
-    async def play(ask: Any, packer: Packer) -> list[Any]:
-        texts = ["bad" if n == 77 else f"{n}" for n in range(256)]
-        return list(await asyncio.gather(*(outcome(ask(text)) for text in texts)))
-
-    found = packed(embedder, play, max_size=256)
-    assert found.count(BadRequest) == 1
-    assert found[77] is BadRequest
-    assert len(embedder.asked) == 1 + 2 * 8
-
-
-def test_when_every_part_of_a_large_request_is_refused_the_inputs_are_not_asked_one_by_one() -> None:
-    embedder = Embedder()
-
-    async def play(ask: Any, packer: Packer) -> list[Any]:
-        return list(await asyncio.gather(*(outcome(ask(f"bad {n}")) for n in range(256))))
-
-    assert packed(embedder, play, max_size=256) == [BadRequest] * 256
-    assert len(embedder.asked) == 31
-
-
-def test_an_error_that_is_nobodys_input_is_everybodys_and_is_not_asked_again() -> None:
-    embedder = Embedder()
-
-    async def play(ask: Any, packer: Packer) -> list[Any]:
-        errors = await asyncio.gather(ask("broken"), ask("1"), return_exceptions=True)
-        return list(errors)
-
-    first, second = packed(embedder, play)
-    assert isinstance(first, ServerError)
-    assert isinstance(second, ServerError)
-    assert first is not second, "each raised with a traceback of its own"
-    assert len(embedder.asked) == 1
-
-
-def test_a_fault_is_raised_where_the_answers_are_awaited_and_says_where_it_was() -> None:
-    class Faulty(Embedder):
-        async def __call__(self, call: Call) -> Completion:
-            raise ZeroDivisionError("a fault")
-
-    async def play(ask: Any, packer: Packer) -> list[Any]:
-        return list(await asyncio.gather(ask("1"), ask("2"), return_exceptions=True))
-
-    for error in packed(Faulty(), play):
-        assert isinstance(error, ZeroDivisionError)
-        assert error.__cause__ is not None
-        assert error.__cause__.__traceback__ is not None
 
 
 def test_inputs_wait_for_others_no_longer_than_they_may() -> None:
@@ -261,22 +125,27 @@ def test_a_request_has_the_latest_deadline_of_its_calls_and_the_tokens_of_all() 
     run(main())
 
 
-def test_many_bad_inputs_take_no_good_one_with_them() -> None:
+def test_a_deadline_that_the_request_shares_is_told_by_the_request() -> None:
+    class Timed(Embedder):
+        async def __call__(self, call: Call) -> Completion:
+            assert call.deadline_s is not None
+            await asyncio.sleep(call.deadline_s - asyncio.get_running_loop().time())
+            raise DeadlineExceeded("late", [Attempt(id=call.id, target="a/m", outcome="cancelled")])
+
     async def play(ask: Any, packer: Packer) -> list[Any]:
-        texts = [f"bad {n}" if n % 8 else f"{n}" for n in range(128)]
-        return list(await asyncio.gather(*(outcome(ask(text)) for text in texts)))
+        return list(await asyncio.gather(ask("1", within_s=1), ask("2", within_s=3), return_exceptions=True))
 
-    found = packed(Embedder(), play, max_size=16)
-    assert found == [BadRequest if n % 8 else float(n) for n in range(128)]
+    early, late = packed(Timed(), play)
+    assert (type(early), len(early.attempts)) == (DeadlineExceeded, 0)
+    assert (type(late), len(late.attempts)) == (DeadlineExceeded, 1)
 
 
-def test_bad_inputs_in_one_half_are_found_each_when_the_other_half_is_good() -> None:
-    async def play(ask: Any, packer: Packer) -> list[Any]:
-        texts = [f"bad {n}" if n < 64 and n % 2 else f"{n}" for n in range(128)]
-        return list(await asyncio.gather(*(outcome(ask(text)) for text in texts)))
+def test_a_request_that_never_comes_back_holds_nobody_beyond_the_deadline() -> None:
+    async def play(ask: Any, packer: Packer) -> float:
+        assert await outcome(ask("1", within_s=1)) is DeadlineExceeded
+        return asyncio.get_running_loop().time()
 
-    found = packed(Embedder(), play, max_size=128)
-    assert found == [BadRequest if n < 64 and n % 2 else float(n) for n in range(128)]
+    assert packed(Embedder(1e6), play) < 1.2
 
 
 def test_after_a_flush_nothing_waits() -> None:
