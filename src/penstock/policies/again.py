@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -39,10 +40,9 @@ class AskAgain:
     max_attempts: int | None = None
 
     def __call__(self, inner: Handler) -> Handler:
-        async def handle(call: Call) -> Reply:
-            if call.expected is None or call.stream:
-                return await inner(call)
-            return await self._until_as_expected(inner, call)
+        # No coroutine of its own for a call that expects nothing.
+        def handle(call: Call) -> Awaitable[Reply]:
+            return inner(call) if call.expected is None or call.stream else self._until_as_expected(inner, call)
 
         return handle
 

@@ -133,10 +133,11 @@ class Coalesce:
     def __call__(self, inner: Handler) -> Handler:
         digest, targets, usual = self.digest, self.targets, self.mode
 
-        async def handle(call: Call) -> Reply:
+        # No coroutine of its own for a call that flies alone.
+        def handle(call: Call) -> Awaitable[Reply]:
             if (call.cache or usual) == "off" or (question := digest(call)) is None:
-                return await inner(call)
-            return await self._ask(call, (question, targets), inner)
+                return inner(call)
+            return self._ask(call, (question, targets), inner)
 
         return handle
 
