@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from bench.guards.rates import HALVES, injection_rate, rate, whole_rate
+
 from penstock.guards import KINDS
 
 
