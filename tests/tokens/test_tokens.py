@@ -96,6 +96,18 @@ def test_a_counter_learns_from_what_the_provider_counts_and_says_how_far_off_it_
     assert counter.error < stated
 
 
+@pytest.mark.parametrize("model", ["openai/gpt-4o", "anthropic/claude-sonnet-4-5"])
+def test_what_was_learnt_of_a_count_by_letters_bends_no_other_count(model: str) -> None:
+    counter = Counter(model)
+    body = {"messages": [{"role": "user", "content": "aaaaaaaa " * 200}]}
+    told = counter.request("chat", body)
+    for _ in range(30):
+        counter.learn("chat", body, told)
+    assert counter.request("chat", body) == pytest.approx(told, rel=0.02)
+    counter.prepare()
+    assert counter.request("chat", body) == pytest.approx(told, rel=0.02)
+
+
 def test_a_long_text_is_paced_by_its_beginning() -> None:
     counter = Counter("openai/gpt-4o")
     counter.prepare()

@@ -68,7 +68,12 @@ class Counter:
 
     def request(self, kind: Kind, body: dict[str, Any]) -> int:
         """Tokens of a request's input, as the provider will count them. Never raises."""
-        return round(self._count(self._full(), kind, body) * self._ratio)
+        if not self.is_exact and self._answers >= _LEARNT:
+            # What the provider counted says more than another model's tokenizer.
+            return self.quick(kind, body)
+        # Learnt against a count by letters, the ratio says nothing of this one.
+        ratio = 1.0 if self._quick is by_letters else self._ratio
+        return round(self._count(self._full(), kind, body) * ratio)
 
     def quick(self, kind: Kind, body: dict[str, Any]) -> int:
         """The same in a few microseconds, to pace by: by letters, or (once `prepare` was called) of long texts only
@@ -91,8 +96,9 @@ class Counter:
 
     def prepare(self) -> None:
         """Load the model's own tokenizer, if it has one here, for `quick` too. Takes 0.1 s, once."""
-        if self.is_exact:
+        if self.is_exact and self._quick is by_letters:
             self._quick = self._of_the_beginning
+            self._ratio, self._deviation, self._answers = 1.0, 0.0, 0
 
     @property
     def is_exact(self) -> bool:
