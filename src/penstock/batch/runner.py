@@ -247,6 +247,9 @@ class Runner:
         for item, completion in hits.whole:
             self._sink.answered(item, completion)
             self._count(completion)
+        # Its worker may wait long before it lets go of it.
+        hits.answers.clear()
+        hits.whole.clear()
 
     async def _ask(self, item: Item) -> Unanswered | None:
         """Ask, and record the outcome; the failure when there is one."""
