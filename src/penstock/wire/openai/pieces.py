@@ -5,18 +5,19 @@ Each names everything else that could stand there, so that nothing is passed ove
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Generic, Literal, TypeVar
 
 import msgspec
 
 __all__ = ["decode_fragment", "decode_text", "decode_thought"]
 
 
-class _TextDelta(msgspec.Struct, gc=False):
-    content: str
-    tool_calls: None = None
-    reasoning_content: None = None
-    reasoning: None = None
+_Delta = TypeVar("_Delta")
+
+
+class _Bare(msgspec.Struct, gc=False, kw_only=True):
+    """What none of these deltas has."""
+
     refusal: None = None
     function_call: None = None
     audio: None = None
@@ -25,22 +26,11 @@ class _TextDelta(msgspec.Struct, gc=False):
     reasoning_details: None = None
 
 
-class _TextChoice(msgspec.Struct, gc=False):
-    delta: _TextDelta
-    index: Literal[0] = 0
-    text: None = None
-    finish_reason: None = None
-    logprobs: None = None
-    message: None = None
-
-
-class _TextChunk(msgspec.Struct, gc=False):
-    choices: tuple[_TextChoice]
-    usage: None = None
-    x_groq: None = None
-    citations: None = None
-    search_results: None = None
-    error: None = None
+class _TextDelta(_Bare, gc=False):
+    content: str
+    tool_calls: None = None
+    reasoning_content: None = None
+    reasoning: None = None
 
 
 class _Function(msgspec.Struct, gc=False):
@@ -55,52 +45,22 @@ class _Fragment(msgspec.Struct, gc=False):
     extra_content: None = None
 
 
-class _FragmentDelta(msgspec.Struct, gc=False):
+class _FragmentDelta(_Bare, gc=False):
     tool_calls: tuple[_Fragment]
     content: Literal[""] | None = None
     reasoning_content: Literal[""] | None = None
     reasoning: Literal[""] | None = None
-    refusal: None = None
-    function_call: None = None
-    audio: None = None
-    images: None = None
-    annotations: None = None
-    reasoning_details: None = None
 
 
-class _FragmentChoice(msgspec.Struct, gc=False):
-    delta: _FragmentDelta
-    index: Literal[0] = 0
-    text: None = None
-    finish_reason: None = None
-    logprobs: None = None
-    message: None = None
-
-
-class _FragmentChunk(msgspec.Struct, gc=False):
-    choices: tuple[_FragmentChoice]
-    usage: None = None
-    x_groq: None = None
-    citations: None = None
-    search_results: None = None
-    error: None = None
-
-
-class _ThoughtDelta(msgspec.Struct, gc=False):
+class _ThoughtDelta(_Bare, gc=False):
     reasoning_content: str | None = None
     reasoning: str | None = None
     content: Literal[""] | None = None
     tool_calls: None = None
-    refusal: None = None
-    function_call: None = None
-    audio: None = None
-    images: None = None
-    annotations: None = None
-    reasoning_details: None = None
 
 
-class _ThoughtChoice(msgspec.Struct, gc=False):
-    delta: _ThoughtDelta
+class _Choice(msgspec.Struct, Generic[_Delta], gc=False):
+    delta: _Delta
     index: Literal[0] = 0
     text: None = None
     finish_reason: None = None
@@ -108,8 +68,8 @@ class _ThoughtChoice(msgspec.Struct, gc=False):
     message: None = None
 
 
-class _ThoughtChunk(msgspec.Struct, gc=False):
-    choices: tuple[_ThoughtChoice]
+class _Chunk(msgspec.Struct, Generic[_Delta], gc=False):
+    choices: tuple[_Choice[_Delta]]
     usage: None = None
     x_groq: None = None
     citations: None = None
@@ -117,11 +77,11 @@ class _ThoughtChunk(msgspec.Struct, gc=False):
     error: None = None
 
 
-decode_text: Final = msgspec.json.Decoder(_TextChunk).decode
+decode_text: Final = msgspec.json.Decoder(_Chunk[_TextDelta]).decode
 """A piece of the first choice's text. Raises `ValueError` for anything else."""
 
-decode_fragment: Final = msgspec.json.Decoder(_FragmentChunk).decode
+decode_fragment: Final = msgspec.json.Decoder(_Chunk[_FragmentDelta]).decode
 """A piece of the arguments of one of the first choice's calls. Raises `ValueError` for anything else."""
 
-decode_thought: Final = msgspec.json.Decoder(_ThoughtChunk).decode
+decode_thought: Final = msgspec.json.Decoder(_Chunk[_ThoughtDelta]).decode
 """A piece of the first choice's thoughts. Raises `ValueError` for anything else."""
