@@ -28,9 +28,10 @@ from penstock.http import WireRequest
 from penstock.simulator.content import CHARS_PER_TOKEN
 from penstock.simulator.limits import Snapshot
 from penstock.simulator.refused import Refused, duration, refused
+from penstock.wire.codec import Encoder
 from penstock.wire.openai.codec import OpenAICodec
 
-__all__ = ["Front", "OpenAIFront", "StreamParts", "deltas"]
+__all__ = ["Front", "OpenAIFront", "StreamParts", "deltas", "parts"]
 
 _JSON: Final = {"content-type": "application/json"}
 _SSE: Final = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
@@ -104,14 +105,7 @@ class OpenAIFront:
 
     def streamed(self, call: Call, completion: Completion, *, paced: bool) -> StreamParts:
         encoder = self._codec.encoder(call, model=completion.model, id=completion.id)
-        start = encoder.feed([Started(completion.model, completion.id, completion.created)])
-        events, tokens = deltas(completion, paced=paced)
-        pieces = [encoder.feed([event]) for event in events]
-        last: list[Event] = [Finished(choice.finish, choice.finish_raw, choice.index) for choice in completion.choices]
-        if completion.usage is not None:
-            last.append(UsageUpdate(completion.usage))
-        finish = encoder.feed(last) + encoder.end().removesuffix(_DONE)
-        return StreamParts(start, pieces, finish, _DONE, tokens)
+        return parts(encoder, completion, deltas(completion, paced=paced), terminator=_DONE)
 
     def stream_error(self, call: Call, error: CallError) -> bytes:
         encoder = self._codec.encoder(call, model=call.model, id="")
@@ -143,6 +137,23 @@ class OpenAIFront:
     def models(self, names: Sequence[str], created: int) -> bytes:
         data = [{"id": name, "object": "model", "created": created, "owned_by": "sim"} for name in names]
         return msgspec.json.encode({"object": "list", "data": data})
+
+
+def parts(
+    encoder: Encoder, completion: Completion, cut: tuple[list[Event], float], *, terminator: bytes = b""
+) -> StreamParts:
+    """The whole stream as `encoder` writes it, from the pieces of the answer that `cut` holds as `deltas` gives them.
+
+    `terminator` is the end of what `encoder` says at last.
+    """
+    start = encoder.feed([Started(completion.model, completion.id, completion.created)])
+    events, tokens = cut
+    pieces = [encoder.feed([event]) for event in events]
+    last: list[Event] = [Finished(choice.finish, choice.finish_raw, choice.index) for choice in completion.choices]
+    if completion.usage is not None:
+        last.append(UsageUpdate(completion.usage))
+    finish = encoder.feed(last) + encoder.end().removesuffix(terminator)
+    return StreamParts(start, pieces, finish, terminator, tokens)
 
 
 def deltas(completion: Completion, *, paced: bool) -> tuple[list[Event], float]:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http import HTTPStatus
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -17,7 +16,7 @@ from penstock.http import WireRequest
 from penstock.simulator.fast import CREATED
 from penstock.simulator.front import StreamParts, deltas
 from penstock.simulator.limits import Refusal, Snapshot
-from penstock.simulator.refused import BadKey, Failed, NoKey, OutOfQuota, Refused
+from penstock.simulator.refused import BadKey, Failed, NoKey, OutOfQuota, Refused, phrase_of
 from penstock.wire.anthropic import AnthropicCodec
 from penstock.wire.eventstream import CONTENT_TYPE, chunk_frame, exception_frame
 
@@ -134,7 +133,7 @@ class AnthropicFront:
                 wait = None if math.isinf(why.wait_s) else why.wait_s
                 return self._told(_LIMIT, self._limited(why, model), wait)
             case Failed():
-                said, message = _STATUSES.get(why.status, (_of_status(why.status), _phrase(why.status)))
+                said, message = _STATUSES.get(why.status, (_of_status(why.status), phrase_of(why.status)))
                 told = self._told(said, why.message or message, why.retry_after_s)
                 told.status = why.status
                 return told
@@ -210,7 +209,3 @@ _SHAPES: Final = {"direct": _anthropic, "vertex": _google, "bedrock": _aws}
 
 def _of_status(status: int) -> _Said:
     return (_FAILED if status >= 500 else _BAD)._replace(status=status)
-
-
-def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else f"Error {status}"

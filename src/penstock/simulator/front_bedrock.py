@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Final, Literal
 
 import msgspec
 
-from penstock.call import Call, Completion, Event, Finished, Started, UsageUpdate
+from penstock.call import Call, Completion
 from penstock.errors import CallError, ErrorKind
 from penstock.http import WireRequest
-from penstock.simulator.front import StreamParts, deltas
+from penstock.simulator.front import StreamParts, deltas, parts
 from penstock.simulator.limits import Refusal, Snapshot
-from penstock.simulator.refused import BadKey, Failed, NoKey, OutOfQuota, Refused
+from penstock.simulator.refused import BadKey, Failed, NoKey, OutOfQuota, Refused, phrase_of
 from penstock.wire.bedrock import BedrockCodec
 from penstock.wire.eventstream import CONTENT_TYPE, event_frame
 
@@ -57,13 +56,7 @@ class BedrockFront:
 
     def streamed(self, call: Call, completion: Completion, *, paced: bool) -> StreamParts:
         encoder = self._codec.encoder(call, model="", id=completion.id)
-        start = encoder.feed([Started(completion.model, completion.id, completion.created)])
-        events, tokens = deltas(completion, paced=paced)
-        pieces = [encoder.feed([event]) for event in events]
-        last: list[Event] = [Finished(choice.finish, choice.finish_raw, choice.index) for choice in completion.choices]
-        if completion.usage is not None:
-            last.append(UsageUpdate(completion.usage))
-        return StreamParts(start, pieces, encoder.feed(last) + encoder.end(), b"", tokens)
+        return parts(encoder, completion, deltas(completion, paced=paced))
 
     def stream_error(self, call: Call, error: CallError) -> bytes:
         return self._codec.encoder(call, model="", id="").fail(error)
@@ -107,7 +100,7 @@ def _failed(why: Failed) -> CallError:
         name, kind, message = _STATUSES[status]
     else:
         name, kind, _ = _STATUSES[500 if status >= 500 else 400]
-        message = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else f"Error {status}"
+        message = phrase_of(status)
     return _error(status, name, kind, why.message or message)
 
 

@@ -15,17 +15,14 @@ from penstock.call import (
     Call,
     Completion,
     Event,
-    Finished,
     ReasoningDelta,
-    Started,
     TextDelta,
     ToolDelta,
-    UsageUpdate,
 )
 from penstock.errors import CallError, ErrorKind
 from penstock.http import WireRequest
 from penstock.simulator.content import CHARS_PER_TOKEN
-from penstock.simulator.front import StreamParts
+from penstock.simulator.front import StreamParts, parts
 from penstock.simulator.limits import Refusal, Snapshot
 from penstock.simulator.refused import BadKey, Failed, NoKey, OutOfQuota, Refused
 from penstock.wire.gemini import GeminiCodec
@@ -60,13 +57,7 @@ class GeminiFront:
 
     def streamed(self, call: Call, completion: Completion, *, paced: bool) -> StreamParts:
         encoder = self._codec.encoder(call, model=completion.model, id=completion.id)
-        start = encoder.feed([Started(completion.model, completion.id, completion.created)])
-        events, tokens = _deltas(completion, paced=paced)
-        deltas = [encoder.feed([event]) for event in events]
-        last: list[Event] = [Finished(choice.finish, choice.finish_raw, choice.index) for choice in completion.choices]
-        if completion.usage is not None:
-            last.append(UsageUpdate(completion.usage))
-        return StreamParts(start, deltas, encoder.feed(last) + encoder.end(), b"", tokens)
+        return parts(encoder, completion, _deltas(completion, paced=paced))
 
     def stream_error(self, call: Call, error: CallError) -> bytes:
         return self._codec.encoder(call, model=call.model, id="").fail(error)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Final, Literal
 
 import msgspec
 
-from penstock.call import Call, Completion, Event, Finished, Started, UsageUpdate
+from penstock.call import Call, Completion
 from penstock.errors import CallError, ErrorKind
 from penstock.http import WireRequest
-from penstock.simulator.front import StreamParts, deltas
+from penstock.simulator.front import StreamParts, deltas, parts
 from penstock.simulator.limits import Refusal, Snapshot
-from penstock.simulator.refused import BadKey, Failed, NoKey, OutOfQuota, Refused
+from penstock.simulator.refused import BadKey, Failed, NoKey, OutOfQuota, Refused, phrase_of
 from penstock.wire.ollama import OllamaCodec
 
 __all__ = ["OllamaFront"]
@@ -51,13 +50,8 @@ class OllamaFront:
     def streamed(self, call: Call, completion: Completion, *, paced: bool) -> StreamParts:
         """Calls of tools come whole, in the end."""
         encoder = self._codec.encoder(call, model=completion.model, id=completion.id)
-        start = encoder.feed([Started(completion.model, completion.id, completion.created)])
-        events, tokens = deltas(completion, paced=paced)
-        pieces = [piece for event in events if (piece := encoder.feed([event]))]
-        last: list[Event] = [Finished(choice.finish, choice.finish_raw, choice.index) for choice in completion.choices]
-        if completion.usage is not None:
-            last.append(UsageUpdate(completion.usage))
-        return StreamParts(start, pieces, encoder.feed(last) + encoder.end(), b"", tokens)
+        stream = parts(encoder, completion, deltas(completion, paced=paced))
+        return stream._replace(deltas=[piece for piece in stream.deltas if piece])
 
     def stream_error(self, call: Call, error: CallError) -> bytes:
         return self._codec.encoder(call, model=call.model, id="").fail(error)
@@ -100,7 +94,7 @@ class OllamaFront:
 
 def _failed(why: Failed, model: str) -> CallError:
     status = why.status
-    phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else f"Error {status}"
+    phrase = phrase_of(status)
     kind, message = _STATUSES.get(status, ("server_error" if status >= 500 else "bad_request", phrase.lower()))
     return _error(status, kind, why.message or message.replace("'sim'", f"'{model}'"))
 

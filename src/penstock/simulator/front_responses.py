@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from penstock.call import Call, Completion, Event, Finished, Started, UsageUpdate
+from penstock.call import Call, Completion
 from penstock.errors import CallError
 from penstock.http import WireRequest
-from penstock.simulator.front import OpenAIFront, StreamParts, deltas
+from penstock.simulator.front import OpenAIFront, StreamParts, deltas, parts
 from penstock.wire.openai import OpenAICodec
 from penstock.wire.responses import ResponsesCodec
 
@@ -30,13 +30,7 @@ class ResponsesFront(OpenAIFront):
     def streamed(self, call: Call, completion: Completion, *, paced: bool) -> StreamParts:
         """The ending is the whole answer once more: there is no terminator."""
         encoder = self._responses.encoder(call, model=completion.model, id=completion.id)
-        start = encoder.feed([Started(completion.model, completion.id, completion.created)])
-        events, tokens = deltas(completion, paced=paced)
-        pieces = [encoder.feed([event]) for event in events]
-        last: list[Event] = [Finished(choice.finish, choice.finish_raw, choice.index) for choice in completion.choices]
-        if completion.usage is not None:
-            last.append(UsageUpdate(completion.usage))
-        return StreamParts(start, pieces, encoder.feed(last) + encoder.end(), b"", tokens)
+        return parts(encoder, completion, deltas(completion, paced=paced))
 
     def stream_error(self, call: Call, error: CallError) -> bytes:
         return self._responses.encoder(call, model=call.model, id="").fail(error)

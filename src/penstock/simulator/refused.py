@@ -12,7 +12,7 @@ import msgspec
 from penstock.errors import CallError, ErrorKind
 from penstock.simulator.limits import Refusal
 
-__all__ = ["BadKey", "Failed", "NoKey", "OutOfQuota", "Refused", "duration", "refused"]
+__all__ = ["BadKey", "Failed", "NoKey", "OutOfQuota", "Refused", "duration", "phrase_of", "refused"]
 
 _ORGANIZATION: Final = "org-sim"
 
@@ -40,6 +40,11 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 Refused = NoKey | BadKey | OutOfQuota | Failed | Refusal
+
+
+def phrase_of(status: int) -> str:
+    """What HTTP calls a status: "Not Found"."""
+    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else f"Error {status}"
 
 
 def refused(why: Refused, model: str) -> CallError:
@@ -123,7 +128,7 @@ _KINDS: Final[dict[int, ErrorKind]] = {
 
 
 def _failed(why: Failed, _model: str) -> CallError:
-    phrase = HTTPStatus(why.status).phrase if why.status in HTTPStatus._value2member_map_ else f"Error {why.status}"
+    phrase = phrase_of(why.status)
     default = ("server_error" if why.status >= 500 else "invalid_request_error", None, phrase)
     type_, code, message = _STATUSES.get(why.status, default)
     kind: ErrorKind = _KINDS.get(why.status, "server_error" if why.status >= 500 else "bad_request")
