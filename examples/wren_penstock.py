@@ -227,3 +227,12 @@ def _wrong(said: dict[str, Any], status: int) -> CallError:
 
 def _told(error: CallError) -> dict[str, Any]:
     return {"wrong": error.kind, "why": error.message, "wait": error.retry_after_s}
+
+
+if __name__ == "__main__":
+    from penstock.catalog import vendor
+    from penstock.testing import exercise_codec
+
+    # The exam that every wire must pass. This one gives one answer to a chat.
+    exercise_codec(WrenCodec(vendor("custom"), "https://api.wren.example"), kinds=("chat",), most_choices=1)
+    print("Wren's wire passes the exam")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from functools import partial
+from operator import mul
 
 from penstock.stores import Found, Many, Store, StoreStats
 
@@ -70,7 +72,7 @@ async def _is_read_at_once(open_store: Callable[[], Store]) -> None:
         for key in keys[::2]:
             store.put(key, key * 2)
         for key in keys[100:200]:
-            store.put_later(key, lambda key=key: key * 2, 64)
+            store.put_later(key, partial(mul, key, 2), 64)
         known = {key: key * 2 for key in {*keys[::2], *keys[100:200]}}
         for _ in range(2):
             assert store.get_many([]) == {}, "found something under no key"
