@@ -33,3 +33,10 @@ def test_a_run_with_hedges_answers(tmp_path):
         *("run", "in.jsonl", "-o", "out.jsonl", "-m", "sim/fast", "-m", "sim/typical", "--hedge", "1s"), cwd=tmp_path
     )
     assert ended.code == 0, ended.err
+
+
+def test_to_start_anew_and_to_go_on_at_once_is_refused(tmp_path):
+    (tmp_path / "in.jsonl").write_text(LINES)
+    ended = penstock("run", "in.jsonl", "-o", "out.jsonl", "--fresh", "--keep-answered", cwd=tmp_path)
+    assert (ended.code, "expected one of them" in ended.err) == (2, True)
+    assert not (tmp_path / "out.jsonl").exists()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 from tests.cli.given import KEY, Ended, penstock
 from tests.client.given import ledger, running_simulator
 
+from penstock.batch.reader import open_run
+from penstock.cli.status import resume_command
 from penstock.schema import form_of
 
 SCHEMA = {
@@ -49,6 +52,23 @@ def test_every_chat_is_answered_in_the_form_and_other_requests_as_they_are(folde
     assert ran(folder, "--schema", "s.json").code == 0
     assert [set(text) for text in texts(folder)] == [{"city", "size"}] * 3
     assert len(lines_of(folder / "out.jsonl")) == 4
+
+
+def test_status_says_how_to_go_on_with_the_schema(folder: Path) -> None:
+    assert ran(folder, "--schema", "s.json", "--limit", "2").code == 0
+    with open_run(folder / "out.jsonl") as run:
+        command = resume_command(run.info)
+    assert command == "penstock run in.jsonl -o out.jsonl -m sim/fast --schema s.json"
+    assert penstock(*shlex.split(command)[1:], cwd=folder).code == 0
+
+
+def test_a_file_that_is_no_schema_is_named_and_reasks_without_one_are_refused(folder: Path) -> None:
+    (folder / "s.json").write_text('{"type": "objec"}')
+    assert "s.json: no JSON Schema" in ran(folder, "--schema", "s.json").err
+    ended = ran(folder, "--reasks", "1")
+    assert ended.code == 2
+    assert "--reasks: it goes with --schema" in ended.err
+    assert not list(folder.glob("out.jsonl*"))
 
 
 def test_another_schema_is_refused_until_it_is_said_what_to_do(folder: Path) -> None:

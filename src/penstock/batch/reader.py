@@ -41,7 +41,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Items of the input; None for a pipe that has not ended."""
     settings: dict[str, Any]
     places: dict[str, str] = {}
-    """Of `journal`, `base_url` and `config` those that were named."""
+    """Options that say where something is, those that were named: `journal`, `base_url`, `config`, `schema` ..."""
     samples: int = 1
     id_column: str | None = None
     is_command: bool = True

@@ -36,6 +36,8 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, Any] = {}
     schema: dict[str, Any] | None = None
     """The JSON Schema of every chat's answer."""
+    schema_file: str | None = None
+    """Where it was read, for those who are told of it."""
     reasks: int = 2
     """How often an answer that doesn't fit it is asked again."""
     samples: int = 1
@@ -80,7 +82,7 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def form(self) -> Form | None:
         """What `schema` asks for. Raises `ConfigError` for one that is none."""
-        return None if self.schema is None else form_of(self.schema, source="--schema")
+        return None if self.schema is None else form_of(self.schema, source=self.schema_file or "--schema")
 
     @property
     def out(self) -> Path | None:
@@ -112,6 +114,8 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise InputError(f"{self.output}: the output can't be the input itself")
         if self.unordered and (self.out is None or self.out.suffix != ".jsonl"):
             raise InputError("--unordered: expected an OUT that ends in .jsonl")
+        if self.fresh and self.keep_answered:
+            raise InputError("--fresh starts anew, --keep-answered goes on: expected one of them")
         if self.out is None and (self.retry_failed or self.fresh or self.keep_answered or self.journal):
             raise InputError("-o -: without a journal there is nothing to resume or retry; name a file as OUT")
         if self.out is not None and self.out.suffix != ".jsonl" and self.input == "-":
@@ -136,6 +140,7 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
         address = None if "@" in (self.base_url or "") else self.base_url
         places = {"journal": self.journal, "base_url": address, "config": self.config}
         places |= {"prompt": self.prompt_said, "prompt_library": self.prompt_library, "split_by": self.split_by}
+        places |= {"schema": self.schema_file}
         return {
             "input": self.input,
             "output": self.output,

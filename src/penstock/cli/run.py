@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from penstock.cli.options import Hedge, Seconds, Usd, key_value
 
@@ -75,9 +76,12 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     if as_json and options["output"] == "-":
         raise click.UsageError("--json and -o -: both would write to stdout")
     schema = options.pop("schema")
+    if schema is None and ctx.get_parameter_source("reasks") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--reasks: it goes with --schema")
     settings = JobSettings(
         params=params,
         schema=None if schema is None else read_schema_file(Path(schema)),
+        schema_file=schema,
         models=tuple(options.pop("models")),
         dedup=not options.pop("no_dedup"),
         cache=not options.pop("no_cache"),

@@ -138,7 +138,10 @@ def form_of(schema: Any, *, source: str = "schema") -> Form:
             encoded = msgspec.json.encode(schema)
         except (TypeError, ValueError, RecursionError) as error:
             raise ConfigError(f"{source}: no JSON: {error}") from error
-        return _form_of_schema(encoded, _as_name(name))
+        try:
+            return _form_of_schema(encoded, _as_name(name))
+        except ConfigError as error:
+            raise ConfigError(str(error).replace("schema", source, 1)) from error
     if isinstance(schema, str | bytes | bool | int | float | list | tuple) or schema is None:
         form = "a type, a JSON Schema as a dict, or a pathlib.Path of a file with one"
         raise ConfigError(f"{source}: expected {form}, got {schema!r:.80}")
