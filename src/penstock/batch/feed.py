@@ -124,6 +124,7 @@ class PipeFeed:
             idx = self._index(custom_id, digest)
             if idx is not None:
                 item = Item(idx, custom_id, digest, row.kind, model, body, None)
+                item.sample = custom_id if self._shape.apart else str(number or "")
                 item.prompt, item.variables = row.prompt, row.variables
                 if self._estimate is not None:
                     item.estimate = self._estimate(item)

@@ -180,7 +180,7 @@ def _noted(
             if item.idx // samples != at:
                 at = item.idx // samples
                 body = shape.body(bodies[at])
-            item.body = body
+            item.body, item.variables = body, bodies[at].variables
             known.missed(item)
         yield [*([hits] if hits else []), *left]
 

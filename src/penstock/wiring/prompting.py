@@ -47,7 +47,7 @@ def kept_apart(inner: Handler, selection: Selection) -> Handler:
     own = _own(selection)
     if not own:
         return inner
-    hashes = "".join(sorted(prompt.hash for prompt in own.values()))
+    hashes = sorted((target, prompt.hash) for target, prompt in own.items())
     used = sorted({name for prompt in own.values() for name in prompt.variables} - _ABOUT_THE_REQUEST)
 
     async def ask(call: Call) -> Reply:
