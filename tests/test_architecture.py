@@ -88,7 +88,7 @@ APART: dict[str, tuple[str, ...]] = {
     # Inside these packages siblings don't know each other; the named modules are what they share.
     "wire": (
         *("bending", "blocks", "codec", "dropping", "eventstream", "fault"),
-        *("limits", "refusals", "sse", "streaming", "waits"),
+        *("leftover", "limits", "refusals", "sending", "sse", "streaming", "waits"),
     ),
     "policies": (),
     "observers": (),

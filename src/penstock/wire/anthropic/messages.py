@@ -14,6 +14,7 @@ import msgspec
 from penstock.errors import CallError
 from penstock.wire.anthropic.words import THOUGHT_FORMAT
 from penstock.wire.dropping import dropped
+from penstock.wire.sending import refusal
 
 __all__ = ["WIRE", "blocks_of", "messages_of", "refused", "tool_id"]
 
@@ -30,7 +31,7 @@ _Block = dict[str, Any]
 
 def refused(why: str) -> CallError:
     """The wire can't say it, and leaving it out would change what was asked."""
-    return CallError("bad_request", f"anthropic: {why}", sent=False)
+    return refusal("anthropic", why)
 
 
 def tool_id(id_: Any) -> str:

@@ -6,20 +6,21 @@ The table `PARAMETERS` is the whole translation but for messages; a parameter th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
-from penstock import __version__
 from penstock.call import Call
 from penstock.catalog import Vendor
-from penstock.errors import CallError
 from penstock.http import WireRequest
 from penstock.wire.anthropic.forms import FORMS, Form, path_of, root_of
 from penstock.wire.anthropic.messages import WIRE, messages_of, refused
 from penstock.wire.anthropic.models import Facts, facts
 from penstock.wire.anthropic.tooling import ask_for_schema, put_tools
 from penstock.wire.dropping import dropped
+from penstock.wire.leftover import drop, refuse_unless
+from penstock.wire.sending import UNWRITABLE, headers_of, no_json
 
 __all__ = ["BUDGETS", "PARAMETERS", "VERSION", "RequestEncoder"]
 
@@ -55,13 +56,8 @@ class RequestEncoder:
         self._place = FORMS[form]
         self._root, self._after = root_of(form, base_url or vendor.base_url or _NOWHERE)
         self._default_max_tokens = default_max_tokens
-        self._headers = {
-            "content-type": "application/json",
-            "accept": "application/json",
-            "user-agent": f"penstock/{__version__}",
-            **({"anthropic-version": VERSION} if self._place.version is None else {}),
-            **{name.lower(): value for name, value in headers.items()},
-        }
+        always = {"anthropic-version": VERSION} if self._place.version is None else {}
+        self._headers = headers_of({**always, **headers})
 
     def encode(self, call: Call, model: str, *, stream: bool) -> WireRequest:
         """The request for `model`, unsigned. Raises `CallError` bad_request when the wire can't say it."""
@@ -124,8 +120,8 @@ class RequestEncoder:
             elif wanted:
                 always = headers.get("anthropic-beta")
                 headers = {**headers, "anthropic-beta": ",".join([*([always] if always else []), *map(str, wanted)])}
-        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-            raise CallError("bad_request", f"the request is no JSON: {error}", sent=False) from error
+        except UNWRITABLE as error:
+            raise no_json(error) from error
         return WireRequest("POST", self._root + path_of(self._place, model, stream=stream) + self._after, headers, data)
 
 
@@ -189,19 +185,8 @@ def _as(name: str) -> _Put:
     return put
 
 
-def _drop(name: str, why: str) -> _Put:
-    def put(_body: _Body, _value: Any) -> None:
-        dropped(WIRE, name, why)
-
-    return put
-
-
-def _refuse_unless(name: str, harmless: Callable[[Any], bool], why: str) -> _Put:
-    def put(_body: _Body, value: Any) -> None:
-        if not harmless(value):
-            raise refused(f"{name}: {why}")
-
-    return put
+_drop: Final = partial(drop, WIRE)
+_refuse_unless: Final = partial(refuse_unless, WIRE)
 
 
 def _temperature(body: _Body, value: Any) -> None:

@@ -14,6 +14,7 @@ from penstock.wire.bedrock.reply import completion_in, embeddings_in
 from penstock.wire.bedrock.request import RequestEncoder
 from penstock.wire.bedrock.stream import StreamDecoder
 from penstock.wire.fault import request_id_of
+from penstock.wire.sending import NOWHERE
 
 __all__ = ["BedrockCodec"]
 
@@ -31,7 +32,7 @@ class BedrockCodec:
         self, vendor: Vendor, base_url: str | None = None, *, headers: Mapping[str, str] | None = None
     ) -> None:
         self.vendor = vendor
-        self._request = RequestEncoder(vendor, base_url or vendor.base_url or _NOWHERE, headers or {})
+        self._request = RequestEncoder(vendor, base_url or vendor.base_url or NOWHERE, headers or {})
         # Bound once: a forwarding call would cost as much as the work.
         self.encode_request = self._request.encode
 
@@ -74,6 +75,3 @@ class BedrockCodec:
     def encode_error(self, error: CallError) -> WireReply:
         """An error in Bedrock's shape, with the status that belongs to its class."""
         return server.encode_error(error)
-
-
-_NOWHERE = "http://base-url-not-set.invalid"

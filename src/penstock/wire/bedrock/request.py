@@ -8,10 +8,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from penstock import __version__
 from penstock.call import Call
 from penstock.catalog import Vendor, prefills
-from penstock.errors import CallError
 from penstock.http import WireRequest
 from penstock.wire.bedrock.embeddings import embedding_body
 from penstock.wire.bedrock.messages import messages_of
@@ -19,6 +17,8 @@ from penstock.wire.bedrock.models import effort_fields, facts
 from penstock.wire.bedrock.tooling import tool_config
 from penstock.wire.bedrock.words import ANSWER_TOOL, WIRE, refused
 from penstock.wire.dropping import dropped
+from penstock.wire.leftover import HARMLESS, LEFT_OUT, rest_of
+from penstock.wire.sending import UNWRITABLE, headers_of, no_json
 
 __all__ = ["NATIVE", "RequestEncoder"]
 
@@ -39,9 +39,7 @@ _HANDLED: Final = frozenset(
     )
 )
 _LEFT_OUT: Final[dict[str, str]] = {
-    "user": "requests have no end user here",
-    "safety_identifier": "requests have no end user here",
-    "store": "nothing is stored",
+    **LEFT_OUT,
     "seed": "models of Converse take no seed",
     "prompt_cache_key": "caches are marked by cache_control",
     "prompt_cache_retention": "caches are marked by cache_control",
@@ -50,19 +48,12 @@ _LEFT_OUT: Final[dict[str, str]] = {
 """What an answer doesn't need."""
 
 _HARMLESS: Final[dict[str, Callable[[Any], bool]]] = {
-    "n": lambda value: value == 1,
+    **HARMLESS,
     "logprobs": lambda value: value is False,
     "top_logprobs": lambda value: value == 0,
-    "logit_bias": lambda value: not value or not any(value.values()),
     "presence_penalty": lambda value: value == 0,
     "frequency_penalty": lambda value: value == 0,
     "parallel_tool_calls": lambda value: value is True,
-    "modalities": lambda value: value == ["text"],
-    "functions": lambda value: not value,
-    "function_call": lambda _: False,
-    "audio": lambda _: False,
-    "prediction": lambda _: False,
-    "web_search_options": lambda _: False,
 }
 """What can't be said here, and the values that say nothing: any other one is refused."""
 
@@ -78,10 +69,8 @@ class RequestEncoder:
         self._vendor = vendor
         self._encode = msgspec.json.Encoder().encode
         self._base = base_url.rstrip("/")
-        given = {name.lower(): value for name, value in headers.items()}
-        same = {"content-type": "application/json", "user-agent": f"penstock/{__version__}"}
-        self._headers = {**same, "accept": "application/json", **given}
-        self._stream_headers = {**same, "accept": "application/vnd.amazon.eventstream", **given}
+        self._headers = headers_of(headers)
+        self._stream_headers = headers_of(headers, "application/vnd.amazon.eventstream")
         self._urls: dict[tuple[str, str], str] = {}
 
     def encode(self, call: Call, model: str, *, stream: bool) -> WireRequest:
@@ -97,8 +86,8 @@ class RequestEncoder:
             body = converse_body(call.body, model)
         try:
             data = self._encode(body)
-        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-            raise CallError("bad_request", f"the request is no JSON: {error}", sent=False) from error
+        except UNWRITABLE as error:
+            raise no_json(error) from error
         return WireRequest("POST", self._url(model, operation), headers, data)
 
     def _url(self, model: str, operation: str) -> str:
@@ -158,23 +147,8 @@ def _fields(asked: _Body, model: str, max_tokens: Any) -> _Body:
         if said is None:
             dropped(WIRE, "reasoning_effort", f"{model} isn't known to take one")
         fields |= said or {}
-    for name, value in asked.items():
-        if name in _HANDLED or value is None:
-            continue
-        if name in _LEFT_OUT:
-            dropped(WIRE, name, _LEFT_OUT[name])
-        elif name not in _HARMLESS:
-            fields[name] = value
-        elif not _harmless(name, value):
-            raise refused(f"{name} can't be asked for")
+    fields.update(rest_of(asked, WIRE, handled=_HANDLED, left_out=_LEFT_OUT, harmless=_HARMLESS))
     return fields
-
-
-def _harmless(name: str, value: Any) -> bool:
-    try:
-        return _HARMLESS[name](value)
-    except (AttributeError, TypeError):
-        return False
 
 
 def _name_the_rest(asked: _Body, body: _Body) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from penstock.call import Finish, Usage
 from penstock.errors import CallError
+from penstock.wire.sending import refusal
 
 __all__ = [
     "ANSWER_TOOL",
@@ -63,7 +64,7 @@ _MORE: Final = "penstock"
 
 def refused(why: str) -> CallError:
     """The wire can't say it, and leaving it out would change what was asked."""
-    return CallError("bad_request", f"{WIRE}: {why}", sent=False)
+    return refusal(WIRE, why)
 
 
 def answers_by_tool(body: dict[str, Any]) -> bool:

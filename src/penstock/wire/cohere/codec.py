@@ -14,6 +14,7 @@ from penstock.wire.cohere.reply import completion_in, embeddings_in
 from penstock.wire.cohere.request import RequestEncoder
 from penstock.wire.cohere.stream import StreamDecoder
 from penstock.wire.fault import request_id_of
+from penstock.wire.sending import NOWHERE
 
 __all__ = ["CohereCodec"]
 
@@ -31,7 +32,7 @@ class CohereCodec:
         self, vendor: Vendor, base_url: str | None = None, *, headers: Mapping[str, str] | None = None
     ) -> None:
         self.vendor = vendor
-        self._request = RequestEncoder(base_url or vendor.base_url or _NOWHERE, headers or {})
+        self._request = RequestEncoder(base_url or vendor.base_url or NOWHERE, headers or {})
         # Bound once: a forwarding call would cost as much as the work.
         self.encode_request = self._request.encode
 
@@ -79,6 +80,3 @@ class CohereCodec:
 
 def _count(text: str | None) -> int | None:
     return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 19 else None
-
-
-_NOWHERE = "http://base-url-not-set.invalid"

@@ -7,14 +7,14 @@ from typing import Any, Final
 
 import msgspec
 
-from penstock import __version__
 from penstock.call import Call
 from penstock.catalog import is_reasoning
-from penstock.errors import CallError
 from penstock.http import WireRequest
 from penstock.wire.cohere.messages import messages_of
 from penstock.wire.cohere.words import WIRE, refused
 from penstock.wire.dropping import dropped
+from penstock.wire.leftover import HARMLESS, LEFT_OUT, rest_of
+from penstock.wire.sending import UNWRITABLE, headers_of, no_json
 
 __all__ = ["RENAMES", "RequestEncoder", "chat_body", "embedding_body"]
 
@@ -41,10 +41,8 @@ _HANDLED: Final = frozenset(
     )
 )
 _LEFT_OUT: Final[dict[str, str]] = {
-    "user": "requests have no end user here",
-    "safety_identifier": "requests have no end user here",
+    **LEFT_OUT,
     "metadata": "requests have no labels here",
-    "store": "nothing is stored",
     "service_tier": "there is one tier",
     "prompt_cache_key": "Cohere caches by itself",
     "prompt_cache_retention": "Cohere caches by itself",
@@ -53,15 +51,8 @@ _LEFT_OUT: Final[dict[str, str]] = {
 """What an answer doesn't need."""
 
 _HARMLESS: Final[dict[str, Callable[[Any], bool]]] = {
-    "n": lambda value: value == 1,
+    **HARMLESS,
     "top_logprobs": lambda value: value == 0,
-    "logit_bias": lambda value: not value or not any(value.values()),
-    "modalities": lambda value: value == ["text"],
-    "functions": lambda value: not value,
-    "function_call": lambda _: False,
-    "audio": lambda _: False,
-    "prediction": lambda _: False,
-    "web_search_options": lambda _: False,
 }
 """What can't be said here, and the values that say nothing: any other one is refused."""
 
@@ -80,10 +71,8 @@ class RequestEncoder:
         for known in ("/chat", "/embed", "/v1", "/v2"):
             base = base.removesuffix(known)
         self._chat, self._embed = f"{base}/v2/chat", f"{base}/v2/embed"
-        given = {name.lower(): value for name, value in headers.items()}
-        same = {"content-type": "application/json", "user-agent": f"penstock/{__version__}"}
-        self._headers = {**same, "accept": "application/json", **given}
-        self._stream_headers = {**same, "accept": "text/event-stream", **given}
+        self._headers = headers_of(headers)
+        self._stream_headers = headers_of(headers, "text/event-stream")
 
     def encode(self, call: Call, model: str, *, stream: bool) -> WireRequest:
         """The request for `model`, unsigned. Raises `CallError` bad_request when the wire can't say it."""
@@ -99,8 +88,8 @@ class RequestEncoder:
             body["stream"] = stream
         try:
             data = self._encode(body)
-        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-            raise CallError("bad_request", f"the request is no JSON: {error}", sent=False) from error
+        except UNWRITABLE as error:
+            raise no_json(error) from error
         return WireRequest("POST", url, headers, data)
 
 
@@ -130,22 +119,7 @@ def chat_body(asked: _Body, model: str) -> _Body:
 
 def _add_the_rest(asked: _Body, body: _Body) -> None:
     """Cohere's own parameters, and every one that nobody here knows."""
-    for name, value in asked.items():
-        if name in _HANDLED or value is None:
-            continue
-        if name in _LEFT_OUT:
-            dropped(WIRE, name, _LEFT_OUT[name])
-        elif name not in _HARMLESS:
-            body[name] = value
-        elif not _harmless(name, value):
-            raise refused(f"{name} can't be asked for")
-
-
-def _harmless(name: str, value: Any) -> bool:
-    try:
-        return _HARMLESS[name](value)
-    except (AttributeError, TypeError):
-        return False
+    body.update(rest_of(asked, WIRE, handled=_HANDLED, left_out=_LEFT_OUT, harmless=_HARMLESS))
 
 
 def _add_tools(asked: _Body, body: _Body) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from penstock.call import Finish, Usage
 from penstock.errors import CallError
+from penstock.wire.sending import refusal
 
 __all__ = ["FINISH", "WIRE", "WORD", "finish_of", "logprobs_of", "refused", "tokens_in", "usage_object", "usage_of"]
 
@@ -35,7 +36,7 @@ WORD: Final[dict[Finish, str]] = {
 
 def refused(why: str) -> CallError:
     """The wire can't say it, and leaving it out would change what was asked."""
-    return CallError("bad_request", f"{WIRE}: {why}", sent=False)
+    return refusal(WIRE, why)
 
 
 def finish_of(raw: str | None, *, has_tool_calls: bool) -> Finish:

@@ -9,21 +9,19 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
-from penstock import __version__
 from penstock.call import Call
 from penstock.catalog import Vendor
-from penstock.errors import CallError
 from penstock.http import WireRequest
 from penstock.wire.gemini.contents import contents_of
 from penstock.wire.gemini.embeddings import embedding_request
 from penstock.wire.gemini.parts import refuse
 from penstock.wire.gemini.settings import settings_of
+from penstock.wire.sending import NOWHERE, UNWRITABLE, headers_of, no_json
 
 __all__ = ["Platform", "RequestEncoder"]
 
 Platform = Literal["gemini", "vertex"]
 
-_NOWHERE: Final = "http://base-url-not-set.invalid"
 _VERSION: Final = re.compile(r"(?:^|/)v\d+(?:alpha|beta)?\d*(?:/|$)")
 _VERSIONS: Final[dict[Platform, str]] = {"gemini": "/v1beta", "vertex": "/v1"}
 _MODELS: Final[dict[Platform, str]] = {"gemini": "models/", "vertex": "publishers/google/models/"}
@@ -39,14 +37,9 @@ class RequestEncoder:
         self._vendor = vendor
         self._platform = platform
         self._encode = msgspec.json.Encoder().encode
-        self._root, self._query = _root(base_url or vendor.base_url or _NOWHERE, platform)
+        self._root, self._query = _root(base_url or vendor.base_url or NOWHERE, platform)
         self._urls: dict[tuple[str, str], str] = {}
-        self._headers = {
-            "content-type": "application/json",
-            "accept": "application/json",
-            "user-agent": f"penstock/{__version__}",
-            **{name.lower(): value for name, value in headers.items()},
-        }
+        self._headers = headers_of(headers)
 
     def encode(self, call: Call, model: str, *, stream: bool) -> WireRequest:
         """The request for `model`, unsigned. Raises `CallError` bad_request for what Gemini can't say."""
@@ -67,8 +60,8 @@ class RequestEncoder:
             raise refuse("Gemini has no text completions; ask it as a chat, with `generate`")
         try:
             data = self._encode(body)
-        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-            raise CallError("bad_request", f"the request is no JSON: {error}", sent=False) from error
+        except UNWRITABLE as error:
+            raise no_json(error) from error
         return WireRequest("POST", self._urls.get((model, method)) or self._url(model, method), self._headers, data)
 
     def _url(self, model: str, method: str) -> str:

@@ -14,6 +14,7 @@ from penstock.wire.ollama.encoder import StreamEncoder
 from penstock.wire.ollama.reply import completion_in, embeddings_in
 from penstock.wire.ollama.request import RequestEncoder
 from penstock.wire.ollama.stream import StreamDecoder
+from penstock.wire.sending import NOWHERE
 
 __all__ = ["OllamaCodec"]
 
@@ -31,7 +32,7 @@ class OllamaCodec:
         self, vendor: Vendor, base_url: str | None = None, *, headers: Mapping[str, str] | None = None
     ) -> None:
         self.vendor = vendor
-        self._request = RequestEncoder(vendor, base_url or vendor.base_url or _NOWHERE, headers or {})
+        self._request = RequestEncoder(vendor, base_url or vendor.base_url or NOWHERE, headers or {})
         # Bound once: a forwarding call would cost as much as the work.
         self.encode_request = self._request.encode
 
@@ -74,6 +75,3 @@ class OllamaCodec:
     def encode_error(self, error: CallError) -> WireReply:
         """An error in Ollama's shape, with the status that belongs to its class."""
         return server.encode_error(error)
-
-
-_NOWHERE = "http://base-url-not-set.invalid"

@@ -7,14 +7,13 @@ from typing import Any, Final
 
 import msgspec
 
-from penstock import __version__
 from penstock.call import Call, Kind
 from penstock.catalog import Vendor, prefills
-from penstock.errors import CallError
 from penstock.http import WireRequest
-from penstock.wire.dropping import dropped
+from penstock.wire.leftover import HARMLESS, LEFT_OUT, rest_of
 from penstock.wire.ollama.messages import messages_of
 from penstock.wire.ollama.words import WIRE, refused
+from penstock.wire.sending import UNWRITABLE, headers_of, no_json
 
 __all__ = ["OPTIONS", "PATHS", "RENAMES", "RequestEncoder", "body_of"]
 
@@ -44,10 +43,8 @@ _HANDLED: Final = frozenset(
     )
 )
 _LEFT_OUT: Final[dict[str, str]] = {
-    "user": "requests have no end user here",
-    "safety_identifier": "requests have no end user here",
+    **LEFT_OUT,
     "metadata": "requests have no labels here",
-    "store": "nothing is stored",
     "service_tier": "there is one tier",
     "prompt_cache_key": "Ollama caches by itself",
     "prompt_cache_retention": "Ollama caches by itself",
@@ -56,16 +53,9 @@ _LEFT_OUT: Final[dict[str, str]] = {
 """What an answer doesn't need."""
 
 _HARMLESS: Final[dict[str, Callable[[Any], bool]]] = {
-    "n": lambda value: value == 1,
+    **HARMLESS,
     "best_of": lambda value: value == 1,
     "echo": lambda value: value is False,
-    "logit_bias": lambda value: not value or not any(value.values()),
-    "modalities": lambda value: value == ["text"],
-    "functions": lambda value: not value,
-    "function_call": lambda _: False,
-    "audio": lambda _: False,
-    "prediction": lambda _: False,
-    "web_search_options": lambda _: False,
 }
 """What can't be said here, and the values that say nothing: any other one is refused."""
 
@@ -89,10 +79,8 @@ class RequestEncoder:
         self._encode = msgspec.json.Encoder().encode
         base = base_url.rstrip("/").removesuffix("/api").removesuffix("/v1")
         self._urls = {kind: base + path for kind, path in PATHS.items()}
-        given = {name.lower(): value for name, value in headers.items()}
-        same = {"content-type": "application/json", "user-agent": f"penstock/{__version__}"}
-        self._headers = {**same, "accept": "application/json", **given}
-        self._stream_headers = {**same, "accept": "application/x-ndjson", **given}
+        self._headers = headers_of(headers)
+        self._stream_headers = headers_of(headers, "application/x-ndjson")
 
     def encode(self, call: Call, model: str, *, stream: bool) -> WireRequest:
         """The request for `model`, unsigned. Raises `CallError` bad_request when the wire can't say it."""
@@ -104,8 +92,8 @@ class RequestEncoder:
             body["stream"] = stream
         try:
             data = self._encode(body)
-        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-            raise CallError("bad_request", f"the request is no JSON: {error}", sent=False) from error
+        except UNWRITABLE as error:
+            raise no_json(error) from error
         return WireRequest("POST", self._urls[call.kind], self._stream_headers if stream else self._headers, data)
 
 
@@ -121,27 +109,14 @@ def body_of(call: Call, model: str) -> _Body:
     effort = asked.get("reasoning_effort")
     if isinstance(effort, str) and "think" not in asked:
         body["think"] = _THINK.get(effort, effort)
-    for name, value in asked.items():
-        if name in _HANDLED or value is None:
-            continue
+    for name, value in rest_of(asked, WIRE, handled=_HANDLED, left_out=_LEFT_OUT, harmless=_HARMLESS):
         if name in OPTIONS:
             options[name] = [value] if name == "stop" and isinstance(value, str) else value
-        elif name in _LEFT_OUT:
-            dropped(WIRE, name, _LEFT_OUT[name])
-        elif name not in _HARMLESS:
+        else:
             body[name] = value
-        elif not _harmless(name, value):
-            raise refused(f"{name} can't be asked for")
     if options:
         body["options"] = options
     return body
-
-
-def _harmless(name: str, value: Any) -> bool:
-    try:
-        return _HARMLESS[name](value)
-    except (AttributeError, TypeError):
-        return False
 
 
 def _chat(asked: _Body) -> _Body:

@@ -11,6 +11,7 @@ import msgspec
 from penstock.call import Finish, Usage
 from penstock.errors import CallError
 from penstock.wire.ollama.shapes import PieceShape
+from penstock.wire.sending import refusal
 
 __all__ = [
     "FINISH",
@@ -53,7 +54,7 @@ WORD: Final[dict[Finish, str]] = {
 
 def refused(why: str) -> CallError:
     """The wire can't say it, and leaving it out would change what was asked."""
-    return CallError("bad_request", f"{WIRE}: {why}", sent=False)
+    return refusal(WIRE, why)
 
 
 def finish_of(raw: str | None, *, has_tool_calls: bool) -> Finish:

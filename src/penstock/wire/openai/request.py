@@ -9,7 +9,6 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
-from penstock import __version__
 from penstock.call import Call, Kind
 from penstock.catalog import Vendor, is_reasoning, schema_mode
 from penstock.errors import CallError
@@ -17,6 +16,7 @@ from penstock.http import WireRequest
 from penstock.wire.openai.chunks import with_chunks
 from penstock.wire.openai.history import EXTRAS, without
 from penstock.wire.openai.schema import ask_for_form
+from penstock.wire.sending import NOWHERE, UNWRITABLE, headers_of, no_json
 
 __all__ = ["PATHS", "RequestEncoder"]
 
@@ -27,7 +27,7 @@ PATHS: Final[dict[Kind, str]] = {
 }
 """Where each kind goes, under the base URL."""
 
-_NOWHERE: Final = "http://base-url-not-set.invalid/v1"
+_NOWHERE: Final = f"{NOWHERE}/v1"
 _MAX_MODELS: Final = 1024
 _NO_DEPLOYMENTS: Final = re.compile(r"/deployments/|/(?:v1|models)$")
 """A base URL that takes the model in the body, where others of its vendor have it in the path."""
@@ -62,12 +62,7 @@ class RequestEncoder:
             self._deployed = {}
         elsewhere = vendor.prefill_base_url if base == vendor.base_url else None
         self._prefill_url = _join(elsewhere or base, PATHS["chat"])
-        self._headers = {
-            "content-type": "application/json",
-            "accept": "application/json",
-            "user-agent": f"penstock/{__version__}",
-            **{name.lower(): value for name, value in headers.items()},
-        }
+        self._headers = headers_of(headers)
         self._renames: dict[str, _Renames] = {}
         self._has_chunks = vendor.contents == "chunks"
         self._refused = EXTRAS.difference(vendor.takes_back) if vendor.takes_back is not None else None
@@ -107,8 +102,8 @@ class RequestEncoder:
                 body.setdefault(new, value)
         try:
             data = self._encode(body)
-        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-            raise CallError("bad_request", f"the request is no JSON: {error}", sent=False) from error
+        except UNWRITABLE as error:
+            raise no_json(error) from error
         return WireRequest("POST", url, self._headers, data)
 
     def _address(self, deployed: dict[tuple[Kind, str], str], kind: Kind, model: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from penstock.errors import CallError
 from penstock.wire.dropping import dropped
 from penstock.wire.responses.words import WIRE, reasoning_items
+from penstock.wire.sending import refusal
 
 __all__ = ["items_of", "refused"]
 
@@ -16,7 +17,7 @@ _Object = dict[str, Any]
 
 def refused(why: str) -> CallError:
     """What this wire can't say, found before anything was sent."""
-    return CallError("bad_request", f"{WIRE}: {why}", sent=False)
+    return refusal(WIRE, why)
 
 
 def items_of(messages: Any, *, tools: Any = None, stored: bool = False) -> list[_Object]:

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from penstock import __version__
 from penstock.call import Call
 from penstock.catalog import Vendor, is_reasoning
 from penstock.errors import CallError
 from penstock.http import WireRequest
-from penstock.wire.dropping import dropped
+from penstock.wire.leftover import drop, refuse_unless
 from penstock.wire.responses.items import items_of, refused
 from penstock.wire.responses.tooling import flat_choice, flat_format, flat_tool, search_tool
 from penstock.wire.responses.words import WIRE
+from penstock.wire.sending import NOWHERE, headers_of
 
 __all__ = ["ENCRYPTED", "LOGPROBS", "PARAMETERS", "PATH", "RequestEncoder"]
 
@@ -29,7 +30,7 @@ ENCRYPTED: Final = "reasoning.encrypted_content"
 """What is asked for so that thoughts can be sent back to a provider that stored nothing."""
 LOGPROBS: Final = "message.output_text.logprobs"
 
-_NOWHERE: Final = "http://base-url-not-set.invalid/v1"
+_NOWHERE: Final = f"{NOWHERE}/v1"
 _ENDPOINT: Final = re.compile(r"/(?:responses|chat/completions|completions|embeddings)$")
 _Body = dict[str, Any]
 _Put = Callable[[_Body, Any], None]
@@ -43,12 +44,7 @@ class RequestEncoder:
     def __init__(self, vendor: Vendor, base_url: str | None, headers: Mapping[str, str]) -> None:
         self._encode = msgspec.json.Encoder().encode
         self._url = _address(vendor, base_url or vendor.base_url or _NOWHERE)
-        self._headers = {
-            "content-type": "application/json",
-            "accept": "application/json",
-            "user-agent": f"penstock/{__version__}",
-            **{name.lower(): value for name, value in headers.items()},
-        }
+        self._headers = headers_of(headers)
 
     def encode(self, call: Call, model: str, *, stream: bool) -> WireRequest:
         """The request for `model`, unsigned. Raises `CallError` bad_request when the wire can't say it."""
@@ -122,19 +118,8 @@ def _within(outer: str, name: str, made: Callable[[Any], Any] = lambda value: va
     return put
 
 
-def _drop(name: str, why: str) -> _Put:
-    def put(_body: _Body, _value: Any) -> None:
-        dropped(WIRE, name, why)
-
-    return put
-
-
-def _refuse_unless(name: str, harmless: Callable[[Any], bool], why: str) -> _Put:
-    def put(_body: _Body, value: Any) -> None:
-        if not harmless(value):
-            raise refused(f"{name}: {why}")
-
-    return put
+_drop: Final = partial(drop, WIRE)
+_refuse_unless: Final = partial(refuse_unless, WIRE)
 
 
 def _unless_zero(name: str) -> _Put:
