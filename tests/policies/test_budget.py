@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -190,3 +191,29 @@ def test_a_damaged_file_of_a_day_is_told_and_left_alone(tmp_path) -> None:  # ty
     with pytest.raises(ConfigError, match="move the file away"):
         Budget(day=Daybook(path, 1.0)).try_hold({}, 0.1)
     assert path.read_text() == "[1, 2"
+
+
+def test_a_day_that_others_have_spent_meanwhile_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    async def main() -> None:
+        mine, other = (Budget(day=Daybook(tmp_path / "day.json", 1.0, now=lambda: 1000.0)) for _ in range(2))
+        (await mine.hold({}, 0.001, what=what)).settle(0.001)
+        await other.hold({}, 0.985, what=what)
+        with pytest.raises(BudgetExceeded):
+            await asyncio.wait_for(mine.hold({}, 0.05, what=what), 100)
+
+    run(main)
+
+
+def test_those_in_line_are_told_when_another_process_took_what_was_left(tmp_path: Path) -> None:
+    async def main() -> None:
+        mine, other = (Budget(day=Daybook(tmp_path / "day.json", 1.0, now=lambda: 1000.0)) for _ in range(2))
+        held = await mine.hold({}, 0.5, what=what)
+        waiting = [asyncio.ensure_future(mine.hold({}, 0.7, what=what)) for _ in range(3)]
+        await asyncio.sleep(0)
+        await other.hold({}, 0.45, what=what)
+        held.settle(0.0)
+        for one in waiting:
+            with pytest.raises(BudgetExceeded):
+                await asyncio.wait_for(one, 100)
+
+    run(main)

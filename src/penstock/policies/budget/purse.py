@@ -170,6 +170,8 @@ class Budget:
         future: asyncio.Future[Hold] = asyncio.get_running_loop().create_future()
         waiter = (future, purses, units)
         self._line.append(waiter)
+        if not self._all.held:
+            self._came_free()
         try:
             return await future
         except BudgetExceeded:
@@ -255,4 +257,10 @@ class Budget:
             if self._total in blocked or self._day in blocked:
                 # Everyone else needs a part of the same.
                 self._line.extend(waiting)
-                return
+                break
+        if self._line and not self._all.held:
+            # The till had less than it said, and here is nobody to wait for.
+            waiting, self._line = self._line, deque()
+            for future, _, _ in waiting:
+                if not future.done():
+                    future.set_exception(BudgetExceeded("the budget is spent"))
