@@ -37,10 +37,15 @@ def test_a_question_is_itself(text, strictness):
     assert refusal(text, text, strictness) is None
 
 
-@given(st.sampled_from(QUESTIONS), st.sampled_from(["{}!", " {}", "{}\n", "Please {}"]))
-def test_spaces_a_mark_and_a_please_change_nothing(text, frame):
+@given(st.sampled_from(QUESTIONS), st.sampled_from(["{}!", " {}", "{}\n"]))
+def test_spaces_and_a_mark_change_nothing(text, frame):
     assume(text[0].isupper() and text.isascii())
     assert refusal(frame.format(text), text) is None
+
+
+@pytest.mark.parametrize("text", ["Summarize the French Revolution.", "List the planets.", "Explain how a lock works."])
+def test_a_please_changes_nothing(text):
+    assert refusal(f"Please {text[0].lower()}{text[1:]}", text) is None
 
 
 @given(st.sampled_from(FRAMES), st.integers(0, 10**6), st.integers(0, 10**6), st.sampled_from(STRICTNESS))
