@@ -87,7 +87,7 @@ IMPORTS: dict[str, Rule] = {
 APART: dict[str, tuple[str, ...]] = {
     # Inside these packages siblings don't know each other; the named modules are what they share.
     "wire": (
-        *("bending", "blocks", "codec", "dropping", "eventstream", "fault"),
+        *("answering", "bending", "blocks", "bodies", "codec", "dropping", "eventstream", "fault"),
         *("leftover", "limits", "refusals", "sending", "sse", "streaming", "waits"),
     ),
     "policies": (),

@@ -14,10 +14,11 @@ import msgspec
 
 from penstock.errors import CallError, ErrorKind
 from penstock.http import Headers, WireReply
+from penstock.wire.answering import headers_of
 from penstock.wire.fault import Fault, fault_in, kept, obeyed, read_fault, request_id_of
 from penstock.wire.waits import retry_after_s
 
-__all__ = ["CODES", "STATUSES", "TYPES", "classify", "encode_error", "error_object", "in_band"]
+__all__ = ["CODES", "STATUSES", "TYPES", "class_name", "classify", "encode_error", "error_object", "in_band"]
 
 CODES: Final[dict[str, ErrorKind]] = {
     "insufficient_quota": "quota_exhausted",
@@ -278,18 +279,22 @@ def error_object(error: CallError) -> dict[str, Any]:
     return {"error": {"message": error.message, "type": type_, "param": None, "code": code}}
 
 
+def class_name(error: CallError) -> str:
+    """The one word of OpenAI's that names an error's class, for wires that have no other: `CODES` knows it, or it is
+    one of `TYPES`."""
+    said = error_object(error)["error"]
+    return said["code"] if said["code"] in CODES else str(said["type"])
+
+
 def encode_error(error: CallError) -> WireReply:
     """The error with the status of its class (its own where that means the same), and how long to wait."""
     status = _ERRORS[error.kind][0]
     own = error.status
     if own is not None and own >= 400 and _means(own) == error.kind:
         status = own
-    headers = {"content-type": "application/json"}
+    headers = headers_of(error, {"content-type": "application/json"}, request_id="x-request-id")
     if error.retry_after_s is not None and error.retry_after_s > 0:
-        headers["retry-after"] = str(math.ceil(error.retry_after_s))
         headers["retry-after-ms"] = str(math.ceil(error.retry_after_s * 1000))
-    if error.request_id:
-        headers["x-request-id"] = error.request_id
     return WireReply(status, headers, msgspec.json.encode(error_object(error)))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from penstock.call import Choice, Completion, Finish, Usage
 from penstock.errors import CallError
 from penstock.http import WireReply
+from penstock.wire.answering import OWN, headers_of, status_of
 from penstock.wire.anthropic.errors import ERROR_TYPES, KINDS, TYPES
 from penstock.wire.anthropic.words import FINISH, STOP_REASON, THOUGHT_FORMAT, usage_object
 
@@ -113,13 +113,6 @@ def error_object(error: CallError) -> _Block:
 
 def encode_error(error: CallError) -> WireReply:
     """The error with the status of its class, and how long to wait."""
-    status = ERROR_TYPES[error.kind][0]
-    if error.kind in ("bad_request", "auth") and error.status in (401, 403, 404, 405, 413, 422):
-        own = "auth" if error.status in (401, 403) else "bad_request"
-        status = error.status if own == error.kind else status
-    headers = dict(_JSON)
-    if error.retry_after_s is not None and error.retry_after_s > 0:
-        headers["retry-after"] = str(math.ceil(error.retry_after_s))
-    if error.request_id:
-        headers["request-id"] = error.request_id
+    status = status_of(error, ERROR_TYPES[error.kind][0], own=OWN | {422})
+    headers = headers_of(error, _JSON, request_id="request-id")
     return WireReply(status, headers, _encode(error_object(error)))

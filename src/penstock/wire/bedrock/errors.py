@@ -13,7 +13,7 @@ from penstock.wire.eventstream import Frame
 from penstock.wire.fault import Fault, fault_in, kept, mask, read_fault, request_id_of
 from penstock.wire.waits import retry_after_s
 
-__all__ = ["NAMES", "broken", "classify", "error_in", "error_of_frame", "name_of"]
+__all__ = ["NAMES", "classify", "error_in", "error_of_frame", "name_of"]
 
 NAMES: Final[dict[str, ErrorKind]] = {
     "throttlingexception": "rate_limited",
@@ -132,18 +132,6 @@ def error_of_frame(frame: Frame, partial: str) -> CallError:
         retry_after_s=retry_after_s({}, fault, kind),
         partial=partial,
         body=kept(frame.payload),
-    )
-
-
-def broken(kind: ErrorKind, why: str, reply: WireReply, partial: str = "") -> CallError:
-    """The error of a 2xx that is no answer."""
-    return CallError(
-        kind,
-        why,
-        status=reply.status,
-        request_id=request_id_of(reply.headers),
-        partial=partial,
-        body=kept(reply.body),
     )
 
 

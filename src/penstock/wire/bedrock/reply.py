@@ -9,7 +9,7 @@ import msgspec
 from penstock.call import Call, Choice, Completion, Message, Usage
 from penstock.http import WireReply
 from penstock.wire.bedrock.embeddings import vectors_in
-from penstock.wire.bedrock.errors import broken, error_in
+from penstock.wire.bedrock.errors import error_in
 from penstock.wire.bedrock.shapes import BlockShape, ReplyShape, ToolUseShape, decode_reply
 from penstock.wire.bedrock.words import (
     ANSWER_TOOL,
@@ -21,6 +21,7 @@ from penstock.wire.bedrock.words import (
     source_of,
     usage_of,
 )
+from penstock.wire.bodies import broken
 from penstock.wire.fault import request_id_of
 
 __all__ = ["completion_in", "embeddings_in", "model_in"]
@@ -44,7 +45,7 @@ def completion_in(call: Call, reply: WireReply) -> Completion:
     message = said.output.message if said.output is not None else None
     if message is None or message.content is None:
         whole = _object_in(reply)
-        raise error_in(whole, reply) or broken("transport", "the body is JSON, but no answer", reply)
+        raise error_in(whole, reply) or broken(reply, "the body is JSON, but no answer")
     heard = _Heard(by_tool=answers_by_tool(call.body))
     for index, block in enumerate(message.content):
         heard.take(index, block)
@@ -55,9 +56,9 @@ def completion_in(call: Call, reply: WireReply) -> Completion:
     if refusal:
         answer |= {"content": answer["content"] or None, "refusal": refusal}
     if finish == "error":
-        raise broken("server_error", f"generation ended with {raw!r}", reply, answer.get("content") or "")
+        raise broken(reply, f"generation ended with {raw!r}", "server_error", answer.get("content") or "")
     if not (answer.get("content") or refusal or heard.calls or finish in ("length", "content_filter")):
-        raise broken("empty", "the answer holds no text and no tool call", reply)
+        raise broken(reply, "the answer holds no text and no tool call", "empty")
     return Completion(
         choices=(Choice(answer, finish, raw),),
         usage=usage_of(said.usage, reasoning=reasoning),
@@ -72,12 +73,12 @@ def embeddings_in(call: Call, reply: WireReply) -> Completion:
     said = _object_in(reply)
     found = vectors_in(said)
     if found is None:
-        raise error_in(said, reply) or broken("transport", "the body is JSON, but holds no vectors", reply)
+        raise error_in(said, reply) or broken(reply, "the body is JSON, but holds no vectors")
     vectors, tokens = found
     asked = call.body.get("input")
     inputs = len(asked) if isinstance(asked, list) else 1
     if asked is not None and len(vectors) != inputs:
-        raise broken("transport", f"{len(vectors)} vectors came for {inputs} inputs", reply)
+        raise broken(reply, f"{len(vectors)} vectors came for {inputs} inputs")
     if tokens is None:
         counted = reply.headers.get("x-amzn-bedrock-input-token-count", "")
         tokens = int(counted) if counted.isascii() and counted.isdecimal() and len(counted) < 16 else None
@@ -104,10 +105,10 @@ def _object_in(reply: WireReply) -> _Body:
         said = msgspec.json.decode(reply.body)
     except (ValueError, RecursionError) as error:
         if not reply.body.strip():
-            raise broken("transport", "the body is empty", reply) from None
-        raise broken("transport", f"the body is no JSON: {error}", reply) from None
+            raise broken(reply, "the body is empty") from None
+        raise broken(reply, f"the body is no JSON: {error}") from None
     if not isinstance(said, dict):
-        raise broken("transport", "the body is JSON, but no object", reply)
+        raise broken(reply, "the body is JSON, but no object")
     return said
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from penstock.call import Call, Choice, Completion, Finish, Message, Usage
 from penstock.errors import CallError, ErrorKind
 from penstock.http import WireReply
+from penstock.wire.answering import headers_of, status_of
 from penstock.wire.bedrock.embeddings import embedding_object
 from penstock.wire.bedrock.errors import NAMES
 from penstock.wire.bedrock.words import FINISH, STOP_REASON, more_fields, thought_blocks, usage_object
@@ -113,13 +113,6 @@ def exception_name(error: CallError) -> str:
 
 def encode_error(error: CallError) -> WireReply:
     """The error with the status of its class, and how long to wait where that is known."""
-    status = _ERRORS[error.kind][0]
-    if error.kind in ("bad_request", "auth") and error.status in (400, 401, 403, 404, 405, 413):
-        own = "auth" if error.status in (401, 403) else "bad_request"
-        status = error.status if own == error.kind else status
-    headers = {**_JSON, "x-amzn-errortype": exception_name(error)}
-    if error.retry_after_s is not None and error.retry_after_s > 0:
-        headers["retry-after"] = str(math.ceil(error.retry_after_s))
-    if error.request_id:
-        headers["x-amzn-requestid"] = error.request_id
+    status = status_of(error, _ERRORS[error.kind][0])
+    headers = headers_of(error, {**_JSON, "x-amzn-errortype": exception_name(error)}, request_id="x-amzn-requestid")
     return WireReply(status, headers, _encode({"message": error.message}))

@@ -9,9 +9,9 @@ import msgspec
 from penstock.call import Finished, ReasoningDelta, TextDelta, ToolDelta
 from penstock.errors import CallError
 from penstock.wire.blocks import BlockEncoder, Content
-from penstock.wire.cohere.errors import type_of
 from penstock.wire.cohere.server import word_of
 from penstock.wire.cohere.words import usage_object
+from penstock.wire.refusals import class_name
 
 __all__ = ["StreamEncoder"]
 
@@ -48,7 +48,7 @@ class StreamEncoder(BlockEncoder):
     def fail(self, error: CallError) -> bytes:
         """An error in the message's end; nothing follows it."""
         return _said(
-            "message-end", delta={"finish_reason": "ERROR", "error": error.message, "error_type": type_of(error)}
+            "message-end", delta={"finish_reason": "ERROR", "error": error.message, "error_type": class_name(error)}
         )
 
     def _start(self) -> bytes:

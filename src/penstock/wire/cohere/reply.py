@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from array import array
-from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
 from typing import Any
@@ -12,10 +9,11 @@ from typing import Any
 import msgspec
 
 from penstock.call import Call, Choice, Completion, Message
-from penstock.errors import CallError, ErrorKind
+from penstock.errors import ErrorKind
 from penstock.http import WireReply
 from penstock.wire.bending import decoded
-from penstock.wire.cohere.errors import broken, error_in
+from penstock.wire.bodies import broken, floats_in, object_in
+from penstock.wire.cohere.errors import error_in
 from penstock.wire.cohere.shapes import CallShape, MessageShape, ReplyShape, decode_reply
 from penstock.wire.cohere.words import finish_of, logprobs_of, tokens_in, usage_of
 from penstock.wire.fault import request_id_of
@@ -40,17 +38,17 @@ def completion_in(reply: WireReply) -> Completion:
     if heard is None and said.text is not None:
         heard = MessageShape(content=said.text, tool_calls=said.tool_calls, citations=said.citations)
     if heard is None:
-        whole = _object_in(reply)
-        raise error_in(whole, reply) or broken("transport", "the body is JSON, but no answer", reply)
+        whole = object_in(reply)
+        raise error_in(whole, reply) or broken(reply, "the body is JSON, but no answer")
     message = _message(heard)
     raw = said.finish_reason
     finish = finish_of(raw, has_tool_calls="tool_calls" in message)
     if finish == "error":
         kind: ErrorKind = "timeout" if raw == "TIMEOUT" else "server_error"
-        raise broken(kind, f"generation ended with {raw!r}", reply, message["content"] or "")
+        raise broken(reply, f"generation ended with {raw!r}", kind, message["content"] or "")
     says = message["content"] or "tool_calls" in message or "refusal" in message
     if not says and finish not in ("length", "content_filter"):
-        raise broken("empty", "the answer holds no text and no tool call", reply)
+        raise broken(reply, "the answer holds no text and no tool call", "empty")
     return Completion(
         choices=(Choice(message, finish, raw, 0, logprobs_of(said.logprobs) if said.logprobs else None),),
         usage=usage_of(said.usage if said.usage is not None else said.meta),
@@ -95,13 +93,13 @@ def arguments_of(said: Any) -> str:
 
 def embeddings_in(call: Call, reply: WireReply) -> Completion:
     """The vectors in a 2xx, in the order of the inputs. Raises `CallError` as `completion_in` does."""
-    whole = _object_in(reply)
+    whole = object_in(reply)
     vectors = _vectors_in(whole.get("embeddings"))
     if vectors is None:
-        raise error_in(whole, reply) or broken("transport", "the body is JSON, but holds no vectors", reply)
+        raise error_in(whole, reply) or broken(reply, "the body is JSON, but holds no vectors")
     asked = call.body.get("input")
     if asked is not None and len(vectors) != (wanted := len(asked) if isinstance(asked, list) else 1):
-        raise broken("transport", f"{len(vectors)} vectors came for {wanted} inputs", reply)
+        raise broken(reply, f"{len(vectors)} vectors came for {wanted} inputs")
     id_, model = whole.get("id"), whole.get("model")
     return Completion(
         kind="embedding",
@@ -129,30 +127,7 @@ def _vectors_in(said: Any) -> list[Sequence[float]] | None:
 
 def _floats(vector: Any) -> Sequence[float]:
     if isinstance(vector, str):
-        floats = array("f")
-        floats.frombytes(b64decode(vector, validate=True))
-        if sys.byteorder == "big":
-            floats.byteswap()
-        return floats
+        return floats_in(vector)
     if not isinstance(vector, list) or not all(isinstance(number, (int, float)) for number in vector):
         raise ValueError("no vector")
     return vector
-
-
-def _object_in(reply: WireReply) -> dict[str, Any]:
-    """The body as a JSON object. Raises `CallError` transport."""
-    body = reply.body.strip()
-    if not body:
-        raise broken("transport", "the body is empty", reply)
-    try:
-        whole, _ = decoded(body, msgspec.json.decode)
-    except ValueError as error:
-        raise _no_json(reply, error) from error
-    if not isinstance(whole, dict):
-        raise broken("transport", "the body is JSON, but no object", reply)
-    return whole
-
-
-def _no_json(reply: WireReply, cause: Exception) -> CallError:
-    what = "an HTML page" if reply.body.lstrip()[:1] == b"<" else f"no JSON object: {cause}"
-    return broken("transport", f"the body is {what}", reply)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import sys
-from array import array
-from base64 import b64encode
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -13,8 +10,10 @@ import msgspec
 from penstock.call import Call, Choice, Completion, Finish, Message, Usage
 from penstock.errors import CallError, ErrorKind
 from penstock.http import WireReply
-from penstock.wire.cohere.errors import type_of
+from penstock.wire.answering import OWN, STATUSES, headers_of, status_of
+from penstock.wire.bodies import base64_of
 from penstock.wire.cohere.words import FINISH, WORD, usage_object
+from penstock.wire.refusals import class_name
 
 __all__ = ["encode_error", "encode_reply", "word_of"]
 
@@ -22,21 +21,7 @@ _JSON: Final = {"content-type": "application/json"}
 _encode = msgspec.json.Encoder().encode
 _Body = dict[str, Any]
 
-_STATUSES: Final[dict[ErrorKind, int]] = {
-    "rate_limited": 429,
-    "quota_exhausted": 402,
-    "too_big_for_limit": 429,
-    "overloaded": 503,
-    "server_error": 500,
-    "transport": 502,
-    "timeout": 504,
-    "auth": 401,
-    "bad_request": 400,
-    "context_too_long": 400,
-    "content_filtered": 498,
-    "empty": 502,
-    "invalid_answer": 502,
-}
+_STATUSES: Final[Mapping[ErrorKind, int]] = {**STATUSES, "content_filtered": 498}
 
 
 def encode_reply(completion: Completion, call: Call | None = None) -> WireReply:
@@ -89,7 +74,7 @@ def _message(message: Message) -> _Body:
 def _embeddings(completion: Completion, call: Call | None) -> _Body:
     asked = call.body if call is not None else {}
     kind = "base64" if asked.get("encoding_format") == "base64" else "float"
-    vectors: list[Any] = [list(vector) if kind == "float" else _base64(vector) for vector in completion.vectors]
+    vectors: list[Any] = [list(vector) if kind == "float" else base64_of(vector) for vector in completion.vectors]
     said: _Body = {"id": completion.id, "embeddings": {kind: vectors}, "texts": asked.get("input") or []}
     usage = completion.usage or Usage()
     said["meta"] = {"api_version": {"version": "2"}, "billed_units": {"input_tokens": usage.input_tokens}}
@@ -97,23 +82,9 @@ def _embeddings(completion: Completion, call: Call | None) -> _Body:
     return {**said, "model": completion.model} if completion.model else said
 
 
-def _base64(vector: Any) -> str:
-    floats = array("f", vector)
-    if sys.byteorder == "big":
-        floats.byteswap()
-    return b64encode(floats.tobytes()).decode("ascii")
-
-
 def encode_error(error: CallError) -> WireReply:
     """The error with the status of its class; `error_type` says what a status can't."""
-    status = _STATUSES[error.kind]
-    if error.kind in ("bad_request", "auth") and error.status in (400, 401, 403, 404, 405, 413, 422):
-        own = "auth" if error.status in (401, 403) else "bad_request"
-        status = error.status if own == error.kind else status
-    headers = dict(_JSON)
-    if error.retry_after_s is not None and error.retry_after_s > 0:
-        headers["retry-after"] = str(math.ceil(error.retry_after_s))
-    if error.request_id:
-        headers["x-debug-trace-id"] = error.request_id
-    said = {"id": error.request_id or "", "message": error.message, "error_type": type_of(error)}
+    status = status_of(error, _STATUSES[error.kind], own=OWN | {422})
+    headers = headers_of(error, _JSON, request_id="x-debug-trace-id")
+    said = {"id": error.request_id or "", "message": error.message, "error_type": class_name(error)}
     return WireReply(status, headers, _encode(said))

@@ -8,9 +8,9 @@ from typing import Any, Final
 from penstock.errors import CallError, ErrorKind
 from penstock.http import WireReply
 from penstock.wire import refusals
-from penstock.wire.fault import fault_in, kept, request_id_of
+from penstock.wire.fault import fault_in
 
-__all__ = ["broken", "classify", "code_of", "error_in", "in_band"]
+__all__ = ["classify", "error_in", "in_band"]
 
 _WORDS: Final[tuple[tuple[str, ErrorKind], ...]] = (
     (r"exceeds? (?:the )?(?:maximum )?context|context length|context window", "context_too_long"),
@@ -45,19 +45,6 @@ def _as_ollama_means(error: CallError) -> CallError:
             error.kind = kind
             error.retry_after_s = None
     return error
-
-
-def code_of(error: CallError) -> str:
-    """The `code` that names an error's class: OpenAI's words for it are known."""
-    said = refusals.error_object(error)["error"]
-    return said["code"] if said["code"] in refusals.CODES else str(said["type"])
-
-
-def broken(kind: ErrorKind, why: str, reply: WireReply, partial: str = "") -> CallError:
-    """The error of a 2xx that is no answer."""
-    return CallError(
-        kind, why, status=reply.status, request_id=request_id_of(reply.headers), partial=partial, body=kept(reply.body)
-    )
 
 
 def error_in(whole: Any, reply: WireReply) -> CallError | None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from penstock.call import Call, Choice, Completion, Message, Usage
 from penstock.http import WireReply
 from penstock.wire.bending import decoded
+from penstock.wire.bodies import broken, object_in
 from penstock.wire.fault import request_id_of
-from penstock.wire.ollama.errors import broken, error_in
+from penstock.wire.ollama.errors import error_in
 from penstock.wire.ollama.shapes import CallShape, MessageShape, PieceShape, decode_piece
 from penstock.wire.ollama.words import arguments_of, created_of, finish_of, logprobs_of, usage_of
 
@@ -32,17 +31,17 @@ def completion_in(call: Call, reply: WireReply) -> Completion:
     except (ValueError, RecursionError):
         said, body, message = PieceShape(), reply.body, None
     if message is None or said.error:
-        whole = _object_in(reply)
-        raise error_in(whole, reply) or broken("transport", "the body is JSON, but no answer", reply)
+        whole = object_in(reply)
+        raise error_in(whole, reply) or broken(reply, "the body is JSON, but no answer")
     if said.done is False:
-        raise broken("transport", "the answer is cut: it is not done", reply, message["content"] or "")
+        raise broken(reply, "the answer is cut: it is not done", "transport", message["content"] or "")
     raw = said.done_reason
     finish = finish_of(raw, has_tool_calls="tool_calls" in message)
     if finish == "error":
-        raise broken("server_error", f"generation ended with {raw!r}", reply, message["content"] or "")
+        raise broken(reply, f"generation ended with {raw!r}", "server_error", message["content"] or "")
     says = message["content"] or "tool_calls" in message or "refusal" in message
     if not says and finish not in ("length", "content_filter"):
-        raise broken("empty", "the answer holds no text and no tool call", reply)
+        raise broken(reply, "the answer holds no text and no tool call", "empty")
     return Completion(
         kind=call.kind,
         choices=(Choice(message, finish, raw, 0, logprobs_of(said.logprobs)),),
@@ -89,15 +88,15 @@ def call_of(call: CallShape, index: int) -> tuple[str, str, str]:
 
 def embeddings_in(call: Call, reply: WireReply) -> Completion:
     """The vectors in a 2xx, in the order of the inputs. Raises `CallError` as `completion_in` does."""
-    whole = _object_in(reply)
+    whole = object_in(reply)
     vectors: Any = whole.get("embeddings")
     if vectors is None and isinstance(whole.get("embedding"), list):
         vectors = [whole["embedding"]]  # /api/embeddings, the older one
     if not _are_vectors(vectors):
-        raise error_in(whole, reply) or broken("transport", "the body is JSON, but holds no vectors", reply)
+        raise error_in(whole, reply) or broken(reply, "the body is JSON, but holds no vectors")
     asked = call.body.get("input")
     if asked is not None and len(vectors) != (wanted := len(asked) if isinstance(asked, list) else 1):
-        raise broken("transport", f"{len(vectors)} vectors came for {wanted} inputs", reply)
+        raise broken(reply, f"{len(vectors)} vectors came for {wanted} inputs")
     read, model = whole.get("prompt_eval_count"), whole.get("model")
     return Completion(
         kind="embedding",
@@ -116,18 +115,3 @@ def _are_vectors(said: Any) -> bool:
         and all(isinstance(vector, list) and vector for vector in said)
         and all(isinstance(number, (int, float)) for vector in said for number in vector)
     )
-
-
-def _object_in(reply: WireReply) -> dict[str, Any]:
-    """The body as a JSON object. Raises `CallError` transport."""
-    body = reply.body.strip()
-    if not body:
-        raise broken("transport", "the body is empty", reply)
-    try:
-        whole, _ = decoded(body, msgspec.json.decode)
-    except ValueError as error:
-        what = "an HTML page" if body[:1] == b"<" else f"no JSON object: {error}"
-        raise broken("transport", f"the body is {what}", reply) from error
-    if not isinstance(whole, dict):
-        raise broken("transport", "the body is JSON, but no object", reply)
-    return whole

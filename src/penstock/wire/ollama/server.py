@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from penstock.call import Choice, Completion, Finish, Kind, Message, Usage
-from penstock.errors import CallError, ErrorKind
+from penstock.errors import CallError
 from penstock.http import WireReply
-from penstock.wire.ollama.errors import code_of
+from penstock.wire.answering import STATUSES, headers_of, status_of
 from penstock.wire.ollama.words import FINISH, WORD, arguments_object, instant_of, usage_fields
+from penstock.wire.refusals import class_name
 
 __all__ = ["call_object", "encode_error", "encode_reply", "ending", "error_body", "piece"]
 
 _encode = msgspec.json.Encoder().encode
 _Body = dict[str, Any]
-
-_STATUSES: Final[dict[ErrorKind, int]] = {
-    "rate_limited": 429,
-    "quota_exhausted": 402,
-    "too_big_for_limit": 429,
-    "overloaded": 503,
-    "server_error": 500,
-    "transport": 502,
-    "timeout": 504,
-    "auth": 401,
-    "bad_request": 400,
-    "context_too_long": 400,
-    "content_filtered": 400,
-    "empty": 502,
-    "invalid_answer": 502,
-}
 
 
 def encode_reply(completion: Completion) -> WireReply:
@@ -98,18 +82,11 @@ def call_object(index: int, id_: str, name: str, arguments: str) -> _Body:
 
 def error_body(error: CallError) -> _Body:
     """Ollama's error shape; `code` says what a status can't."""
-    return {"error": error.message, "code": code_of(error)}
+    return {"error": error.message, "code": class_name(error)}
 
 
 def encode_error(error: CallError) -> WireReply:
     """The error with the status of its class, and how long to wait where that is known."""
-    status = _STATUSES[error.kind]
-    if error.kind in ("bad_request", "auth") and error.status in (400, 401, 403, 404, 405, 413):
-        own = "auth" if error.status in (401, 403) else "bad_request"
-        status = error.status if own == error.kind else status
-    headers = {"content-type": "application/json; charset=utf-8"}
-    if error.retry_after_s is not None and error.retry_after_s > 0:
-        headers["retry-after"] = str(math.ceil(error.retry_after_s))
-    if error.request_id:
-        headers["x-request-id"] = error.request_id
+    status = status_of(error, STATUSES[error.kind])
+    headers = headers_of(error, {"content-type": "application/json; charset=utf-8"}, request_id="x-request-id")
     return WireReply(status, headers, _encode(error_body(error)))

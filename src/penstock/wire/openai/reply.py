@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from array import array
-from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
 
@@ -12,10 +9,11 @@ import msgspec
 
 from penstock.call import Choice, Completion, Kind
 from penstock.catalog import Vendor
-from penstock.errors import CallError, ErrorKind
+from penstock.errors import CallError
 from penstock.http import WireReply
 from penstock.wire.bending import decoded
-from penstock.wire.fault import fault_in, kept, read_fault, request_id_of
+from penstock.wire.bodies import broken, floats_in
+from penstock.wire.fault import fault_in, read_fault
 from penstock.wire.openai.shapes import Embeddings, ReplyChoice, Vector, decode_embeddings, decode_reply
 from penstock.wire.openai.words import FINISH, finish_of, mend_message, says_something, sources_of, usage_of
 from penstock.wire.refusals import in_band
@@ -72,7 +70,7 @@ def embeddings_in(reply: WireReply, vendor: Vendor, *, inputs: int | None) -> Co
         raise _no_choices(reply)
     vectors = _in_order(said, reply)
     if inputs is not None and len(vectors) != inputs:
-        raise _broken(reply, f"{len(vectors)} vectors came for {inputs} inputs")
+        raise broken(reply, f"{len(vectors)} vectors came for {inputs} inputs")
     return Completion(
         kind="embedding",
         vectors=vectors,
@@ -123,11 +121,11 @@ def _check_answered(choices: Sequence[Choice], reply: WireReply) -> None:
     failed = next((choice for choice in choices if choice.finish == "error"), None)
     if failed is not None:
         partial = Completion(choices=(failed,)).text
-        raise _broken(reply, f"generation ended with {failed.finish_raw!r}", "server_error", partial)
+        raise broken(reply, f"generation ended with {failed.finish_raw!r}", "server_error", partial)
     for choice in choices:
         if choice.finish in ("length", "content_filter") or says_something(choice.message):
             return
-    raise _broken(reply, "the answer holds no text, no tool call and no refusal", "empty")
+    raise broken(reply, "the answer holds no text, no tool call and no refusal", "empty")
 
 
 def _in_order(said: Embeddings, reply: WireReply) -> tuple[Sequence[float], ...]:
@@ -137,52 +135,37 @@ def _in_order(said: Embeddings, reply: WireReply) -> tuple[Sequence[float], ...]
     else:
         ordered = sorted(data, key=lambda one: one.index or 0)
         if [one.index for one in ordered] != list(range(len(ordered))):
-            raise _broken(reply, "the vectors' indexes are not those of the inputs")
+            raise broken(reply, "the vectors' indexes are not those of the inputs")
     try:
         return tuple([_floats(one.embedding) for one in ordered])
     except (Base64Error, ValueError) as error:
-        raise _broken(reply, "a vector is no base64 of 32-bit floats") from error
+        raise broken(reply, "a vector is no base64 of 32-bit floats") from error
 
 
 def _floats(vector: list[float] | str) -> Sequence[float]:
     if not isinstance(vector, str):
         return vector
-    floats = array("f")
-    floats.frombytes(b64decode(vector, validate=True))
-    if sys.byteorder == "big":
-        floats.byteswap()
-    return floats
+    return floats_in(vector)
 
 
 def _no_json(reply: WireReply, cause: ValueError) -> CallError:
     body = reply.body.strip()
     if not body:
-        return _broken(reply, "the body is empty")
+        return broken(reply, "the body is empty")
     if body[:1] == b"<":
-        return _broken(reply, f"{read_fault(body).message} instead of JSON")
-    return _broken(reply, f"the body is no JSON object: {cause}")
+        return broken(reply, f"{read_fault(body).message} instead of JSON")
+    return broken(reply, f"the body is no JSON object: {cause}")
 
 
 def _no_choices(reply: WireReply) -> CallError:
     try:
         whole = msgspec.json.decode(reply.body)
     except (ValueError, RecursionError) as error:
-        return _broken(reply, f"the body is no JSON object: {error}")
+        return broken(reply, f"the body is no JSON object: {error}")
     if fault_in(whole) is not None:
         found = in_band(whole, reply.body, reply.headers)
         found.status = reply.status
         return found
     if isinstance(whole, dict) and ("choices" in whole or "data" in whole):
-        return _broken(reply, "the answer has no choices", "empty")
-    return _broken(reply, "the body is JSON, but no answer")
-
-
-def _broken(reply: WireReply, why: str, kind: ErrorKind = "transport", partial: str = "") -> CallError:
-    return CallError(
-        kind,
-        why,
-        status=reply.status,
-        request_id=request_id_of(reply.headers),
-        partial=partial,
-        body=kept(reply.body),
-    )
+        return broken(reply, "the answer has no choices", "empty")
+    return broken(reply, "the body is JSON, but no answer")

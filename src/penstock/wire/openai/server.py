@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
-from base64 import b64encode
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +9,7 @@ import msgspec
 from penstock.call import Call, Choice, Completion, Kind, Usage
 from penstock.errors import CallError
 from penstock.http import WireReply, WireRequest
+from penstock.wire.bodies import base64_of
 from penstock.wire.openai.request import PATHS
 from penstock.wire.openai.words import FINISH_WORD
 
@@ -127,17 +126,10 @@ def _embeddings(completion: Completion, call: Call | None) -> dict[str, Any]:
             {
                 "object": "embedding",
                 "index": index,
-                "embedding": _base64(vector) if as_base64 else list(vector),
+                "embedding": base64_of(vector) if as_base64 else list(vector),
             }
             for index, vector in enumerate(completion.vectors)
         ],
         "model": completion.model,
         "usage": {"prompt_tokens": usage.input_tokens, "total_tokens": usage.input_tokens},
     }
-
-
-def _base64(vector: Any) -> str:
-    floats = array("f", vector)
-    if array("H", [1]).tobytes()[0] == 0:
-        floats.byteswap()
-    return b64encode(floats.tobytes()).decode("ascii")

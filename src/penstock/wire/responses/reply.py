@@ -8,10 +8,11 @@ import msgspec
 
 from penstock.call import Choice, Completion, Message
 from penstock.catalog import Vendor
-from penstock.errors import CallError, ErrorKind
+from penstock.errors import CallError
 from penstock.http import WireReply
 from penstock.wire.bending import decoded
-from penstock.wire.fault import fault_in, kept, read_fault, request_id_of
+from penstock.wire.bodies import broken
+from penstock.wire.fault import fault_in, read_fault, request_id_of
 from penstock.wire.refusals import in_band
 from penstock.wire.responses.words import finish_of, image_of, said_of, source_of, thought_texts, thoughts_of, usage_of
 
@@ -42,7 +43,7 @@ def completion_in(reply: WireReply, vendor: Vendor) -> Completion:
     heard.take(said.get("output"))
     finish, word = finish_of(said, has_tool_calls=bool(heard.calls))
     if not (heard.says_something or finish in ("length", "content_filter")):
-        raise _broken(reply, "the answer holds no text, no tool call and no refusal", "empty")
+        raise broken(reply, "the answer holds no text, no tool call and no refusal", "empty")
     logprobs = {"content": heard.logprobs} if heard.logprobs else None
     return Completion(
         choices=(Choice(heard.message(), finish, word, logprobs=logprobs),),
@@ -69,18 +70,18 @@ def _response_in(reply: WireReply) -> tuple[_Object, bytes]:
         said, read = decoded(body, msgspec.json.decode)
     except ValueError as error:
         if not body:
-            raise _broken(reply, "the body is empty") from error
+            raise broken(reply, "the body is empty") from error
         if body[:1] == b"<":
-            raise _broken(reply, f"{read_fault(body).message} instead of JSON") from error
-        raise _broken(reply, f"the body is no JSON: {error}") from error
+            raise broken(reply, f"{read_fault(body).message} instead of JSON") from error
+        raise broken(reply, f"the body is no JSON: {error}") from error
     if not isinstance(said, dict):
-        raise _broken(reply, "the body is JSON, but no object")
+        raise broken(reply, "the body is JSON, but no object")
     status = said.get("status")
     failed = said.get("error") or status in ("failed", "cancelled")
     if failed or not isinstance(said.get("output"), list):
         raise _no_answer(reply, said)
     if status in _UNDER_WAY:
-        raise _broken(reply, f"the answer is not there yet: {status}", "server_error")
+        raise broken(reply, f"the answer is not there yet: {status}", "server_error")
     return said, reply.body if read is body else read
 
 
@@ -183,16 +184,5 @@ def _no_answer(reply: WireReply, said: _Object) -> CallError:
         found.status = reply.status
         return found
     if said.get("status") in ("failed", "cancelled"):
-        return _broken(reply, f"generation ended with {said['status']!r}", "server_error", partial)
-    return _broken(reply, "the body is JSON, but no response")
-
-
-def _broken(reply: WireReply, why: str, kind: ErrorKind = "transport", partial: str = "") -> CallError:
-    return CallError(
-        kind,
-        why,
-        status=reply.status,
-        request_id=request_id_of(reply.headers),
-        partial=partial,
-        body=kept(reply.body),
-    )
+        return broken(reply, f"generation ended with {said['status']!r}", "server_error", partial)
+    return broken(reply, "the body is JSON, but no response")
