@@ -172,3 +172,30 @@ def test_a_stream_is_refused_before_the_value_is_out() -> None:
 def test_only_the_wanted_kinds_are_redacted() -> None:
     text = sent(a_call(f"{EMAIL} {CARD}"), Redaction(("card",))).body["messages"][0]["content"]
     assert text == f"{EMAIL} [CARD_1]"
+
+
+@pytest.mark.parametrize("text", [f"data: write to {EMAIL}", f"data:text/plain;base64,aGk= {EMAIL}", f"data:,{EMAIL}"])
+def test_a_text_that_begins_like_a_picture_is_a_text(text: str) -> None:
+    assert EMAIL not in json.dumps(sent(a_call(text)).body)
+
+
+@pytest.mark.parametrize("name", ["name", "data", "id", "detail", "type"])
+def test_variables_and_metadata_are_redacted_whatever_they_are_called(name: str) -> None:
+    given = {name: EMAIL, "deep": [{name: EMAIL}]}
+    call = sent(
+        a_call(body={"messages": [{"role": "user", "content": "hi"}], "metadata": {name: EMAIL}}, variables=given)
+    )
+    assert EMAIL not in json.dumps([call.body, call.variables])
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_values_are_restored_as_json_into_an_answer_that_is_json(streams: bool) -> None:
+    key = "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----"
+    pieces = ['{"key": "[PRIVATE', '_KEY_1]"}']
+    body = {
+        "messages": [{"role": "user", "content": f"use {key}"}],
+        "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}},
+    }
+    inner = answering(streamed(pieces) if streams else said("".join(pieces)))
+    answer, _ = asked(Redact(ALL)(inner), a_call(body=body, stream=streams))
+    assert json.loads(answer.text) == {"key": key}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -10,7 +11,9 @@ __all__ = ["changed", "changed_texts"]
 Change = Callable[[str, str], str]
 """From a text and its place in the body to the text that stands there then."""
 
-_ROOTS: Final = ("messages", "prompt", "input", "suffix", "prediction", "user", "metadata", "tools", "instructions")
+_ROOTS: Final = (
+    *("messages", "prompt", "input", "suffix", "prediction", "user", "metadata", "tools", "functions", "instructions"),
+)
 _NOT_TEXT: Final = frozenset(
     # Names, references and what must come back as it was, to the byte.
     (
@@ -19,7 +22,11 @@ _NOT_TEXT: Final = frozenset(
         *("reasoning_details", "cache_control"),
     )
 )
+_OF_THE_CALLER: Final = frozenset(("metadata", "variables"))
+"""Places whose keys are the caller's own words and mean nothing."""
 _MOST_DEEP: Final = 32
+_MEDIA: Final = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w.+-]+=[\w.+-]+)*;base64,[\w+/=-]*", re.ASCII)
+"""Pictures and sound, whole: no text, and long."""
 
 
 def changed(body: dict[str, Any], change: Change) -> dict[str, Any]:
@@ -56,14 +63,14 @@ def _messages(messages: Any, change: Change) -> Any:
 
 def _walked(value: Any, where: str, change: Change, depth: int) -> Any:
     if isinstance(value, str):
-        # Pictures and sound: no text, and long.
-        return value if value.startswith("data:") or not value else change(value, where)
+        is_media = value.startswith("data:") and _MEDIA.fullmatch(value) is not None
+        return value if is_media or not value else change(value, where)
     if depth > _MOST_DEEP:
         return value
     if isinstance(value, dict):
         made: dict[Any, Any] | None = None
         for key, item in value.items():
-            if key in _NOT_TEXT or not isinstance(item, str | list | dict):
+            if not isinstance(item, str | list | dict) or (key in _NOT_TEXT and where not in _OF_THE_CALLER):
                 continue
             new = _walked(item, where, change, depth + 1)
             if new is not item:

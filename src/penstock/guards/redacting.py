@@ -54,7 +54,7 @@ class Redact:
             reply = await inner(call)
             if vault is None and not findings and not looks_at_answers:
                 return reply
-            work = _Answer(settings, vault, findings)
+            work = _Answer(settings, vault, findings, says_json=_asks_json(call))
             if isinstance(reply, Completion):
                 return work.whole(reply)
             return work.stream(reply)
@@ -105,6 +105,11 @@ def _hidden(call: Call, settings: Redaction) -> tuple[Call, Vault | None, tuple[
     return hidden, vault if settings.prompts == "restore" else None, findings
 
 
+def _asks_json(call: Call) -> bool:
+    form = call.body.get("response_format")
+    return isinstance(form, dict) and form.get("type") in ("json_object", "json_schema")
+
+
 def _told(findings: tuple[Finding, ...]) -> str:
     return ", ".join(
         f"{one.what} in {one.where}" + (f" ({one.count} times)" if one.count > 1 else "") for one in findings
@@ -114,12 +119,16 @@ def _told(findings: tuple[Finding, ...]) -> str:
 class _Answer:
     """What becomes of one call's answer."""
 
-    __slots__ = ("_counts", "_findings", "_kinds", "_pieces", "_settings", "_vault")
+    __slots__ = ("_counts", "_findings", "_kinds", "_pieces", "_says_json", "_settings", "_vault")
 
-    def __init__(self, settings: Redaction, vault: Vault | None, findings: tuple[Finding, ...]) -> None:
+    def __init__(
+        self, settings: Redaction, vault: Vault | None, findings: tuple[Finding, ...], *, says_json: bool
+    ) -> None:
+        """`says_json`: the answer's text is JSON, and stays it with the values in it."""
         self._settings = settings
         self._vault = vault
         self._findings = findings
+        self._says_json = says_json
         self._kinds: tuple[str, ...] = settings.kinds if settings.answers != "off" else ()
         self._counts: Counter[str] = Counter()
         self._pieces: dict[tuple[Any, ...], _Piece] = {}
@@ -168,7 +177,7 @@ class _Answer:
             if self._settings.answers == "mask":
                 made = masked(text, spans)
         if self._vault is not None:
-            made = self._vault.restore(made, in_json=in_json)
+            made = self._vault.restore(made, in_json=in_json or self._says_json)
         return text if made == text else made
 
     # In pieces.
@@ -206,7 +215,7 @@ class _Answer:
         place = (kind, choice, index)
         piece = self._pieces.get(place)
         if piece is None:
-            piece = self._pieces[place] = _Piece(self, in_json=kind is ToolDelta)
+            piece = self._pieces[place] = _Piece(self, in_json=kind is ToolDelta or self._says_json)
         return piece
 
     def _rest(self, choice: int | None) -> list[Event]:
