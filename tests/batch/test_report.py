@@ -282,3 +282,12 @@ def test_the_share_bar_divides_its_whole_length() -> None:
     svg = share_bar([("a", 3, "good"), ("b", 0, "bad"), ("c", 1, "left")])
     assert [float(width) for width in re.findall(r'width="([\d.]+)"', svg)] == [75.0, 25.0]
     assert share_bar([("a", 0, "good")]) == ""
+
+
+@pytest.mark.parametrize("whole_s", [0.05, 0.2, 0.7, 3.0, 38.0, 4000.0])
+def test_no_two_marks_of_the_time_axis_say_the_same(whole_s: float) -> None:
+    part = Times()
+    part.add(whole_s, answered=True)
+    told = re.findall(r'y="192"[^>]*>([^<]+)<', time_chart([part], 880))
+    assert len(told) == 5
+    assert len(set(told)) == 5

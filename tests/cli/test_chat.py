@@ -141,3 +141,9 @@ def test_at_a_terminal_ctrl_c_stops_the_answer_and_ctrl_d_leaves(tmp_path):
             terminal.expect("> ")
             terminal.type("\x04")
             assert terminal.ended() == 0
+
+
+def test_a_model_for_summaries_without_summaries_is_refused(tmp_path):
+    ended = chat("-m", "sim/fast", "--summary-model", "sim/fast", stdin="hi", cwd=tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    assert "--summary-model: it goes with --compress summary" in ended.err

@@ -25,6 +25,7 @@ def test_it_tells_where_each_key_is_found(tmp_path):
         "base_url": "https://api.together.xyz/v1",
     }
     assert rows["ollama"]["usable"]
+    assert rows["ollama"]["base_url"] == "http://localhost:11434"  # its own wire
     assert rows["sim"]["base_url"] == "in this process"
 
 
@@ -48,3 +49,8 @@ def test_no_key_is_ever_shown(tmp_path):
         ended = penstock(*args, cwd=tmp_path, OTHER="sk-test-another-one")
         assert ended.code == 0
         assert "sk-test" not in ended.out + ended.err
+
+
+def test_an_address_of_the_users_is_told_as_it_was_given(tmp_path):
+    (tmp_path / "penstock.toml").write_text('[providers.ollama]\nbase_url = "http://127.0.0.1:8000/v1"\n')
+    assert listed(penstock("providers", "--json", cwd=tmp_path))["ollama"]["base_url"] == "http://127.0.0.1:8000/v1"

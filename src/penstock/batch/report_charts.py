@@ -39,7 +39,7 @@ def time_chart(times: Sequence[Times], width: int) -> str:
         x = plot.x(border)
         body.append(f'<line class="cut" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{plot.floor}"/>')
     marks = [whole * part / 4 for part in range(5)] if width > 500 else [0.0, whole / 2, whole]
-    body += [plot.label(mark, span(_rounded(mark))) for mark in marks]
+    body += [plot.label(mark, span(mark)) for mark in marks]
     return plot.svg(body, f"Answers a second over {span(whole)}, at most {number(top)}")
 
 
@@ -162,10 +162,6 @@ def _nice(value: float) -> float:
         return 1.0
     unit = 10.0 ** math.floor(math.log10(value))
     return next(step * unit for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if value <= step * unit * 1.0001)
-
-
-def _rounded(seconds: float) -> float:
-    return round(seconds) if seconds >= 10 else round(seconds, 1)
 
 
 def _spread(bars: int, most: int) -> list[float]:

@@ -49,8 +49,8 @@ h3 { font-size: 13px; font-weight: 500; margin: 0; color: var(--soft) }
 .state.stopped span { background: #a86a00 } .state.interrupted span { background: #c23b2e }
 .cards { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(118px, 1fr)) }
 .card, section { background: var(--card); border: 1px solid var(--line); border-radius: 12px }
-.card { padding: 12px; min-width: 0 }
-.card b { display: block; font-size: 22px; line-height: 1.25; font-weight: 650; letter-spacing: -.01em }
+.card { padding: 12px 10px; min-width: 0 }
+.card b { display: block; font-size: 19px; line-height: 1.25; font-weight: 650; letter-spacing: -.01em }
 .card.good b { color: var(--good) } .card.bad b { color: var(--bad) }
 .card p { margin: 2px 0 0; color: var(--soft); font-size: 13px }
 section { padding: 18px 20px; margin: 16px 0 }

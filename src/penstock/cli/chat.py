@@ -39,6 +39,8 @@ def command(
     for name in ("temperature", "max_tokens"):
         if (value := options.pop(name)) is not None:
             body[name] = value
+    if options["summary_model"] is not None and options["compress"] != "summary":
+        raise click.UsageError("--summary-model: it goes with --compress summary")
     ctx.exit(_chat(body, store, **options))
 
 

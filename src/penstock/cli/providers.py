@@ -48,7 +48,16 @@ def _row(config: Any, name: str) -> dict[str, Any]:
             "base_url": _base(config, name),
         }
     key = f"key from {', '.join(plan.keys.origins)}" if plan.keys else _without(plan)
-    return {"provider": name, "usable": True, "key": key, "base_url": plan.base_url or "in this process"}
+    return {"provider": name, "usable": True, "key": key, "base_url": _told(plan)}
+
+
+def _told(plan: Any) -> str:
+    from penstock.wiring.wires import dialect_of
+
+    # The catalog has the address of Ollama's OpenAI side; written into a configuration it would choose that.
+    if plan.vendor.wire == "ollama" and plan.base_url and dialect_of(plan, "").name == "ollama":
+        return str(plan.base_url.removesuffix("/v1"))
+    return plan.base_url or "in this process"
 
 
 _AMBIENT = {"aws": "AWS's", "entra": "Microsoft Entra's", "google": "Google's default"}
