@@ -10,13 +10,13 @@ import contextlib
 import os
 import sqlite3
 import struct
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from penstock.config.folders import data_file
 from penstock.conversation.store import Changed, Kept, Listed
 from penstock.errors import PenstockError
 
@@ -41,14 +41,7 @@ CREATE TABLE messages (
 
 def default_path(environ: Mapping[str, str]) -> Path:
     """The file where no other is named: in the user's folder for the data of programs."""
-    if folder := environ.get("XDG_DATA_HOME"):
-        return Path(folder) / "penstock" / "conversations.sqlite"
-    home = Path(environ.get("HOME") or environ.get("USERPROFILE") or Path.home())
-    if sys.platform == "darwin":
-        return home / "Library" / "Application Support" / "penstock" / "conversations.sqlite"
-    if os.name == "nt" and (folder := environ.get("LOCALAPPDATA")):
-        return Path(folder) / "penstock" / "conversations.sqlite"
-    return home / ".local" / "share" / "penstock" / "conversations.sqlite"
+    return data_file(environ, "conversations.sqlite")
 
 
 class SqliteConversations:

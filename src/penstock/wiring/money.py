@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from penstock.call import Call, Kind, Usage
 from penstock.config import Config, PriceConfig, TargetName
+from penstock.config.folders import state_file
 from penstock.errors import ConfigError
 from penstock.policies.budget import Budget, BudgetGate, Daybook
 from penstock.policies.limit import Limiter
@@ -194,11 +193,4 @@ def _own(price: PriceConfig) -> Own:
 
 def spending_path(environ: Mapping[str, str]) -> Path:
     """Where a day's spending is kept: in the user's folder for the state of programs."""
-    if folder := environ.get("XDG_STATE_HOME"):
-        return Path(folder) / "penstock" / "spending.json"
-    home = Path(environ.get("HOME") or environ.get("USERPROFILE") or Path.home())
-    if sys.platform == "darwin":
-        return home / "Library" / "Application Support" / "penstock" / "spending.json"
-    if os.name == "nt" and (folder := environ.get("LOCALAPPDATA")):
-        return Path(folder) / "penstock" / "spending.json"
-    return home / ".local" / "state" / "penstock" / "spending.json"
+    return state_file(environ, "spending.json")
