@@ -47,12 +47,14 @@ class _Again(Exception):
 class _Flight:
     """One attempt and those who wait for it."""
 
-    __slots__ = ("_waiting", "error", "events", "is_over", "members", "reply", "stream", "task")
+    __slots__ = ("_waiting", "error", "events", "is_nobodys", "is_over", "members", "reply", "stream", "task")
 
     def __init__(self) -> None:
         self.task: asyncio.Task[None] | None = None
         self.members = 0
         self.is_over = False
+        self.is_nobodys = False
+        """Who started it left: its answer goes to the next member as that one's own."""
         self.reply: Completion | None = None
         self.stream: OpenStream | None = None
         self.events: list[Event] = []
@@ -108,6 +110,11 @@ class _Flight:
             await waiter
         finally:
             self._waiting.discard(waiter)
+
+    def taken_over(self) -> bool:
+        """Whether the answer is this member's own from now on; once."""
+        takes, self.is_nobodys = self.is_nobodys and self.error is None, False
+        return takes
 
     def interrupt(self) -> None:
         """Let everybody look again."""
@@ -186,8 +193,9 @@ class Coalesce:
                 flight.members += 1
                 stream.on_close(lambda: self._leave(flight, key))
                 return stream
-            return _shared(flight, call, leads=leads)
+            return _shared(flight, call, leads=leads or flight.taken_over())
         finally:
+            flight.is_nobodys = flight.is_nobodys or (leads and not flight.is_over and flight.stream is None)
             if timer is not None:
                 timer.cancel()
             await self._leave(flight, key)
