@@ -131,7 +131,7 @@ def test_an_inline_template_is_one_whatever_it_contains() -> None:
         ("@translate@3", {}, 'no version "3" of "translate"; there is: 1.0.0, 1.1.0'),
         ("@translate@x", {}, "expected a version"),
         ("@none.md", {}, "none.md: can't be read"),
-        ("@translate", {"library": "nowhere"}, "nowhere: expected a folder of prompts"),
+        ("@translate", {"library": "nowhere"}, "nowhere: no such folder of prompts"),
         ("@translate@1.0.0", {"split_by": "user"}, "--split-by: the weights"),
         ("Say {{ text }}", {"split_by": "user"}, "--split-by: it goes with"),
         ("Say {{ text }}", {"library": "prompts"}, "--prompt-library: it goes with"),

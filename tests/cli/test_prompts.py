@@ -94,7 +94,7 @@ def test_diff_shows_what_changed_and_says_so_with_its_code(capsys: pytest.Captur
         (["show", "nope"], 'prompts: no prompt "nope"; there is: "translate"'),
         (["show", "translate@"], "expected NAME or NAME@VERSION"),
         (["show", "translate@9"], 'no version "9"'),
-        (["list", "--library", "nowhere"], "nowhere: expected a folder of prompts"),
+        (["list", "--library", "nowhere"], "nowhere: no such folder of prompts"),
         (["render", "translate"], 'translate@1.1.0: missing "text"'),
         (["render", "translate", "--var", "text"], "expected NAME=VALUE"),
         (["render", "translate@1.0", "--user", "u"], "leave @VERSION out"),

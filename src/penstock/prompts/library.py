@@ -55,7 +55,8 @@ class PromptLibrary:
             raise InputError(f"expected the path of a folder of prompts, got {folder!r:.80}")
         self.folder = Path(folder)
         if not self.folder.is_dir():
-            raise InputError(f"{self.folder}: expected a folder of prompts")
+            what = "expected a folder of prompts, got a file" if self.folder.exists() else "no such folder of prompts"
+            raise InputError(f"{self.folder}: {what}")
         self._rules = rules
         self._clock = clock
         self._reload = reload
