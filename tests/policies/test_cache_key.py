@@ -207,3 +207,15 @@ def test_what_is_known_of_a_body_holds_for_this_very_one() -> None:
     digester.know(call.body, "", b"known")
     assert digester(call) == b"known"
     assert digester(Call(id="5", model="m", body=call.body)) == digest(BODY)
+
+
+def test_a_tools_parameter_called_cache_control_counts() -> None:
+    def offered(properties: dict[str, Any]) -> dict[str, Any]:
+        tool = {"type": "function", "function": {"name": "f", "parameters": {"properties": properties}}}
+        return {"messages": [], "tools": [tool]}
+
+    asked = [offered({}), offered({"cache_control": {"type": "string"}}), offered({"cache_control": {"type": "null"}})]
+    assert len({digest(body) for body in asked}) == 3
+    marked = offered({})
+    marked["tools"][0]["cache_control"] = {"type": "ephemeral", "ttl": "1h"}
+    assert digest(marked) == digest(asked[0])

@@ -132,15 +132,18 @@ def _number(value: Any) -> Any:
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            key: _content(item) if key == "content" else _plain(item) for key, item in value.items() if _counts(key)
+            key: _content(item) if key == "content" else _plain(item)
+            for key, item in value.items()
+            if key != "cache_control" or not _is_mark(item)
         }
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value
 
 
-def _counts(key: object) -> bool:
-    return key != "cache_control"
+def _is_mark(value: Any) -> bool:
+    """It is for a provider's own cache, and not what a schema says of a parameter of that name."""
+    return value is None or (isinstance(value, dict) and value.get("type") == "ephemeral")
 
 
 def _content(value: Any) -> Any:
