@@ -32,6 +32,15 @@ def completions(draw, arguments=TEXTS.map(lambda text: {"x": text}), usage=usage
     return Completion(choices=(Choice(message, finish),), usage=draw(usage), model="m", id=id_)
 
 
+def json_of(names, words):
+    """Any small JSON, with a wire's own names and words in it."""
+    return st.recursive(
+        st.none() | st.booleans() | st.integers(0, 5000) | st.sampled_from(words) | st.text(max_size=3),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(names), inner, max_size=6),
+        max_leaves=25,
+    )
+
+
 def check_split_and_damaged(codec, asked, completion, *, cuts, at, byte):
     """Any split gives the same, and one wrong byte makes nothing but call errors."""
     data = check_stream(codec, asked, completion)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.wire.anthropic_given import BASES, asking, codec
+from tests.wire.exam import json_of
 
 from penstock.errors import CallError
 from penstock.http import WireRequest
@@ -126,11 +127,7 @@ WORDS = [
     *("text_delta", "input_json_delta", "tool_use", "tool_result", "thinking", "error", "user", "assistant", "image"),
     *("message", "redacted_thinking", "document", "base64", "enabled", "adaptive", "json_schema", "overloaded_error"),
 ]
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(0, 5000) | st.sampled_from(WORDS) | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=6),
-    max_leaves=25,
-)
+JSON = json_of(NAMES, WORDS)
 
 
 @given(events=st.lists(JSON, max_size=5))

@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.wire.exam import json_of
 from tests.wire.responses_given import BASE, asking, codec
 
 from penstock.errors import CallError
@@ -142,11 +143,7 @@ WORDS = [
     *("image_generation_call", "function_call_output", "input_text", "input_image", "input_file", "url_citation"),
     *("completed", "incomplete", "failed", "user", "assistant", "system", "json_schema", "function", "allowed_tools"),
 ]
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(0, 5000) | st.sampled_from(WORDS) | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=6),
-    max_leaves=25,
-)
+JSON = json_of(NAMES, WORDS)
 
 
 @given(events=st.lists(JSON, max_size=5))
