@@ -19,7 +19,7 @@ from penstock.client.options import ChatOptions, ClientOptions, CompletionOption
 from penstock.client.parameters import check_many
 from penstock.client.prompting import TextPrompt
 from penstock.client.request import Prompt
-from penstock.client.stream import Followed, Stream
+from penstock.client.stream import ReadStream, Stream
 from penstock.errors import PenstockError
 from penstock.portal import Portal
 from penstock.wiring import EngineStats, Keys, Models, TargetContext
@@ -202,7 +202,7 @@ class Client:
         """The result of `work`, awaited in the client's own loop with its asynchronous side."""
         return self._portal.run(work(self._client))
 
-    def follow(self, open_: Callable[[AsyncClient], Followed]) -> Stream:
+    def follow(self, open_: Callable[[AsyncClient], ReadStream]) -> Stream:
         """A stream of the client's asynchronous side, for blocking code. Nothing is sent before it is read."""
         return Stream(open_(self._client), self._portal, owner=self)
 

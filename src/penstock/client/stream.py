@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
-from typing import Protocol
+from typing import Final, Self
 
 import msgspec
 
@@ -18,7 +19,7 @@ from penstock.fold import Fold
 from penstock.handler import OpenStream
 from penstock.portal import Portal
 
-__all__ = ["AsyncStream", "Followed", "Stream", "StreamCallbacks"]
+__all__ = ["NOT_YET", "AsyncStream", "ReadStream", "Stream", "StreamCallbacks"]
 
 
 class StreamCallbacks:
@@ -37,7 +38,54 @@ class StreamCallbacks:
         self.on_error = on_error
 
 
-class AsyncStream:
+NOT_YET: Final = "the stream's answer is there only once its last chunk has been read"
+"""What an answer that is asked for too early says."""
+
+
+class ReadStream(ABC):
+    """What every stream does alike for its reader."""
+
+    @property
+    @abstractmethod
+    def answer(self) -> Answer:
+        """The whole answer, once the last chunk has come. Raises `PenstockError` before that, and after a break."""
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """What has arrived so far."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Give the connection back; the provider stops where it notices. Harmless when it is over."""
+
+    @abstractmethod
+    async def __anext__(self) -> Chunk: ...
+
+    @abstractmethod
+    async def _begin(self) -> None:
+        """Send the request, unless that is done."""
+
+    async def finish(self) -> Answer:
+        """Read the stream to its end, telling the callbacks; the whole answer."""
+        async for _ in self:
+            pass
+        return self.answer
+
+    async def __aenter__(self) -> Self:
+        await self._begin()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> AsyncIterator[Chunk]:
+        return self
+
+
+class AsyncStream(ReadStream):
     """Chunks as they come. Use it in `async with`, or iterate it to its end; `answer` is the whole afterwards.
 
     Nothing is sent before the first chunk is wanted or the `with` is entered. Raises `Unanswered` when no answer
@@ -68,7 +116,7 @@ class AsyncStream:
     def answer(self) -> Answer:
         """The whole answer, once the last chunk has come. Raises `PenstockError` before that, and after a break."""
         if self._answer is None:
-            raise PenstockError("the stream's answer is there only once its last chunk has been read")
+            raise PenstockError(NOT_YET)
         return self._answer
 
     @property
@@ -76,30 +124,12 @@ class AsyncStream:
         """What has arrived so far."""
         return self._fold.text if self._answer is None else self._answer.text
 
-    async def finish(self) -> Answer:
-        """Read the stream to its end, telling the callbacks; the whole answer."""
-        async for _ in self:
-            pass
-        return self.answer
-
     async def aclose(self) -> None:
         """Give the connection back; the provider stops where it notices. Harmless when it is over."""
         if self._state != "over":
             self._state = "closed"
         if self._reply is not None:
             await self._reply.aclose()
-
-    async def __aenter__(self) -> AsyncStream:
-        await self._begin()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    def __aiter__(self) -> AsyncIterator[Chunk]:
-        return self
 
     async def __anext__(self) -> Chunk:
         await self._begin()
@@ -184,28 +214,10 @@ class AsyncStream:
             )
 
 
-class Followed(Protocol):
-    """What blocking code can read: `AsyncStream`, or one that does more at its beginning and end."""
-
-    @property
-    def answer(self) -> Answer: ...
-
-    @property
-    def text(self) -> str: ...
-
-    async def finish(self) -> Answer: ...
-
-    async def aclose(self) -> None: ...
-
-    async def __aenter__(self) -> object: ...
-
-    async def __anext__(self) -> Chunk: ...
-
-
 class Stream:
     """`AsyncStream` for blocking code: `with client.stream(...) as stream`, or `for chunk in client.stream(...)`."""
 
-    def __init__(self, stream: Followed, portal: Portal, *, owner: object) -> None:
+    def __init__(self, stream: ReadStream, portal: Portal, *, owner: object) -> None:
         self._stream = stream
         self._portal = portal
         # A client that nobody holds any more closes itself: not while its stream is read.

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from types import TracebackType
+from collections.abc import Awaitable, Callable
 
 from penstock.answer import Answer, Chunk
 from penstock.client import AsyncStream
+from penstock.client.stream import NOT_YET, ReadStream
 from penstock.errors import PenstockError
 
 __all__ = ["AnswerStream"]
 
 
-class AnswerStream:
+class AnswerStream(ReadStream):
     """As `penstock.client.AsyncStream`: chunks as they come, `answer` at the end.
 
     The question and the answer are in the conversation once the last chunk is there; a stream that breaks or is closed
@@ -41,19 +41,13 @@ class AnswerStream:
     def answer(self) -> Answer:
         """The whole answer, once the last chunk has come. Raises `PenstockError` before that, and after a break."""
         if self._stream is None:
-            raise PenstockError("the stream's answer is there only once its last chunk has been read")
+            raise PenstockError(NOT_YET)
         return self._stream.answer
 
     @property
     def text(self) -> str:
         """What has arrived so far."""
         return "" if self._stream is None else self._stream.text
-
-    async def finish(self) -> Answer:
-        """Read the stream to its end, telling the callbacks; the whole answer."""
-        async for _ in self:
-            pass
-        return self.answer
 
     async def aclose(self) -> None:
         """Give the connection back, and the turn. Harmless when it is over."""
@@ -64,18 +58,6 @@ class AnswerStream:
         finally:
             if is_mine:
                 self._give()
-
-    async def __aenter__(self) -> AnswerStream:
-        await self._begin()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    def __aiter__(self) -> AsyncIterator[Chunk]:
-        return self
 
     async def __anext__(self) -> Chunk:
         await self._begin()
