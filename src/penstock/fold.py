@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
@@ -29,7 +30,7 @@ from penstock.call import (
 )
 from penstock.errors import CallError, InvalidAnswer, Unanswered
 
-__all__ = ["Fold", "Total", "events_of", "fold", "invalid_answer", "unfold"]
+__all__ = ["Fold", "Total", "apart", "events_of", "fold", "invalid_answer", "unfold"]
 
 
 class _Open:
@@ -155,6 +156,12 @@ def fold(events: Iterable[Event], kind: Kind = "chat", *, malformed_events: int 
     for event in events:
         folded.add(event)
     return folded.completion(malformed_events=malformed_events)
+
+
+def apart(completion: Completion) -> Completion:
+    """The same answer in messages of its own: what somebody makes of them is seen by nobody else."""
+    choices = tuple(msgspec.structs.replace(one, message=copy.deepcopy(one.message)) for one in completion.choices)
+    return msgspec.structs.replace(completion, choices=choices)
 
 
 _GROWING = frozenset(("data", "summary", "text", "transcript"))

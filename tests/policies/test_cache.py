@@ -263,3 +263,10 @@ def test_an_answer_comes_back_as_it_was_kept() -> None:
 def test_a_torn_entry_is_no_answer(cut: int) -> None:
     with pytest.raises(ValueError, match="isn't as it was kept"):
         unpack(pack(to_keep(of(), raw_says_all=False))[:cut], never)
+
+
+def test_what_a_caller_makes_of_an_answer_is_not_kept() -> None:
+    completion = of()
+    kept = to_keep(completion, raw_says_all=False)
+    completion.message["content"] = "something else"
+    assert unpack(pack(kept), never).text == "hello"

@@ -201,3 +201,16 @@ def test_a_stream_may_join_an_answer_in_one_piece() -> None:
         assert len(handler.calls) == 1
 
     run(main())
+
+
+def test_what_one_makes_of_its_answer_is_no_other_ones() -> None:
+    async def main() -> None:
+        ask = joined(ScriptedHandler([Delayed(1.0, an_answer())]))
+        first, second, third = await asyncio.gather(*(ask(asked()) for _ in range(3)))
+        for reply in (first, second):
+            assert isinstance(reply, Completion)
+            reply.message["content"] = "something else"
+        assert isinstance(third, Completion)
+        assert third.text == "hello"
+
+    run(main())

@@ -16,7 +16,7 @@ import msgspec
 from penstock.call import CacheMode, Call, Completion, Event, Reply
 from penstock.clock import Clock, Timer
 from penstock.errors import DeadlineExceeded, PenstockError, Unanswered
-from penstock.fold import Fold, unfold
+from penstock.fold import Fold, apart, unfold
 from penstock.handler import Handler, OpenStream
 
 __all__ = ["Coalesce", "FlightStats", "Flights"]
@@ -222,6 +222,8 @@ def _shared(flight: _Flight, call: Call, *, leads: bool) -> Reply:
     reply = flight.reply
     if not leads:
         reply = msgspec.structs.replace(reply, attempts=(), requests_sent=0, latency_s=0.0, cost_usd=0.0, cached=True)
+    if flight.members > 1 or not leads:
+        reply = apart(reply)
     if not call.stream:
         return reply
     stream = OpenStream(unfold(reply))

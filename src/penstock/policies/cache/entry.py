@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from penstock.call import Choice, Completion, Kind, Status, Usage, status_of
+from penstock.fold import apart
 
 __all__ = ["Decode", "Kept", "completion_of", "pack", "read", "to_keep", "unpack", "worth_keeping"]
 
@@ -44,7 +45,8 @@ def to_keep(completion: Completion, *, raw_says_all: bool) -> Kept:
     """What is kept of the answer, and nothing that refers to the rest of it where `raw_says_all`."""
     whole = None
     if not (raw_says_all and completion.raw):
-        whole = msgspec.structs.replace(completion, raw=b"", attempts=(), requests_sent=0, latency_s=0.0)
+        # Written later: what the caller makes of the answer until then is none of the model's.
+        whole = apart(msgspec.structs.replace(completion, raw=b"", attempts=(), requests_sent=0, latency_s=0.0))
     tokens = None
     if (usage := completion.usage) is not None:
         tokens = (
