@@ -314,8 +314,12 @@ def test_a_whole_run_is_told_in_a_few_lines() -> None:
             "Nothing to answer: the input has no requests\n  answers in a.jsonl",
         ),
         (summary(output="-"), "Answered all 10 in 5 s, 2 a second\n  requests   10 sent"),
+        (
+            summary(resumed=10, attempts=0, cost_usd=0.0),
+            "All 10 were answered before; nothing was asked\n  answers in a.jsonl",
+        ),
     ],
-    ids=["all before", "empty input", "stdout"],
+    ids=["all before", "empty input", "stdout", "with known prices"],
 )
 def test_nothing_new_is_told_as_that(ended: Summary, told: str) -> None:
     assert render_summary(ended) == told

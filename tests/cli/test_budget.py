@@ -124,6 +124,13 @@ def test_an_estimate_reads_like_a_table(folder: Path) -> None:
     assert KEY not in ended.out
 
 
+def test_an_estimate_without_a_price_list_says_where_one_is(folder: Path) -> None:
+    words = ("estimate", "in.jsonl", "-m", "openai/gpt-4o-mini")
+    assert "pip install" not in penstock(*words, cwd=folder).out
+    (folder / "genai_prices.py").write_text("raise ImportError\n")
+    assert "pip install 'penstock[prices]'" in penstock(*words, cwd=folder, PYTHONPATH=str(folder)).out
+
+
 def test_an_estimate_says_what_it_doesnt_know(folder: Path) -> None:
     ended = penstock("estimate", "in.jsonl", "-m", "openai/my-own", cwd=folder)
     assert "unknown: no price of openai/my-own" in ended.out

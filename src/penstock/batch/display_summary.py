@@ -103,7 +103,7 @@ def _requests(summary: Summary) -> str:
 def _tokens(summary: Summary) -> str:
     cost = f", {money(summary.cost_usd)}" if summary.cost_usd is not None else ""
     if not (summary.input_tokens or summary.output_tokens):
-        return cost.removeprefix(", ")
+        return cost.removeprefix(", ") if summary.cost_usd else ""
     return f"{amount(summary.input_tokens)} in, {amount(summary.output_tokens)} out{cost}"
 
 

@@ -59,12 +59,15 @@ def command(**options: Any) -> None:
 
 def _lines(found: Any) -> list[str]:
     from penstock.batch.display_words import amount, count, legible, money, span
+    from penstock.prices.library import Library
 
     def tokens(told: Any) -> str:
         return f"{amount(told.low)} / {amount(told.expected)} / {amount(told.high)}"
 
     cost = found.cost_usd
     unknown = f"unknown: no price of {', '.join(found.unpriced)}; [providers.NAME.prices] in penstock.toml gives one"
+    if found.unpriced and not Library().is_installed:
+        unknown += "; pip install 'penstock[prices]' brings the vendors'"
     equal = f", {count(found.equal_rows)} equal rows more are not sent" if found.equal_rows else ""
     open_ = f"  ({count(found.unbounded)} requests without max_tokens: the model's own limit counts)"
     rows = [
