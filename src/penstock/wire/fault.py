@@ -10,7 +10,18 @@ import msgspec
 from penstock.errors import ErrorKind
 from penstock.http import Headers
 
-__all__ = ["MAX_KEPT_BODY", "Fault", "fault_in", "kept", "mask", "mask_bytes", "obeyed", "read_fault", "request_id_of"]
+__all__ = [
+    "MAX_KEPT_BODY",
+    "Fault",
+    "fault_in",
+    "kept",
+    "mask",
+    "mask_bytes",
+    "obeyed",
+    "read_fault",
+    "request_id_of",
+    "unexplained",
+]
 
 MAX_KEPT_BODY: Final = 64 * 1024
 
@@ -73,6 +84,13 @@ def request_id_of(headers: Headers) -> str | None:
 def kept(body: bytes) -> bytes:
     """What an error keeps of a body: up to 64 KiB, without anything like a key."""
     return mask_bytes(body[:MAX_KEPT_BODY])
+
+
+def unexplained(status: int | None, body: bytes) -> str:
+    """What is said of an error whose body says nothing that can be read."""
+    if status is not None and 300 <= status < 400:
+        return "the provider redirects; check base_url"
+    return "no explanation" if not body.strip() else "an error in an unknown form"
 
 
 def read_fault(body: bytes) -> Fault:

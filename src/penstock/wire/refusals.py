@@ -15,7 +15,7 @@ import msgspec
 from penstock.errors import CallError, ErrorKind
 from penstock.http import Headers, WireReply
 from penstock.wire.answering import headers_of
-from penstock.wire.fault import Fault, fault_in, kept, obeyed, read_fault, request_id_of
+from penstock.wire.fault import Fault, fault_in, kept, obeyed, read_fault, request_id_of, unexplained
 from penstock.wire.waits import retry_after_s
 
 __all__ = ["CODES", "STATUSES", "TYPES", "class_name", "classify", "encode_error", "error_object", "in_band"]
@@ -167,7 +167,7 @@ def _error(fault: Fault, status: int | None, headers: Headers, body: bytes, part
     kind = obeyed(headers.get("x-should-retry"), _kind(fault, effective))
     return CallError(
         kind,
-        fault.message or _plain(effective, body),
+        fault.message or unexplained(effective, body),
         status=status if status is not None else effective,
         code=fault.codes[0] if fault.codes else None,
         retry_after_s=retry_after_s(headers, fault, kind),
@@ -175,12 +175,6 @@ def _error(fault: Fault, status: int | None, headers: Headers, body: bytes, part
         partial=partial,
         body=kept(body),
     )
-
-
-def _plain(status: int | None, body: bytes) -> str:
-    if status is not None and 300 <= status < 400:
-        return "the provider redirects; check base_url"
-    return "no explanation" if not body.strip() else "an error in an unknown form"
 
 
 def _kind(fault: Fault, status: int | None) -> ErrorKind:

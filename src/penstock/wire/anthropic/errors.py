@@ -14,7 +14,7 @@ import msgspec
 from penstock.errors import CallError, ErrorKind
 from penstock.http import Headers, WireReply
 from penstock.wire.anthropic.limits import empty_bucket_s
-from penstock.wire.fault import Fault, fault_in, kept, mask, obeyed, read_fault, request_id_of
+from penstock.wire.fault import Fault, fault_in, kept, mask, obeyed, read_fault, request_id_of, unexplained
 from penstock.wire.waits import retry_after_s
 
 __all__ = ["ERROR_TYPES", "KINDS", "TYPES", "answer_id_of", "classify", "in_band", "named"]
@@ -187,7 +187,7 @@ def _error(
     kind = obeyed(headers.get("x-should-retry"), _kind(names, fault.text, effective))
     return CallError(
         kind,
-        fault.message or _plain(effective, body),
+        fault.message or unexplained(effective, body),
         status=status if status is not None else effective,
         code=names[0] if names else None,
         retry_after_s=retry_after_s(headers, fault, kind)
@@ -201,12 +201,6 @@ def _error(
 def _request_id_in(body: bytes) -> str | None:
     found = re.search(rb'"request_id"\s*:\s*"([\w-]{1,100})"', body[:65_536])
     return found[1].decode("ascii", "replace") if found is not None else None
-
-
-def _plain(status: int | None, body: bytes) -> str:
-    if status is not None and 300 <= status < 400:
-        return "the provider redirects; check base_url"
-    return "no explanation" if not body.strip() else "an error in an unknown form"
 
 
 def _kind(names: list[str], text: str, status: int | None) -> ErrorKind:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from penstock.errors import CallError, ErrorKind
 from penstock.http import Headers, WireReply
+from penstock.wire.fault import unexplained
 from penstock.wire.gemini.fault import Fault, duration_s, fault_in, mask_bytes, read_fault
 
 __all__ = ["MAX_WAIT_S", "REASONS", "WORDS", "blocked", "broken", "classify", "in_band", "kept", "request_id_of"]
@@ -157,7 +158,7 @@ def _error(fault: Fault, status: int | None, headers: Headers, body: bytes, part
     kind = _kind(fault, effective)
     return CallError(
         kind,
-        fault.message or _plain(effective, body),
+        fault.message or unexplained(effective, body),
         status=status if status is not None else effective,
         code=fault.reasons[0] if fault.reasons else (fault.word or None),
         retry_after_s=_wait_s(fault, headers, kind),
@@ -165,12 +166,6 @@ def _error(fault: Fault, status: int | None, headers: Headers, body: bytes, part
         partial=partial,
         body=kept(body),
     )
-
-
-def _plain(status: int | None, body: bytes) -> str:
-    if status is not None and 300 <= status < 400:
-        return "the provider redirects; check base_url"
-    return "no explanation" if not body.strip() else "an error in an unknown form"
 
 
 def _kind(fault: Fault, status: int | None) -> ErrorKind:
