@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import openai
 import pytest
-from tests.simulator.given import KEY, faulty, on_loop, serving
+from tests.simulator.given import KEY, faulty
+from tests.simulator.openai_given import with_client
 
 from penstock.simulator.scenario import Scenario
 
 MESSAGES: Any = [{"role": "user", "content": "How big is the moon?"}]
-
-
-def with_client(act: Callable[[openai.AsyncOpenAI], Awaitable[Any]], scenario: Scenario | str = "") -> Any:
-    async def main() -> Any:
-        async with serving(scenario) as (_, port):
-            url = f"http://127.0.0.1:{port}/openai/v1"
-            async with openai.AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0) as client:
-                return await act(client)
-
-    return on_loop(main())
 
 
 def test_a_chat_is_answered() -> None:

@@ -2,9 +2,11 @@
 
 import json
 
+import pytest
 from hypothesis import strategies as st
 
 from penstock.call import Choice, Completion, Usage
+from penstock.errors import CallError
 from penstock.testing.exam_codec import check_chunking, check_mutated, check_stream
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -48,3 +50,10 @@ def check_split_and_damaged(codec, asked, completion, *, cuts, at, byte):
     check_mutated(codec, asked, data[:at] + bytes([byte]) + data[at + 1 :])
     body = codec.encode_reply(completion).body
     check_mutated(codec, asked, body[:at] + bytes([byte]) + body[at + 1 :])
+
+
+def check_refused(codec, request, status):
+    """The server half can't read it, and says so with this status."""
+    with pytest.raises(CallError) as caught:
+        codec.decode_request(request)
+    assert (caught.value.kind, caught.value.status) == ("bad_request", status)

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 from tests.wire.cohere_given import CODEC, asking, body_of
+from tests.wire.exam import check_refused
 
 from penstock.call import Call
 from penstock.catalog import Vendor
@@ -177,9 +178,7 @@ def test_there_are_no_text_completions_and_no_prefill():
     ],
 )
 def test_what_is_no_request_is_refused_by_the_server_half(url, method, body, status):
-    with pytest.raises(CallError) as caught:
-        CODEC.decode_request(WireRequest(method, "http://a.test" + url, {}, body))
-    assert (caught.value.kind, caught.value.status) == ("bad_request", status)
+    check_refused(CODEC, WireRequest(method, "http://a.test" + url, {}, body), status)
 
 
 def test_the_server_half_hears_what_was_asked():
