@@ -217,3 +217,24 @@ def test_those_in_line_are_told_when_another_process_took_what_was_left(tmp_path
                 await asyncio.wait_for(one, 100)
 
     run(main)
+
+
+def test_a_refusal_for_the_day_says_what_all_processes_have_left(tmp_path: Path) -> None:
+    async def main() -> None:
+        mine, other = (Budget(day=Daybook(tmp_path / "day.json", 1.0, now=lambda: 1000.0)) for _ in range(2))
+        (await other.hold({}, 0.9, what=what)).settle(0.9)
+        (await mine.hold({}, 0.00005, what=what)).settle(0.00005)
+        with pytest.raises(BudgetExceeded, match=r"leaves too little: \$0\.09995 of it is left today.* up to \$0\.8"):
+            await mine.hold({}, 0.8, what=what)
+
+    run(main)
+
+
+def test_small_sums_are_written_out() -> None:
+    async def main() -> None:
+        budget = Budget(usd=0.00006)
+        (await budget.hold({}, 0.00005, what=what)).settle(0.00005)
+        with pytest.raises(BudgetExceeded, match=r"\$0\.00005 is spent"):
+            await budget.hold({}, 0.00005, what=what)
+
+    run(main)

@@ -9,6 +9,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Protocol
 
 from penstock.errors import BudgetExceeded
@@ -25,6 +26,10 @@ def usd(units: int) -> float:
 
 def _held(amount_usd: float) -> int:
     return math.ceil(amount_usd * _UNITS)
+
+
+def _dollars(units: int) -> str:
+    return f"${Decimal(f'{usd(units):.6g}'):,f}"
 
 
 class Till(Protocol):
@@ -75,6 +80,12 @@ class Purse:
         """Not even when all that is held comes free: what is spent only grows."""
         left = self.till.left() if self.till is not None else 0
         return self.spent + units > self.most + left
+
+    def told(self) -> str:
+        """How much is spent; of what others spend from as well, how much is left."""
+        if self.till is None:
+            return f"{_dollars(self.spent)} is spent"
+        return f"{_dollars(max(0, self.most - self.spent + self.till.left()))} of it is left today"
 
     def close(self) -> None:
         """Give back to the till what wasn't needed."""
@@ -230,8 +241,7 @@ class Budget:
         for purse in purses:
             if purse.never_fits(units):
                 raise BudgetExceeded(
-                    f"{purse.name} leaves too little: ${usd(purse.spent):,.6g} is spent, "
-                    f"and {what()} may cost up to ${usd(units):,.6g}",
+                    f"{purse.name} leaves too little: {purse.told()}, and {what()} may cost up to {_dollars(units)}",
                     "total" if purse is self._total else "day" if purse is self._day else "tag",
                 )
 
