@@ -6,7 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -17,7 +17,7 @@ from penstock.batch.record import Stored, outcome_of
 from penstock.batch.schema import ANSWERED, connect_reader, damaged, tidy
 from penstock.errors import JournalError
 
-__all__ = ["Counts", "Run", "RunInfo", "Session", "open_run"]
+__all__ = ["Counts", "Found", "Run", "RunInfo", "Session", "open_run"]
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -27,6 +27,17 @@ class Session(msgspec.Struct, frozen=True):
     ended_s: float | None
     stopped: str | None
     exit_code: int | None
+
+
+_FIND = (
+    "SELECT a.idx, a.custom_id, a.state, a.request_id, a.meta, b.raw, a.digest, a.body FROM answers a "
+    "LEFT JOIN bodies b ON b.id = a.body WHERE a.custom_id = ? ORDER BY a.idx LIMIT 1"
+)
+_FIND_GONE = _FIND.replace("a.idx, ", "-1, ").replace("answers a", "gone a").replace(" ORDER BY a.idx", "")
+_STATES = (
+    "SELECT custom_id, state FROM answers WHERE substr(custom_id, 1, ?) = ? ORDER BY idx",
+    "SELECT custom_id, state FROM gone WHERE substr(custom_id, 1, ?) = ? ORDER BY custom_id",
+)
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +68,17 @@ class Counts(msgspec.Struct, frozen=True):
     failed: int
     errors: dict[str, int]
     """Failed items by error code."""
+
+
+class Found(NamedTuple):
+    """One item by its id."""
+
+    item: Stored
+    digest: bytes
+    body: int | None
+    """The number of its body; equal rows share one."""
+    has_left: bool
+    """Its id isn't in the input any more; `item.idx` is -1."""
 
 
 class Run:
@@ -119,13 +141,29 @@ class Run:
         except sqlite3.DatabaseError as error:
             raise damaged(self.journal, error) from error
 
+    def find(self, custom_id: str) -> Found | None:
+        """The item of this id, None where it has no outcome."""
+        for query, has_left in ((_FIND, False), (_FIND_GONE, True)):
+            for row in self._rows(query, custom_id):
+                return Found(Stored._make(row[:6]), row[6], row[7], has_left)
+        return None
+
+    def of_body(self, body: int) -> list[tuple[str, bytes]]:
+        """Id and meta of every item that has this body, in input order."""
+        return self._rows("SELECT custom_id, meta FROM answers WHERE body = ? ORDER BY idx", body)
+
+    def states(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """Id and state of every item whose id begins so, those that left the input too."""
+        for query in _STATES:
+            yield from self._rows(query, len(prefix), prefix)
+
     def outcomes(self, *, bodies: bool = True) -> Iterator[Outcome]:
         """The same as `items`, decoded."""
         return map(outcome_of, self.items(bodies=bodies))
 
-    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+    def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         try:
-            return self._connection.execute(query).fetchall()
+            return self._connection.execute(query, values).fetchall()
         except sqlite3.DatabaseError as error:
             raise damaged(self.journal, error) from error
 

@@ -33,6 +33,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "runs": ("runs", "Past runs in a folder."),
     "status": ("status", "How one run stands."),
     "report": ("report", "A run's HTML report."),
+    "show": ("show", "One request's whole story."),
     "export": ("export", "Write a run's outputs again."),
     "prompts": ("prompts", "Prompts in files: list, show, render, diff."),
     "cache": ("cache", "The response cache: what it holds, what is too old, all of it."),
