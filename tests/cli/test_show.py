@@ -138,6 +138,10 @@ def test_a_failure_has_its_class_and_the_providers_own_body_but_no_key(make: Mak
 def test_a_row_without_an_answer_of_its_own_says_whose_it_has(shown: Show) -> None:
     assert shown("three")["equals"] == {"asked": "one", "others": [], "total": 2}
     assert shown("one")["equals"] == {"asked": "one", "others": ["three"], "total": 2}
+    with sqlite3.connect("a.jsonl.penstock") as connection:  # the rows changed places: what was asked comes last
+        connection.execute("UPDATE answers SET meta = CASE idx WHEN 0 THEN ? ELSE ? END", (meta(joined=True), meta()))
+    connection.close()
+    assert shown("one")["equals"] == {"asked": "three", "others": [], "total": 2}
 
 
 def test_an_input_that_has_changed_is_said_to(shown: Show) -> None:

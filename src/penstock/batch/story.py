@@ -274,7 +274,7 @@ def _unknown(run: Run, source: Source | None, custom_id: str) -> str:
     near = nearest(custom_id, ids)
     hint = "; did you mean " if near else "; its ids are such as " if ids else ""
     named = ", ".join(f'"{legible(name)}"' for name in near or list(ids)[:3])
-    unread = "" if source is not None else "; of what it has not ended yet nothing is known here"
+    unread = "" if source is not None else "; without its input only those that have ended are known"
     return f'{run.journal}: no request "{custom_id}"{hint}{named}{"?" if near else ""}{unread if not near else ""}'
 
 
