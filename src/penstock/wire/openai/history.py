@@ -19,6 +19,12 @@ def without(messages: Any, fields: frozenset[str]) -> Any:
     """The same messages, `fields` left out of the assistant's; what has none of them stays the same object."""
     if not isinstance(messages, list):
         return messages
+    for one in messages:
+        if isinstance(one, dict) and one.get("role") == "assistant":
+            break
+    else:
+        # Most requests have no history.
+        return messages
     return [
         _lighter(one, fields) if isinstance(one, dict) and one.get("role") == "assistant" else one for one in messages
     ]
