@@ -110,6 +110,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """How often it is asked again for that."""
     spent_s: float = 0.0
     """Seconds of a deadline from the first send that earlier requests of the same call have used."""
+    attempts_before: int = 0
+    """Of the most attempts, what they have used."""
 
 
 class Usage(msgspec.Struct, frozen=True):

@@ -137,6 +137,19 @@ def test_the_most_attempts_hold_for_all_of_it() -> None:
     assert len(calls) == 2
 
 
+def test_what_a_request_has_used_of_the_most_attempts_isnt_there_for_the_next() -> None:
+    def failed(kind: str) -> Attempt:
+        return Attempt(id="f", target="t/m", ended_s=0.0, outcome="failed", error_kind=kind)
+
+    first = said("41")
+    # A refusal at a limit and one of a key were no attempts, as in a race.
+    kinds = ("server_error", "rate_limited", "auth")
+    first = msgspec.structs.replace(first, attempts=(*map(failed, kinds), *first.attempts), requests_sent=4)
+    calls, got = asked([first, said("41"), said("42")], a_call(), max_attempts=4)
+    assert [call.attempts_before for call in calls] == [0, 2, 3]
+    assert got.text == "42"
+
+
 def test_an_error_while_asking_again_tells_the_requests_before_it() -> None:
     attempt = Attempt(id="b", target="t/m", ended_s=0.0, outcome="failed")
     _, got = asked([said("41"), DeadlineExceeded("too late", (attempt,))], a_call())

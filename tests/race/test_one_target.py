@@ -210,6 +210,12 @@ def test_a_batch_tries_for_hours() -> None:
     assert answer.attempts[-1].outcome == "answered"
 
 
+def test_attempts_of_the_same_call_before_this_race_count_among_the_most() -> None:
+    target = ScriptedTarget("sim/fast", lambda _: an_error("server_error"))
+    error, _ = ended(target, settings=RaceSettings(max_attempts=5), attempts_before=3)
+    assert error.requests_sent == 2
+
+
 def test_max_attempts_bounds_a_batch() -> None:
     target = ScriptedTarget("sim/fast", lambda _: an_error("server_error"))
     error, _ = ended(target, settings=RaceSettings(patience="batch", max_attempts=4))

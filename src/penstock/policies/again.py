@@ -21,6 +21,7 @@ _MOST_TOLD: Final = 2000
 _MOST_REPEATED: Final = 20_000
 """Of an invalid answer that the model is shown again."""
 _CHARS_PER_TOKEN: Final = 4
+_NO_ATTEMPT: Final = ("rate_limited", "quota_exhausted", "auth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class AskAgain:
                 return whole
             if number > call.reasks or _is_refused(reply) or not self._has_time(total, deadline_s):
                 break
-            asked = corrected(call, reply, faults, number=number, deadline_s=deadline_s, spent_s=total.spent_s)
+            asked = corrected(call, reply, faults, number=number, deadline_s=deadline_s, before=total)
         raise invalid_answer(whole, faults)
 
     def _has_time(self, total: Total, deadline_s: float | None) -> bool:
@@ -78,13 +79,11 @@ class AskAgain:
             return False
         if self.deadline_after_send_s is not None and total.spent_s >= self.deadline_after_send_s:
             return False
-        # As in a race, a refusal at a limit was no attempt.
-        made = sum(attempt.error_kind != "rate_limited" for attempt in total.attempts)
-        return self.max_attempts is None or made < self.max_attempts
+        return self.max_attempts is None or _made(total) < self.max_attempts
 
 
 def corrected(
-    call: Call, reply: Completion, faults: tuple[str, ...], *, number: int, deadline_s: float | None, spent_s: float
+    call: Call, reply: Completion, faults: tuple[str, ...], *, number: int, deadline_s: float | None, before: Total
 ) -> Call:
     """The call that shows the model its answer and what is wrong with it."""
     told = "\n".join(f"- {fault}" for fault in faults)
@@ -103,9 +102,15 @@ def corrected(
         id=f"{call.id}-again-{number}",
         body={**call.body, "messages": [*call.body["messages"], *more]},
         deadline_s=deadline_s,
-        spent_s=spent_s,
+        spent_s=before.spent_s,
+        attempts_before=_made(before),
         estimate=call.estimate + chars // _CHARS_PER_TOKEN,
     )
+
+
+def _made(total: Total) -> int:
+    """Requests so far that were attempts: as in a race, a refusal at a limit or of a key was none."""
+    return sum(attempt.error_kind not in _NO_ATTEMPT for attempt in total.attempts)
 
 
 def _is_refused(reply: Completion) -> bool:

@@ -48,6 +48,7 @@ class Plan:
         self.requests_sent = 0
         self.counted = 0
         """Attempts that ended and that `max_attempts` counts."""
+        self._most = math.inf if settings.max_attempts is None else settings.max_attempts - call.attempts_before
         self.running: list[Try] = []
         self.first_send_s: float | None = None
         self.admission_deadline_s = deadline_of(call, settings, began_s)
@@ -218,8 +219,7 @@ class Plan:
             return self._beside(now_s)
         if self._refused is not None and self._standings.is_over():
             return self._stop(self._refused)
-        most = self._settings.max_attempts
-        if most is not None and self.counted >= most and self._last is not None:
+        if self.counted >= self._most and self._last is not None:
             return self._stop(self._last)
         target, ready_s = self._standings.choose(now_s, tried=self.requests_sent > 0)
         if target is None:
@@ -265,8 +265,7 @@ class Plan:
                 # Nobody tells of the first token, and another bound counts from it.
                 at_s = min(at_s, now_s + 4 * COLD_LOOK_S)
             until_s = min(until_s, at_s)
-        most = self._settings.max_attempts
-        if most is not None and self.counted + len(self.running) >= most:
+        if self.counted + len(self.running) >= self._most:
             return self._wait(until_s)
         for trigger in (self._hedge, self._silence, self._lateness):
             move = trigger(now_s)
