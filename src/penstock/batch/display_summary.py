@@ -20,6 +20,7 @@ def render_summary(summary: Summary, *, command: str | None = None) -> str:
     rows = [
         ("failed", _failures(summary)),
         ("not asked", count(summary.remaining) if summary.remaining else ""),
+        ("left out", _left_out(summary)),
         ("before", f"{count(summary.resumed)} done by earlier runs" if 0 < summary.resumed < summary.total else ""),
         ("equal rows", f"{count(summary.joined)} answered by another's answer" if summary.joined else ""),
         ("cache", _cached(summary)),
@@ -74,6 +75,12 @@ def _cached(summary: Summary) -> str:
     hits = f"{count(summary.cached)} answered from it" if summary.cached else ""
     trouble = f"in trouble: {legible(summary.cache_trouble, 300)}" if summary.cache_trouble else ""
     return "; ".join(filter(None, (hits, trouble)))
+
+
+def _left_out(summary: Summary) -> str:
+    if summary.left_out == 0:
+        return ""
+    return f"{'the rest of the pipe' if summary.left_out is None else count(summary.left_out)} (--limit)"
 
 
 def _failures(summary: Summary) -> str:

@@ -59,6 +59,8 @@ class PipeFeed:
         self._loop = asyncio.get_running_loop()
         self._lock = asyncio.Lock()
         self._ended = False
+        self.is_cut = False
+        """There was more than `limit` lets through."""
         self.resumed = 0
         """Items that an earlier session answered."""
         threading.Thread(target=self._read, name="penstock-pipe", daemon=True).start()
@@ -104,7 +106,7 @@ class PipeFeed:
 
     def _take(self, row: Row | BadRow) -> None:
         if self._limit is not None and row.index >= self._limit:
-            self._ended = True
+            self._ended = self.is_cut = True
             return
         if isinstance(row, BadRow):
             self._bad(row.line, row.message)

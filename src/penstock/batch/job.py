@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from penstock.batch.display import Display, open_display
+from penstock.batch.display_words import count
 from penstock.batch.export import GrowingOutput, write_errors, write_outputs
 from penstock.batch.feed import PipeFeed
 from penstock.batch.forms import in_form
@@ -152,6 +153,7 @@ class _Job:
         assert self._runner is not None
         stopped = self._runner.stopped
         spent_usd, is_known = self._spending.so_far()
+        left_out = None if self._pipe is not None and self._pipe.is_cut else opened.left_out()
         summary = summarise(
             settings,
             opened,
@@ -162,11 +164,20 @@ class _Job:
             error_lines=errors,
             spent_usd=spent_usd if is_known else None,
             exceeded=self._runner.exceeded,
+            left_out=left_out,
         )
         if opened.journal is not None:
             opened.journal.remember(**{SPENT: (spent_usd, is_known)})
-            opened.journal.end_session(stopped=stopped, exit_code=summary.exit_code)
+            opened.journal.end_session(stopped=stopped or self._cut(left_out), exit_code=summary.exit_code)
         return summary
+
+    def _cut(self, left_out: int | None) -> str | None:
+        """Why the whole run isn't at its end although this session is."""
+        if left_out == 0:
+            return None
+        total = self._opened.total
+        left = f"{count(left_out)} of {count(total)} are" if left_out and total else "the rest of the pipe is"
+        return f"--limit {self._settings.limit}, {left} left"
 
     async def _ask(self, clock: LoopClock, display: Display, growing: GrowingOutput | None) -> None:
         settings, opened = self._settings, self._opened

@@ -49,6 +49,12 @@ class Opened(msgspec.Struct, kw_only=True):
     """The models that bodies name, None among them when some name none; empty for a pipe."""
     states: bytearray
 
+    def left_out(self) -> int:
+        """Items beyond --limit that no session has asked."""
+        if self.wanted_total is None or self.total is None:
+            return 0
+        return self.states.count(0, self.wanted_total)
+
     def items(
         self, settings: JobSettings, estimate: Estimate | None = None, known: Known | None = None
     ) -> Iterator[Item | BadItem | Hits]:

@@ -119,5 +119,7 @@ class Summary(msgspec.Struct, kw_only=True):
     exit_code: int
     cached: int = 0
     """Answered from the cache, or by another call's answer: nothing was sent for them."""
+    left_out: int | None = 0
+    """Items of the input that `--limit` left for later, not in `total`; None for the rest of a pipe, uncounted."""
     cache_trouble: str | None = None
     """Why the cache wasn't read or written, at least for a time."""

@@ -55,6 +55,7 @@ def summarise(
     error_lines: int,
     spent_usd: float | None = None,
     exceeded: str | None = None,
+    left_out: int | None = 0,
 ) -> Summary:
     """The run's end. Counts of items are of the whole run, rates and tokens of this session."""
     answered, failed, total = _counts(opened, tally)
@@ -94,6 +95,7 @@ def summarise(
         errors=dict(tally.errors),
         stopped=stopped,
         exit_code=exit_code,
+        left_out=left_out,
         cache_trouble=engine.caching.trouble,
     )
 
