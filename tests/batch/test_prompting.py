@@ -156,6 +156,15 @@ def test_a_missing_column_is_named_before_anything_is_sent(folder: Path) -> None
         run_job(job(prompt="@p.md", models=("sim/fast",)))
 
 
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "txt"])
+def test_a_missing_column_of_split_by_is_blamed_on_split_by(folder: Path, suffix: str) -> None:
+    (folder / "rows.jsonl").write_text('{"text": "moon"}\n')
+    (folder / "rows.txt").write_text("moon\n")
+    settings = msgspec.structs.replace(job(prompt="@translate", split_by="nope"), input=f"rows.{suffix}")
+    with pytest.raises(InputError, match=r'--split-by:? (no column )?"nope"'):
+        run_job(settings)
+
+
 def test_a_row_without_a_user_is_a_bad_row(folder: Path) -> None:
     (folder / "rows.csv").write_text("text,user\nmoon,u1\nsun,\n")
     with pytest.raises(InputError, match=r'rows\.csv:3: "user": expected whose row it is'):

@@ -114,7 +114,7 @@ class _Library:
         self._arms = {version: Prompt.of_dict(arm) for version, arm in plan.arms.items()}
         self._only = next(iter(self._arms.values())) if plan.split_by is None else None
         self._split = Split(plan.weights, salt=plan.name) if plan.split_by is not None else None
-        self._split_by = plan.split_by
+        self.split_by = plan.split_by
         of_arms = {name for arm in self._arms.values() for name in arm.variables}
         self.variables: tuple[str, ...] = tuple(sorted(of_arms | ({plan.split_by} if plan.split_by else set())))
         self._required = sorted({name for arm in self._arms.values() for name in arm.required})
@@ -122,7 +122,7 @@ class _Library:
         self._params = {version: _settings_of(arm) for version, arm in self._arms.items()}
 
     def missing(self, columns: Collection[str]) -> list[str]:
-        needed = [*self._required, *filter(None, [self._split_by])]
+        needed = [*filter(None, [self.split_by]), *self._required]
         return [name for name in needed if name not in columns]
 
     def ask(self, columns: Mapping[str, Any]) -> Asked:
@@ -141,10 +141,10 @@ class _Library:
         if self._only is not None:
             return self._only
         assert self._split is not None
-        assert self._split_by is not None
-        user = columns[self._split_by]
+        assert self.split_by is not None
+        user = columns[self.split_by]
         if user is None or user == "":
-            raise TemplateFailed(f'"{self._split_by}": expected whose row it is, got none')
+            raise TemplateFailed(f'"{self.split_by}": expected whose row it is, got none')
         return self._arms[self._split.arm(str(user))]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from penstock.batch.prompting import PromptPlan, asker_of
 from penstock.batch.sources_lines import JsonlSource, TextSource
 from penstock.batch.sources_rows import BadRow, Row, Source, Wanted
-from penstock.batch.template import Asker
+from penstock.batch.template import Asker, wanted_by
 from penstock.errors import InputError
 
 __all__ = ["SUFFIXES", "BadRow", "Row", "Source", "Wanted", "open_source"]
@@ -60,9 +60,9 @@ def _jsonl(path: Path, name: str, template: Asker | None, id_column: str | None)
 def _text(path: Path, name: str, template: Asker | None, id_column: str | None) -> Source:
     if id_column is not None:
         raise InputError(f'{name}: --id-column: no column "{id_column}"; a .txt has none')
-    missing = template.missing(["prompt"]) if template is not None else []
-    if missing:
-        raise InputError(f'{name}: --prompt: no column "{missing[0]}"; of a .txt the line is {{{{ prompt }}}}')
+    if template is not None and (missing := template.missing(["prompt"])):
+        option = wanted_by(template, missing[0])
+        raise InputError(f'{name}: {option}: no column "{missing[0]}"; of a .txt the line is {{{{ prompt }}}}')
     return TextSource(path, name, template=template)
 
 

@@ -214,7 +214,8 @@ class JsonlSource(_Lines):
         missing = self._template.missing(value)
         if missing:
             fields = ", ".join(f'"{key}"' for key in list(value)[:20]) or "none"
-            raise BadForm(f'the prompt\'s variable "{missing[0]}" is no field of the line; its fields: {fields}')
+            named = "--split-by" if missing[0] == self._template.split_by else "the prompt's variable"
+            raise BadForm(f'{named} "{missing[0]}" is no field of the line; its fields: {fields}')
         return self._template.ask(value)
 
     def columns(self) -> list[str]:

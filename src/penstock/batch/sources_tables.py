@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.batch.sources_form import chat_of
 from penstock.batch.sources_lines import MAX_LINE_BYTES, open_bytes
 from penstock.batch.sources_rows import BadRow, Row, Wanted, fingerprint_of, id_of, json_name
-from penstock.batch.template import Asker
+from penstock.batch.template import Asker, wanted_by
 from penstock.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class _Rows:
         else:
             missing = template.missing(columns)
             if missing:
-                raise InputError(f'{name}: --prompt: no column "{missing[0]}"; {_listed(columns)}')
+                option = wanted_by(template, missing[0])
+                raise InputError(f'{name}: {option}: no column "{missing[0]}"; {_listed(columns)}')
             needed = columns if "row" in template.variables else [c for c in columns if c in template.variables]
         self.needed = [c for c in columns if c in needed or c == self._id_key]
         """The columns that `row` reads."""

@@ -12,7 +12,7 @@ from penstock.call import Kind, PromptVersion
 from penstock.errors import InputError
 from penstock.prompts import NoTemplate, Template, TemplateFailed
 
-__all__ = ["Asked", "Asker", "PromptTemplate", "TemplateFailed"]
+__all__ = ["Asked", "Asker", "PromptTemplate", "TemplateFailed", "wanted_by"]
 
 _ROW = "row"
 
@@ -41,13 +41,23 @@ class Asker(Protocol):
         """The columns that it reads; "row" stands for all of them."""
         ...
 
+    @property
+    def split_by(self) -> str | None:
+        """The column that says whose row it is, where that decides what is asked."""
+        ...
+
     def missing(self, columns: Collection[str]) -> list[str]:
-        """The columns that it needs and that are not there."""
+        """The columns that it needs and that are not there, `split_by` first."""
         ...
 
     def ask(self, columns: Mapping[str, Any]) -> Asked:
         """Raises `TemplateFailed`: no request can be made of these."""
         ...
+
+
+def wanted_by(asker: Asker, column: str) -> str:
+    """The option that asks for the column."""
+    return "--split-by" if column == asker.split_by else "--prompt"
 
 
 class PromptTemplate:
@@ -58,6 +68,7 @@ class PromptTemplate:
     """
 
     __slots__ = ("_template", "text", "variables")
+    split_by = None
 
     def __init__(self, text: str) -> None:
         try:
