@@ -51,6 +51,11 @@ def test_a_bug_is_one_line_that_says_how_to_see_more_and_shows_no_key(monkeypatc
     assert KEY not in line
 
 
+def test_an_error_of_the_system_is_told_with_its_file_and_without_its_number(monkeypatch, capsys):
+    ends(monkeypatch, OSError(13, "Permission denied", "/there/out.jsonl"))
+    assert capsys.readouterr().err == "penstock: /there/out.jsonl: Permission denied\n"
+
+
 def test_exit_codes_of_the_verb_come_through(monkeypatch):
     @click.command()
     @click.pass_context

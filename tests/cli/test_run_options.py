@@ -27,6 +27,12 @@ def test_a_hedge_that_cannot_be_meant_is_exit_2_and_nothing_is_sent(tmp_path, op
     assert not (tmp_path / "out.jsonl").exists()
 
 
+@pytest.mark.parametrize(("option", "value"), [("--budget", "much"), ("--hedge", "soon"), ("--deadline", "late")])
+def test_a_bad_value_names_its_option_once(tmp_path, option, value):
+    ended = penstock("run", "in.jsonl", "-o", "out.jsonl", "-m", "sim/fast", option, value, cwd=tmp_path)
+    assert (ended.code, ended.err.count(option), ended.err.count(f'got "{value}"')) == (2, 1, 1)
+
+
 def test_a_run_with_hedges_answers(tmp_path):
     (tmp_path / "in.jsonl").write_text(LINES)
     ended = penstock(

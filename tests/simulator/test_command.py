@@ -74,4 +74,19 @@ def test_a_port_that_is_taken_is_named() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        assert str(taken.getsockname()[1]) in refused("--port", str(taken.getsockname()[1]))
+        told = refused("--port", str(port := taken.getsockname()[1]))
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use; --port 0 picks a free one" in told
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--scenario", "nope"), "penstock: --scenario: cannot read nope: No such file or directory\n"),
+        (("--scenario", "."), "penstock: --scenario: cannot read .: Is a directory\n"),
+        (("--host", "no-such-host.invalid"), "cannot listen on no-such-host.invalid:0: "),
+    ],
+)
+def test_what_cannot_be_opened_is_told_without_the_systems_numbers(options: tuple[str, ...], told: str) -> None:
+    said = refused("--port", "0", *options)
+    assert told in said
+    assert "Errno" not in said

@@ -152,12 +152,19 @@ def run(args: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_CANNOT_WRITE
     except OSError as error:
-        return _end(error, EXIT_CANNOT_WRITE)
+        return _end(_said(error), EXIT_CANNOT_WRITE)
     except Exception as error:  # noqa: BLE001 - the outermost edge
         return _end_of_bug(error, args)
 
 
-def _end(error: Exception, code: int) -> int:
+def _said(error: OSError) -> str:
+    """File and reason, without the system's number."""
+    if error.strerror is None:
+        return str(error)
+    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+
+
+def _end(error: Exception | str, code: int) -> int:
     click.echo(masked(f"penstock: {error}"), err=True)
     return code
 

@@ -21,7 +21,7 @@ class Seconds(click.ParamType[float]):
         try:
             return read_duration(value, str(param.opts[0]) if param else "duration")
         except ConfigError as error:
-            self.fail(str(error), param, ctx)
+            raise click.UsageError(str(error), ctx) from error  # it names the option
 
 
 class Hedge(click.ParamType["str | float"]):
@@ -37,7 +37,7 @@ class Hedge(click.ParamType["str | float"]):
         try:
             return read_hedge(value, Where(str(param.opts[0]) if param else "hedge"))
         except ConfigError as error:
-            self.fail(str(error), param, ctx)
+            raise click.UsageError(str(error), ctx) from error  # it names the option
 
 
 class Usd(click.ParamType[float]):
@@ -57,7 +57,7 @@ class Usd(click.ParamType[float]):
         try:
             return read_usd(number, name)
         except ConfigError as error:
-            self.fail(str(error), param, ctx)
+            raise click.UsageError(str(error), ctx) from error  # it names the option
 
 
 def key_value(text: str) -> tuple[str, Any]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import socket
+
 import click
 
 __all__ = ["command"]
@@ -26,4 +30,7 @@ def command(port: int, host: str, scenario: str | None, seed: int) -> None:
     try:
         serve(host, port, scenario=scenario, seed=seed, ready=click.echo)
     except OSError as error:
-        raise click.UsageError(f"cannot listen on {host}:{port}: {error}") from error
+        # A resolver's numbers are its own; a loop puts words of its own around the system's.
+        why = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        hint = "; --port 0 picks a free one" if error.errno == errno.EADDRINUSE else ""
+        raise click.UsageError(f"cannot listen on {host}:{port}: {why}{hint}") from error

@@ -99,7 +99,8 @@ class EntraTokens:
         try:
             signed = Path(path).read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise CallError("auth", f"cannot read the federated token {path}: {error}", sent=False) from error
+            why = getattr(error, "strerror", None) or error
+            raise CallError("auth", f"cannot read the federated token {path}: {why}", sent=False) from error
         return {"client_assertion_type": _ASSERTION, "client_assertion": signed}
 
     async def _ask(self, request: WireRequest, trouble: str) -> _Said:

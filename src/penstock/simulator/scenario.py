@@ -228,8 +228,10 @@ def load_scenario(path: str) -> Scenario:
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"--scenario: cannot read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"--scenario: cannot read {path}: not UTF-8 at byte {error.start}") from error
     return parse_scenario(text, path)
 
 
