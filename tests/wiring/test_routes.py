@@ -46,6 +46,30 @@ def test_what_nobody_says_is_the_documented_default():
     assert (told.stream_inside, told.on_break) == ("auto", "recover")
 
 
+MANY = Manner(patience="batch")
+
+
+@pytest.mark.parametrize(
+    ("route", "manner", "said", "word"),
+    [
+        ({}, MANY, Overrides(), "off"),
+        ({}, PLAIN, Overrides(), "auto"),
+        ({"targets": TWO}, MANY, Overrides(), "auto"),
+        ({"deadline": 30}, MANY, Overrides(), "auto"),
+        ({}, MANY, Overrides(deadline_s=30.0), "auto"),
+        ({}, Manner(patience="batch", deadline_s=30.0), Overrides(), "auto"),
+        ({}, Manner(patience="batch", timeouts=RouteTimeouts(first_token=3.0)), Overrides(), "auto"),
+        ({"timeouts": {"between_tokens": 3}}, MANY, Overrides(), "auto"),
+        ({"min_tokens_per_s": 3}, MANY, Overrides(), "auto"),
+        ({"stream_inside": "on"}, MANY, Overrides(), "on"),
+    ],
+)
+def test_one_of_many_at_one_target_streams_inside_when_someone_asks_for_what_only_a_stream_shows(
+    route, manner, said, word
+):
+    assert settings(route, manner, said, targets=TWO[:1]).stream_inside == word
+
+
 @pytest.mark.parametrize(
     ("manner", "said", "hedge"),
     [

@@ -78,7 +78,8 @@ def _first(setting: str, selection: Selection, manner: Manner, said: Overrides) 
 
 def race_settings(selection: Selection, manner: Manner, said: Overrides) -> RaceSettings:
     """How a race over these targets goes. A hedge needs a second one: without it there is none."""
-    deadline_s = _first("deadline_s", selection, manner, said) or manner.else_deadline_s
+    own_s = _first("deadline_s", selection, manner, said)
+    deadline_s = own_s or manner.else_deadline_s
     is_batch = manner.patience == "batch"
     timeouts = timeouts_of(selection, manner, said)
     hedge = _first("hedge", selection, manner, said) if len(selection.targets) > 1 else None
@@ -93,6 +94,10 @@ def race_settings(selection: Selection, manner: Manner, said: Overrides) -> Race
         "first_token_last_s": _FIRST_TOKEN_OF_REASONING_S if thinks else None,
         "between_tokens_s": timeouts.between_tokens,
     }
+    seen_in_streams = (told["min_tokens_per_s"], timeouts.first_token, timeouts.between_tokens)
+    if is_batch and len(selection.targets) == 1 and told["stream_inside"] == "auto" and own_s is None:
+        # Nobody asked for that deadline, and a stream costs several times what an answer in one piece does.
+        told["stream_inside"] = "auto" if any(seen_in_streams) else "off"
     return RaceSettings(
         patience=manner.patience,
         deadline_after_s=None if is_batch else deadline_s,
