@@ -139,6 +139,22 @@ def test_what_goes_wrong_is_told_to_the_model(call: tuple[str, Any], told: str) 
     assert results(script) == [told]
 
 
+@pytest.mark.parametrize("failure", [SystemExit(2), KeyboardInterrupt(), StopIteration(), asyncio.CancelledError()])
+def test_a_tool_that_wants_to_end_more_than_itself_has_only_failed(failure: BaseException) -> None:
+    def leaves() -> None:
+        raise failure
+
+    async def leaves_too() -> None:
+        raise failure
+
+    tools = [leaves] if isinstance(failure, KeyboardInterrupt) else [leaves, leaves_too]  # Ctrl-C is the loop's
+    script = Script(calls(*((tool.__name__, {}) for tool in tools)), says("sorry"))
+    assert conversed(script, tools=tools, deadline=60).text == "sorry"
+    assert all(type(failure).__name__ in result for result in results(script))
+    with pytest.raises(RuntimeError, match=type(failure).__name__):
+        conversed(Script(calls(("leaves", {}))), tools=[leaves], raise_tool_errors=True, deadline=60)
+
+
 def test_a_tools_error_is_raised_where_that_is_asked_for() -> None:
     with pytest.raises(LookupError, match="no such row"):
         conversed(Script(calls(("fails", {"why": "no such row"}))), raise_tool_errors=True)
@@ -244,6 +260,7 @@ def test_blocking_and_async_clients_converse_alike(config: dict[str, Any]) -> No
         ({"tools": [add, add]}, "two functions are called add"),
         ({"tools": [add], "max_steps": 0}, "max_steps: expected a whole number above 0"),
         ({"tools": [add], "max_cost": "much"}, "max_cost: expected US dollars"),
+        ({"tools": [add], "max_cost": float("nan")}, "max_cost: expected US dollars above 0, got nan"),
     ],
 )
 def test_what_cant_be_meant_is_refused(options: dict[str, Any], says: str) -> None:

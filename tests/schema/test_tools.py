@@ -143,9 +143,22 @@ def test_methods_and_partials_are_tools_as_well() -> None:
     assert "days" in tool_of(functools.partial(google, days=3)).readers
 
 
+def test_a_default_that_json_cant_say_isnt_told() -> None:
+    def within(at_most: float = float("inf"), depth: int = 3) -> None: ...
+
+    properties = tool_of(within).definition["function"]["parameters"]["properties"]
+    assert properties == {"at_most": {"type": "number"}, "depth": {"type": "integer", "default": 3}}
+
+
 def starred(*args: int) -> None: ...
 def open_ended(**more: int) -> None: ...
 def unclear(a: Shop) -> None: ...
+def bit_by_bit() -> Any:
+    yield 1
+
+
+async def bit_by_bit_too() -> Any:
+    yield 1
 
 
 @pytest.mark.parametrize(
@@ -155,6 +168,8 @@ def unclear(a: Shop) -> None: ...
         (starred, r"starred: \*args: a model can only"),
         (open_ended, r"open_ended: \*\*more: a model can only"),
         (unclear, "unclear: a: Shop has no JSON form"),
+        (bit_by_bit, "bit_by_bit: a generator; give a function that returns the list"),
+        (bit_by_bit_too, "bit_by_bit_too: a generator"),
     ],
 )
 def test_what_a_model_couldnt_call_is_refused(function: Any, says: str) -> None:

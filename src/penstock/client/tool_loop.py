@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -41,7 +41,9 @@ def read_bounds(max_steps: object, max_cost: object, *, deadline_s: float | None
     """The bounds. Raises `ConfigError` for what can't be meant."""
     if not isinstance(max_steps, int) or isinstance(max_steps, bool) or max_steps < 1:
         raise ConfigError(f"max_steps: expected a whole number above 0, got {max_steps!r:.80}")
-    if max_cost is not None and (not isinstance(max_cost, int | float) or isinstance(max_cost, bool) or max_cost <= 0):
+    if max_cost is not None and (
+        not isinstance(max_cost, int | float) or isinstance(max_cost, bool) or not max_cost > 0
+    ):
         raise ConfigError(f"max_cost: expected US dollars above 0, got {max_cost!r:.80}")
     return Bounds(max_steps=max_steps, max_cost=None if max_cost is None else float(max_cost), deadline_s=deadline_s)
 
@@ -163,6 +165,14 @@ class ToolLoop:
             return f"Error: these arguments can't be used: {call.fault}."
         try:
             return written(await _called(tool, call.arguments))
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody cancelled this: what the tool itself waited for was cancelled.
+            if self._raises:
+                raise _ended(error) from error
+            return f"Error: {_ended(error)}"
         except Exception as error:
             if self._raises:
                 raise
@@ -174,8 +184,27 @@ def _steps(count: int) -> str:
 
 
 async def _called(tool: Tool, arguments: dict[str, Any]) -> Any:
-    if tool.is_async:
-        return await tool.function(**arguments)
-    # In a thread: a function that waits doesn't hold up the other requests.
-    result = await asyncio.to_thread(partial(tool.function, **arguments))
-    return await result if asyncio.iscoroutine(result) or asyncio.isfuture(result) else result
+    try:
+        if tool.is_async:
+            return await tool.function(**arguments)
+        # In a thread: a function that waits doesn't hold up the other requests.
+        result = await asyncio.to_thread(_alone, tool.function, arguments)
+        return await result if inspect.isawaitable(result) else result
+    except SystemExit as error:  # it would end the loop, and every other request with it
+        raise _ended(error) from error
+
+
+def _alone(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    """What the function gives. What isn't an error to a thread's caller, or can't be handed to it, becomes one."""
+    try:
+        return function(**arguments)
+    except BaseException as error:
+        if isinstance(error, Exception) and not isinstance(error, StopIteration):
+            raise
+        raise _ended(error) from error
+
+
+def _ended(error: BaseException) -> RuntimeError:
+    """The error of a tool that wanted to end more than itself."""
+    said = str(error)
+    return RuntimeError(f"the tool raised {type(error).__name__}{f': {said}' if said else ''}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Callable
 from functools import partial
@@ -74,6 +75,8 @@ def tool_of(function: Callable[..., Any]) -> Tool:
         hints = get_type_hints(target if hasattr(target, "__name__") else type(target).__call__, include_extras=True)
     except (TypeError, ValueError, NameError) as error:
         raise ConfigError(f"tools: {name}: its signature can't be read: {error}") from error
+    if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
+        raise ConfigError(f"tools: {name}: a generator; give a function that returns the list of what it yields")
     parameters = signature.parameters
     description, told = described(inspect.getdoc(target), parameters)
     readers: dict[str, Reader | None] = {}
@@ -123,6 +126,8 @@ def _kind(hint: Any, text: str) -> tuple[Any, str]:
 
 def _tell_default(schema: dict[str, Any], default: Any) -> None:
     if default is None or "$ref" in schema or "allOf" in schema:
+        return
+    if isinstance(default, float) and not math.isfinite(default):  # JSON has no word for it
         return
     try:
         schema["default"] = msgspec.to_builtins(default)
