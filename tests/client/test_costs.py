@@ -68,6 +68,20 @@ def test_a_client_keeps_its_budget_and_says_so() -> None:
             client.generate("hi")
 
 
+def test_a_deadline_at_a_budget_that_others_hold_is_a_deadline_and_names_the_budget() -> None:
+    async def main() -> penstock.Unanswered:
+        client = penstock.AsyncClient("sim/fast", config=CONFIG, budget=0.0003)
+        async with client, client.stream("hi", max_tokens=100):
+            with pytest.raises(penstock.Unanswered) as told:
+                await client.generate("hi", max_tokens=100, deadline=0.05)
+        return told.value
+
+    error = run(main())
+    assert type(error) is penstock.DeadlineExceeded
+    assert "deadline passed after 0 attempts, waiting for room in the budget" in str(error)
+    assert error.requests_sent == 0
+
+
 def test_a_budget_outlives_the_loop_that_it_was_begun_on() -> None:
     client = penstock.AsyncClient("sim/fast", config=CONFIG, budget=0.0003)
 

@@ -143,8 +143,9 @@ class Contest(Alarm):
         try:
             # A limit that hands a permit over as the alarm rings gives it to the next in line itself.
             return await target.admit(call)  # type: ignore[no-any-return]
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as cut:
             if self.hush() and self.is_mine():
+                plan.line = str(cut)
                 return None
             raise
         finally:

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from penstock.call import Attempt, Call
-from penstock.errors import CallError, Unanswered
+from penstock.errors import CallError, Unanswered, Verdict
 from penstock.race.settings import RaceSettings
 from penstock.race.triggers import Try
 
@@ -19,6 +19,7 @@ __all__ = [
     "Reason",
     "Start",
     "WaitUntil",
+    "counts",
     "deadline_of",
     "send_deadline_of",
     "sent_for_s",
@@ -89,3 +90,8 @@ def send_deadline_of(call: Call, settings: RaceSettings, began_s: float, first_s
 def sent_for_s(call: Call, settings: RaceSettings) -> float | None:
     """How long a call of a batch may take from its first send; None for no bound."""
     return None if settings.deadline_after_send_s is None else settings.deadline_after_send_s - call.spent_s
+
+
+def counts(verdict: Verdict) -> bool:
+    """Whether such a failure counts for `max_attempts`: a refusal at a limit or of a key doesn't."""
+    return verdict.same_target != "wait" and not verdict.key_is_bad

@@ -15,7 +15,7 @@ from penstock.errors import VERDICTS, CallError, DeadlineExceeded, Verdict, unan
 from penstock.race.budgets import Exemption, SilenceBudget
 from penstock.race.hedging import HedgeBudget
 from penstock.race.latency import size_class
-from penstock.race.moves import Cancel, Finish, GiveUp, Move, Start, WaitUntil, deadline_of, sent_for_s
+from penstock.race.moves import Cancel, Finish, GiveUp, Move, Start, WaitUntil, counts, deadline_of, sent_for_s
 from penstock.race.route import Route
 from penstock.race.settings import RaceSettings
 from penstock.race.standing import EPSILON_S, Readiness, Standings
@@ -81,6 +81,8 @@ class Plan:
         # The next attempt that counts is paid for; a refusal at a limit uses nothing up.
         self._paid = False
         self._waited = False
+        self.line = ""
+        """What its last wait to be admitted was for, when the deadline ended it there and it was no limit."""
         self._hedged = False
         self._was_silent = False
         # 0: not yet, 1: it runs or is the answer, 2: it failed, and who hasn't failed yet may be asked instead.
@@ -148,7 +150,7 @@ class Plan:
         verdict = VERDICTS[error.kind]
         self._last = error
         ended = self._standings.failed(target, error, now_s)
-        if _counts(verdict) and not (ended and run is None):
+        if counts(verdict) and not (ended and run is None):
             self.counted += 1
             self._paid = False
         if ended and self._refused is None and not self._may_go_elsewhere(verdict, error):
@@ -189,7 +191,7 @@ class Plan:
             standing.failures += 1
         else:
             self._standings.failed(run.place, error, now_s)
-        if error is None or _counts(error.verdict):
+        if error is None or counts(error.verdict):
             self.counted += 1
         self.counted = max(1, self.counted)
         if standing.failures <= 1:
@@ -374,7 +376,7 @@ class Plan:
     def _late(self) -> GiveUp:
         """Refused at limits only, or never admitted: that is what the caller is told, else the deadline."""
         sent, last = self.attempts, self._last
-        if (sent or self._waited) and all(attempt.error_kind == "rate_limited" for attempt in sent):
+        if not self.line and (sent or self._waited) and all(attempt.error_kind == "rate_limited" for attempt in sent):
             name = last.target if last else self._targets[0].name
             last = last or CallError("rate_limited", "no room before the deadline", target=name, sent=False)
             message = f"{name}: no room at its limit before the deadline"
@@ -382,6 +384,7 @@ class Plan:
             return self._over
         tries = f"{self.requests_sent} attempt" + ("" if self.requests_sent == 1 else "s")
         where = f", the last one at {sent[-1].target}" if sent else ""
+        where += f", waiting for {self.line}" if self.line else ""
         after = f"; the last error was {last}{self._refusal(last)}" if last else ""
         unfinished = unfinished_error(self.running) if self.running else last
         message = f"the deadline passed after {tries}{where}{after}"
@@ -392,8 +395,3 @@ class Plan:
         """What to say besides the last error: a refusal for good, when another error came after it."""
         refused = self._refused
         return "" if refused is None or refused is last else f"; before that {refused}"
-
-
-def _counts(verdict: Verdict) -> bool:
-    """Whether such a failure counts for `max_attempts`: a refusal at a limit or of a key doesn't."""
-    return verdict.same_target != "wait" and not verdict.key_is_bad

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from penstock.call import Call, RateLimits, Usage
 from penstock.errors import CallError
 from penstock.policies.budget.purse import Budget, Hold
 
 __all__ = ["BudgetGate"]
+
+
+_LINE: Final = "room in the budget, which what is in flight may need"
+"""What a call waits for."""
 
 
 class Door(Protocol):
@@ -63,8 +68,14 @@ class BudgetGate:
         return _Paid(permit, hold, self._costs, call)
 
     async def admit(self, call: Call) -> _Paid:
-        """A permit, in turn. Raises `BudgetExceeded` when what is left can't be enough any more."""
-        hold = await self._budget.hold(call.tags, self._costs.most(call), what=lambda: self._costs.told(call))
+        """A permit, in turn. Raises `BudgetExceeded` when what is left can't be enough any more.
+
+        A wait for the budget that is cancelled says so in its `CancelledError`.
+        """
+        try:
+            hold = await self._budget.hold(call.tags, self._costs.most(call), what=lambda: self._costs.told(call))
+        except asyncio.CancelledError as cut:
+            raise asyncio.CancelledError(_LINE) from cut
         try:
             permit = await self._door.admit(call)
         except BaseException:
@@ -85,8 +96,9 @@ class _Paid:
         self._call = call
         self.key = permit.key
 
-    def learn(self, limits: RateLimits) -> None:
-        self._permit.learn(limits)
+    def learn(self, limits: RateLimits) -> str | None:
+        why: str | None = self._permit.learn(limits)
+        return why
 
     def heard(self, seconds: float) -> None:
         self._permit.heard(seconds)
