@@ -88,7 +88,7 @@ APART: dict[str, tuple[str, ...]] = {
     # Inside these packages siblings don't know each other; the named modules are what they share.
     "wire": (
         *("answering", "bending", "blocks", "bodies", "codec", "dropping", "eventstream", "fault"),
-        *("leftover", "limits", "refusals", "sending", "sse", "streaming", "waits"),
+        *("leftover", "limits", "opening", "quotas", "refusals", "sending", "sse", "streaming", "waits"),
     ),
     "policies": (),
     "observers": (),

@@ -18,8 +18,9 @@ __all__ = ["Bearer", "Endpoint", "HeaderKey", "Learn", "Sign"]
 Sign = Callable[[WireRequest, str], WireRequest]
 """Puts a key on a request, on every attempt. The headers it was given are shared: it copies before it adds."""
 
-Learn = Callable[[RateLimits], None]
-"""Is told what headers say about limits."""
+Learn = Callable[[RateLimits], str | None]
+"""Is told what headers, and the bodies of refusals, say about limits. Returns why, in words, when the request that
+was sent is above them."""
 
 _MOST_SIGNED = 256
 _LOOK_EVERY_S = 0.05
@@ -113,8 +114,9 @@ class Endpoint:
     async def send(self, call: Call, key: str | None, *, learn: Learn | None = None) -> Reply:
         """One attempt: a `Completion`, or for a call that streams an `OpenStream` that holds the connection.
 
-        `learn` is told what the headers say about limits: each time of a stream or a refusal, now and then of an
-        answer. Raises `CallError` with `target` filled in; `partial` holds the text that a broken stream had brought.
+        `learn` is told what the headers say about limits: each time of a stream or a refusal (and what a refusal's body
+        says), now and then of an answer. Raises `CallError` with `target` filled in; `partial` holds the text that a
+        broken stream had brought.
         """
         try:
             request = self._codec.encode_request(call, self.model, stream=call.stream)
@@ -188,12 +190,20 @@ class Endpoint:
     def _refusal(self, reply: WireReply, learn: Learn | None, refused: list[WireReply] | None) -> CallError:
         if refused is not None:
             refused.append(reply)
-        self._teach(reply.headers, learn)
-        return self._codec.classify(reply)
+        error = self._codec.classify(reply)
+        why = self._teach(reply.headers, learn)
+        if learn is not None and error.limits is not None:
+            why = learn(error.limits)
+        if why is not None and error.kind == "rate_limited":
+            # No wait helps, whatever the provider says of one.
+            error.kind, error.retry_after_s = "too_big_for_limit", None
+            error.message = f"{why}: {error.message}"
+        return error
 
-    def _teach(self, headers: Headers, learn: Learn | None) -> None:
+    def _teach(self, headers: Headers, learn: Learn | None) -> str | None:
         if learn is not None and (limits := self._codec.rate_limits(headers)) is not None:
-            learn(limits)
+            return learn(limits)
+        return None
 
 
 class _Events:

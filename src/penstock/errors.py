@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from penstock.call import Attempt, Completion, Finding, Usage
+    from penstock.call import Attempt, Completion, Finding, RateLimits, Usage
 
 __all__ = [
     "VERDICTS",
@@ -106,7 +106,7 @@ class CallError(PenstockError):
     `kind` is a key of `VERDICTS`; `status` the HTTP status or None when none came; `code` the provider's own
     code or type; `retry_after_s` the seconds the provider asked to wait, wherever it said so; `partial` the text
     that had arrived; `sent` is False when it is certain that the provider never saw the request; `body` is the
-    provider's own error body, for the errors file.
+    provider's own error body, for the errors file; `limits` are those that it names, where no header does.
     """
 
     def __init__(
@@ -122,6 +122,7 @@ class CallError(PenstockError):
         partial: str = "",
         sent: bool = True,
         body: bytes = b"",
+        limits: RateLimits | None = None,
     ) -> None:
         super().__init__(message)
         self.kind: ErrorKind = kind
@@ -134,6 +135,7 @@ class CallError(PenstockError):
         self.partial = partial
         self.sent = sent
         self.body = body
+        self.limits = limits
 
     @property
     def verdict(self) -> Verdict:

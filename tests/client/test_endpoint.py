@@ -225,3 +225,14 @@ def test_a_cancelled_attempt_gives_the_connection_back():
 
     run(main())
     assert transport.open == 0
+
+
+def test_a_refused_request_above_the_limit_that_is_told_is_too_big_and_waits_for_nothing():
+    refused = refusal(429, **{"x-ratelimit-limit-tokens": "100", "retry-after": "60"})
+    _, error = send([refused], learn=lambda limits: "it is above" if limits.tokens_limit == 100 else None)
+    assert (error.kind, error.retry_after_s, error.message) == ("too_big_for_limit", None, "it is above: no")
+
+
+def test_what_is_above_a_limit_but_failed_for_another_reason_keeps_its_class():
+    _, error = send([refusal(500, **{"x-ratelimit-limit-tokens": "100"})], learn=lambda _: "it is above")
+    assert error.kind == "server_error"

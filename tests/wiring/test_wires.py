@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.wiring.given import KEY, TOOL, Spoken, served
 
-from penstock.errors import Unanswered
+from penstock.errors import TooBigForLimit, Unanswered
 
 WIRES = [
     Spoken("openai/gpt-4o-mini", "/openai/v1", embeds="text-embedding-3-small"),
@@ -30,6 +30,8 @@ WIRES = [
 ]
 EMBEDDERS = [spoken for spoken in WIRES if spoken.embeds]
 each_wire = pytest.mark.parametrize("spoken", WIRES, ids=str)
+_SAY_NO_NUMBER = ("bedrock/", "cohere/", "ollama/llama3.2", "vertex/claude", "vertex/gemini")
+"""Their refusals at a limit don't say how high it is."""
 
 
 @each_wire
@@ -127,5 +129,19 @@ def test_inputs_are_embedded_in_their_order(spoken: Spoken) -> None:
             alone = [(await client.embed([text], model=model))[0] for text in texts]
             assert together == alone
             assert len({tuple(vector) for vector in together}) == len(texts)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "spoken", [spoken for spoken in WIRES if not spoken.target.startswith(_SAY_NO_NUMBER)], ids=str
+)
+def test_what_is_above_a_whole_minutes_limit_is_told_so_and_not_waited_for(spoken: Spoken) -> None:
+    async def main() -> None:
+        async with served(spoken, limits={"tpm": 2000}) as (client, simulator):
+            with pytest.raises(TooBigForLimit):
+                await client.generate("word " * 4000, max_tokens=64)
+            assert (await client.generate("How big is the moon?", max_tokens=64)).text
+            assert [entry["status"] for entry in simulator.ledger.rows()] == [429, 200]
 
     asyncio.run(main())

@@ -9,6 +9,7 @@ import msgspec
 
 from penstock.errors import ErrorKind
 from penstock.http import Headers
+from penstock.wire.quotas import Quotas, read_quotas
 
 __all__ = [
     "MAX_KEPT_BODY",
@@ -58,8 +59,8 @@ class Fault(msgspec.Struct, kw_only=True):
     """A wait that the body states in a field of its own."""
     reset_at_ms: float | None = None
     """The instant at which the limit resets, milliseconds since 1970."""
-    daily: bool = False
-    """A quota that is counted by the day."""
+    quotas: Quotas = Quotas()
+    """Those of Google's that were exceeded."""
 
 
 def mask(text: str) -> str:
@@ -207,6 +208,7 @@ def _read_metadata(fault: Fault, metadata: dict[str, Any]) -> None:
 
 def _read_details(fault: Fault, details: Any) -> None:
     """Google's `details`: how long to wait, and which quota it was."""
+    fault.quotas = read_quotas(details)
     for detail in details if isinstance(details, list) else ():
         if not isinstance(detail, dict):
             continue
@@ -214,12 +216,6 @@ def _read_details(fault: Fault, details: Any) -> None:
         if isinstance(delay, str) and delay.endswith("s"):
             seconds = _number(delay.removesuffix("ms")) if delay.endswith("ms") else _number(delay[:-1])
             fault.wait_s = seconds / 1000 if seconds is not None and delay.endswith("ms") else seconds
-        violations = detail.get("violations")
-        quotas = (
-            [str(v.get("quotaId")) for v in violations if isinstance(v, dict)] if isinstance(violations, list) else []
-        )
-        if quotas and all("PerDay" in quota for quota in quotas):
-            fault.daily = True
 
 
 def _number(value: Any) -> float | None:

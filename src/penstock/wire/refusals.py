@@ -174,6 +174,7 @@ def _error(fault: Fault, status: int | None, headers: Headers, body: bytes, part
         request_id=request_id_of(headers),
         partial=partial,
         body=kept(body),
+        limits=fault.quotas.limits,
     )
 
 
@@ -207,7 +208,9 @@ def _limit_kind(fault: Fault) -> ErrorKind:
     too_big = re.search(_TOO_BIG, fault.text)
     if too_big is not None and _count(too_big[2]) > _count(too_big[1]):
         return "too_big_for_limit"
-    return "quota_exhausted" if fault.daily or re.search(_SPENT, fault.text) else "rate_limited"
+    if fault.quotas.daily or fault.quotas.nothing or re.search(_SPENT, fault.text):
+        return "quota_exhausted"
+    return "rate_limited"
 
 
 def _count(text: str) -> int:

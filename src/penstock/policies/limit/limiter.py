@@ -47,9 +47,14 @@ class Permit:
         """What to sign with; None for a server that wants no key."""
         return self._lane.key.secret
 
-    def learn(self, limits: RateLimits) -> None:
-        """What the reply's headers said. May come before or after the end."""
-        self._limiter._learn(self._lane, limits)
+    def learn(self, limits: RateLimits) -> str | None:
+        """What the reply said of limits. May come before or after the end.
+
+        Returns why, in words, when the request turns out to be above the limits of every key.
+        """
+        changed = self._limiter._learn(self._lane, limits)
+        # Else it was measured against the same limits when it was let in.
+        return self._limiter._too_big(self._call) if changed or self._taken is None else None
 
     def settle(self, usage: Usage | None) -> None:
         """Answered. What was reserved and not used is given back; None: the provider didn't say what was used."""
@@ -255,11 +260,9 @@ class Limiter:
         lanes = self._usable(now_s)
         if not lanes:
             raise self._pool.refusal(self.name)
-        if need is not None and not any(lane.tokens.can_hold(need) for lane in lanes):
-            most = max(lane.tokens.capacity() for lane in lanes)
-            tokens = need.input_tokens + need.output_tokens
-            message = f"the request needs about {tokens} tokens, the limit lets {most:g} through at most"
-            raise CallError("too_big_for_limit", message, target=self.name, sent=False)
+        why = _above(need, lanes)
+        if why is not None:
+            raise CallError("too_big_for_limit", why, target=self.name, sent=False)
         if self._is_full():
             return lanes[0], math.inf
         for lane in lanes:
@@ -336,12 +339,17 @@ class Limiter:
         lane.unsent(now_s, taken)
         self._pump(now_s)
 
-    def _learn(self, lane: Lane, limits: RateLimits) -> None:
+    def _learn(self, lane: Lane, limits: RateLimits) -> bool:
         now_s = self._clock.now()
-        if lane.learn(limits, now_s):
+        changed = lane.learn(limits, now_s)
+        if changed:
             self._fast = None
             self._counts_tokens = any(bool(lane.tokens) for lane in self._lanes.values())
             self._pump(now_s)
+        return changed
+
+    def _too_big(self, call: Call) -> str | None:
+        return _above(self._need(call), self._usable(self._clock.now()))
 
     def _keys_changed(self) -> None:
         old = self._lanes
@@ -372,3 +380,12 @@ class Limiter:
             usable_keys=len(lanes),
             limits=limit_uses(lanes, now_s),
         )
+
+
+def _above(need: Need | None, lanes: list[Lane]) -> str | None:
+    """Why a request can never pass, in words; None while some key's limits can hold it."""
+    if need is None or not lanes or any(lane.tokens.can_hold(need) for lane in lanes):
+        return None
+    most = max(lane.tokens.capacity() for lane in lanes)
+    tokens = need.input_tokens + need.output_tokens
+    return f"the request needs about {tokens} tokens, the limit lets {most:g} through at most"

@@ -96,7 +96,6 @@ _TEXTS: Final[tuple[tuple[str, ErrorKind], ...]] = (
     (_BAD_KEY, "auth"),
     (_BILLING, "quota_exhausted"),
 )
-_DAILY: Final = re.compile(r"per_?day|perday", re.IGNORECASE)
 _NO_QUOTA: Final = r"limit: 0(?![\d.])"
 _OVERLOADED: Final = r"overloaded|high demand"
 _HINT: Final = r"(?:retry|try again) (?:in|after) ((?:\d+(?:\.\d+)?(?:ms|h|m|s))+)"
@@ -165,6 +164,7 @@ def _error(fault: Fault, status: int | None, headers: Headers, body: bytes, part
         request_id=request_id_of(headers),
         partial=partial,
         body=kept(body),
+        limits=fault.quotas.limits,
     )
 
 
@@ -184,7 +184,7 @@ def _kind(fault: Fault, status: int | None) -> ErrorKind:
 
 def _limit_kind(fault: Fault) -> ErrorKind:
     """A refusal at a limit: one that waiting cures within minutes, or one that it doesn't."""
-    if fault.no_quota or any(_DAILY.search(quota) for quota in fault.quotas):
+    if fault.quotas.nothing or fault.quotas.daily:
         return "quota_exhausted"
     if re.search(_NO_QUOTA, fault.text) or re.search(_BILLING, fault.text):
         return "quota_exhausted"

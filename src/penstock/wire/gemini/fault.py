@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
+from penstock.wire.quotas import Quotas, read_quotas
+
 __all__ = ["Fault", "duration_s", "fault_in", "mask", "mask_bytes", "read_fault"]
 
 _KEYS: Final = (
@@ -32,10 +34,8 @@ class Fault(msgspec.Struct, kw_only=True):
     """All that is worth searching, in lower case."""
     wait_s: float | None = None
     """`RetryInfo`."""
-    quotas: tuple[str, ...] = ()
-    """The id of each quota that was exceeded."""
-    no_quota: bool = False
-    """A quota that was exceeded allows nothing at all."""
+    quotas: Quotas = Quotas()
+    """Those that were exceeded."""
 
 
 def mask(text: str) -> str:
@@ -107,6 +107,7 @@ def _read(error: dict[str, Any]) -> Fault:
     for detail in details if isinstance(details, list) else ():
         if isinstance(detail, dict):
             _read_detail(fault, detail)
+    fault.quotas = read_quotas(details)
     fault.text = " ".join((message[:4096], fault.word, *fault.reasons)).lower()
     return fault
 
@@ -124,11 +125,6 @@ def _read_detail(fault: Fault, detail: dict[str, Any]) -> None:
     reason = detail.get("reason")
     if isinstance(reason, str) and reason:
         fault.reasons = (*fault.reasons, reason[:100])
-    violations = detail.get("violations")
-    for violation in violations if isinstance(violations, list) else ():
-        if isinstance(violation, dict):
-            fault.quotas = (*fault.quotas, str(violation.get("quotaId") or violation.get("quotaMetric") or ""))
-            fault.no_quota = fault.no_quota or str(violation.get("quotaValue")) == "0"
 
 
 def _delay_s(said: Any) -> float | None:
