@@ -13,7 +13,7 @@ import pytest
 from tests.client.given import KEY, ledger
 
 import penstock
-from penstock import Client
+from penstock import AsyncClient, Client
 from penstock.errors import PenstockError, Unanswered
 
 
@@ -157,6 +157,26 @@ def test_a_closed_client_says_so_and_leaves_no_thread():
     assert threading.active_count() == before
     with pytest.raises(PenstockError, match="the client is closed"):
         client.generate("hi")
+
+
+def test_the_counts_outlive_the_client():
+    with Client("sim/fast", config={}) as client:
+        client.generate("hi")
+    assert (client.stats().requests, client.stats().targets["sim/fast"].answered) == (1, 1)
+    unused = Client("sim/fast", config={})
+    assert unused.stats().requests == 0
+    unused.close()
+    assert unused.stats().requests == 0
+
+    async def counted(client):
+        await client.generate("hi")
+        await client.aclose()
+        await client.aclose()
+        return client.stats().requests
+
+    patient = AsyncClient("sim/fast", config={})
+    assert asyncio.run(counted(patient)) == 1
+    assert (patient.stats().requests, asyncio.run(counted(patient))) == (1, 2)
 
 
 def test_a_client_that_nobody_holds_ends_its_thread():

@@ -221,8 +221,7 @@ class AsyncClient:
         return AsyncBatcher(doors, max_size=max_size, max_wait=max_wait, max_waiting=max_waiting, concurrency=most)
 
     def stats(self) -> EngineStats:
-        """Requests, tokens and cost since the start, and how full each target's limits are."""
-        _ = self._engine.clock
+        """Requests, tokens and cost since the start, and how full each target's limits are; at the end, once closed."""
         return self._engine.stats()
 
     def contexts(self, model: Models = None) -> tuple[TargetContext, ...]:

@@ -187,7 +187,9 @@ class Client:
         return Batcher(batcher, self._portal, owner=self)
 
     def stats(self) -> EngineStats:
-        """Requests, tokens and cost since the start, and how full each target's limits are."""
+        """Requests, tokens and cost since the start, and how full each target's limits are; at the end, once closed."""
+        if not self._finalizer.alive:
+            return self._client.stats()
 
         async def stats() -> EngineStats:
             return self._client.stats()

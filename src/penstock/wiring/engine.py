@@ -88,6 +88,7 @@ class Engine:
         self.config = config
         self.race_stats = RaceStats()
         """Live counts of every race of this engine."""
+        self._final = engine_stats(self.race_stats, {}, 0.0, {})
         self._manner = Manner(patience=patience, else_deadline_s=None if patience == "batch" else _DEADLINE_S)
         self._overrides = overrides
         self._concurrency = overrides.concurrency or 0
@@ -248,7 +249,7 @@ class Engine:
         for target in self._targets.values():
             target.close()
         self.money.close()
-        transports = list(self._transports.values())
+        transports, self._final = list(self._transports.values()), self.stats()
         self._forget()
         self._loop = None
         for transport in transports:
@@ -261,8 +262,11 @@ class Engine:
     # For people.
 
     def stats(self) -> EngineStats:
-        """Counts since the start, for each target and together; call it on the engine's loop."""
-        return self.caching.counted(engine_stats(self.race_stats, self._standings, self.clock.now(), self._routes))
+        """Counts since the start, for each target and together; on the engine's loop, or when it is closed."""
+        if self._loop is None:
+            return self._final
+        now_s = self.clock.now()  # before the rest: what belongs to a loop that is gone goes with it
+        return self.caching.counted(engine_stats(self.race_stats, self._standings, now_s, self._routes))
 
     def tree(self, models: Models = None) -> str:
         """The engine for these models, drawn: what a call goes through, from the caller to the provider."""
