@@ -61,6 +61,7 @@ class OpenStream:
         "guards",
         "malformed_events",
         "request_id",
+        "requests_sent",
         "semantic",
         "target",
         "usage",
@@ -81,6 +82,8 @@ class OpenStream:
         self.complete = False
         self.target = ""
         self.attempts: tuple[Attempt, ...] = ()
+        self.requests_sent = 0
+        """All of them; of very many attempts some are left out of `attempts`."""
         self.usage: Usage | None = None
         self.cached = False
         """No request was sent for it."""
@@ -92,6 +95,24 @@ class OpenStream:
         self.guards: tuple[Finding, ...] = ()
         """What guards found and did; final when `complete`."""
         self.explain: Callable[[CallError], BaseException] | None = None
+
+    def account(self, completion: Completion) -> None:
+        """Write what is known of the answer beside its events onto the completion that they came to."""
+        completion.target = self.target
+        completion.request_id = self.request_id
+        completion.cached = self.cached
+        completion.attempts = self.attempts
+        completion.requests_sent = self.requests_sent
+        completion.latency_s = max((attempt.ended_s or 0.0 for attempt in self.attempts), default=0.0)
+        completion.guards = self.guards
+
+    def account_as(self, other: OpenStream | Completion) -> None:
+        """It tells of the same requests as another reply."""
+        self.target = other.target
+        self.request_id = other.request_id
+        self.cached = other.cached
+        self.attempts = other.attempts
+        self.requests_sent = other.requests_sent
 
     def push_back(self, events: Iterable[Event]) -> None:
         """Yield `events` again before what comes next, even when nothing comes any more."""

@@ -183,15 +183,9 @@ class AsyncStream(ReadStream):
 
     def _whole(self, reply: OpenStream) -> Completion:
         completion = self._fold.completion(malformed_events=reply.malformed_events)
-        completion.request_id = reply.request_id
-        completion.target = reply.target
-        completion.cached = reply.cached
-        completion.attempts = reply.attempts
-        completion.guards = reply.guards
+        reply.account(completion)
         completion.semantic = reply.semantic
         completion.cost_usd = cost_of(reply.attempts) if reply.semantic is None else reply.semantic.cost_usd
-        completion.requests_sent = len(reply.attempts)
-        completion.latency_s = (reply.attempts[-1].ended_s or 0.0) if reply.attempts else 0.0
         return completion
 
     def _tell_chunk(self, chunk: Chunk) -> None:

@@ -95,12 +95,7 @@ async def _read(call: Call, stream: OpenStream) -> tuple[Completion, list[Event]
             for event in more:
                 fold.add(event)
     completion = fold.completion(malformed_events=stream.malformed_events)
-    completion.request_id = stream.request_id
-    completion.target = stream.target
-    completion.cached = stream.cached
-    completion.attempts = stream.attempts
-    completion.requests_sent = len(stream.attempts)
-    completion.guards = stream.guards
+    stream.account(completion)
     return completion, events
 
 
@@ -173,10 +168,7 @@ def _answered(
     if events is None:
         return completion
     stream = OpenStream(_Kept(events))
-    stream.target = completion.target
-    stream.request_id = completion.request_id
-    stream.attempts = completion.attempts
-    stream.cached = completion.cached
+    stream.account_as(completion)
     stream.malformed_events = completion.malformed_events
     stream.guards = completion.guards
     return stream
@@ -280,10 +272,10 @@ class _Passing:
                         self._findings.append(_finding(check, "flagged", fault))
                     break
                 self._findings.append(_finding(check, "refused", fault))
-                attempts = self._inner.attempts
                 raise refusal(
                     f"check {check.name} refused the answer of {self._inner.target or 'the cache'}"
                     + (f": {fault}" if fault else ""),
                     (*self._inner.guards, *self._findings),
-                    attempts=attempts,
+                    attempts=self._inner.attempts,
+                    requests_sent=self._inner.requests_sent,
                 )

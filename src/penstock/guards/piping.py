@@ -62,11 +62,8 @@ class _Source:
         inner, outer = self._inner, self.outer
         if outer is None:
             return
-        outer.target = inner.target
-        outer.attempts = inner.attempts
-        outer.cached = inner.cached
+        outer.account_as(inner)
         outer.malformed_events = inner.malformed_events
-        outer.request_id = inner.request_id
         outer.guards = (*inner.guards, *self._found())
 
     async def aclose(self) -> None:

@@ -89,11 +89,7 @@ class _Flight:
                 self.events += events
                 self._wake()
         completion = fold.completion(malformed_events=stream.malformed_events)
-        completion.target = stream.target
-        completion.request_id = stream.request_id
-        completion.attempts = stream.attempts
-        completion.requests_sent = len(stream.attempts)
-        completion.latency_s = (stream.attempts[-1].ended_s or 0.0) if stream.attempts else 0.0
+        stream.account(completion)
         self.reply = completion
 
     def _wake(self) -> None:
@@ -227,12 +223,7 @@ def _shared(flight: _Flight, call: Call, *, leads: bool) -> Reply:
     if not call.stream:
         return reply
     stream = OpenStream(unfold(reply))
-    stream.target, stream.request_id, stream.attempts, stream.cached = (
-        reply.target,
-        reply.request_id,
-        reply.attempts,
-        reply.cached,
-    )
+    stream.account_as(reply)
     return stream
 
 
@@ -283,7 +274,8 @@ class _Reader:
         outer.target = source.target
         outer.request_id = source.request_id
         outer.malformed_events = source.malformed_events
-        outer.attempts = source.attempts if self._leads else ()
+        if self._leads:
+            outer.attempts, outer.requests_sent = source.attempts, source.requests_sent
 
     async def aclose(self) -> None:
         """What it read of closes when nobody reads any more."""
@@ -294,8 +286,8 @@ def _member_stream(flight: _Flight, *, leads: bool) -> OpenStream:
     assert source is not None
     reader = _Reader(flight, leads=leads)
     stream = reader.stream = OpenStream(reader)
+    stream.account_as(source)
+    if not leads:
+        stream.attempts, stream.requests_sent = (), 0
     stream.cached = not leads
-    stream.target = source.target
-    stream.request_id = source.request_id
-    stream.attempts = source.attempts if leads else ()
     return stream

@@ -154,7 +154,7 @@ class Onward:
         )
         outer = self._outer = relay.stream()
         outer.target = self._run.attempt.target
-        outer.attempts = self._attempts()
+        self._count(outer)
         outer.explain = self._broke
         outer.on_close(self._over)
         return outer
@@ -206,7 +206,7 @@ class Onward:
                 raise last from none_left
             raise
         finally:
-            self._outer.attempts = self._attempts()
+            self._count(self._outer)
         assert isinstance(reply, OpenStream)
         self._run = run
         racing.books.stats.seams += 1
@@ -220,6 +220,10 @@ class Onward:
             plan.started(run.attempt, run.place, self._first_s, run=run)
             plan.answered(run.attempt, run)
         return self._plan
+
+    def _count(self, outer: OpenStream) -> None:
+        outer.attempts = self._attempts()
+        outer.requests_sent = 1 if self._plan is None else self._plan.requests_sent
 
     def _attempts(self) -> tuple[Attempt, ...]:
         return (self._run.attempt,) if self._plan is None else tuple(self._plan.attempts)
