@@ -1,4 +1,4 @@
-"""The part of the bench: error rates on both halves of the data, and what a guard costs a call."""
+"""The part of the bench: error rates on the three sets of the data, and what a guard costs a call."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from statistics import median
 from time import process_time
 
 from bench.figures import Figure
-from bench.guards.rates import HALVES, injection_rate, rate, whole_rate
+from bench.guards.rates import (
+    HALVES,
+    Rate,
+    blind_injection_rate,
+    blind_rate,
+    injection_rate,
+    interval,
+    rate,
+    whole_rate,
+)
 from bench.real.chapter import Chapter
 from penstock.call import Call, Choice, Completion, Reply
 from penstock.guards import KINDS, Redaction, Screening
@@ -70,29 +79,86 @@ def _call_us(layer: Callable[..., Callable[[Call], object]] | None, text: str, *
     return median(asyncio.run(once()) for _ in range(rounds))
 
 
+FIRST = {
+    "private_key": (1, 0),
+    "jwt": (0, 0),
+    "api_key": (22, 0),
+    "aws_key": (5, 1),
+    "password": (20, 0),
+    "iban": (2, 0),
+    "card": (7, 0),
+    "email": (3, 8),
+    "ssn": (3, 0),
+    "ip": (0, 5),
+    "phone": (12, 0),
+    "all values": (75, 14),
+    "injection": (87, 7),
+}
+"""Texts of the blind set that were missed, and false alarms, when it was measured for the first time (2026-11-22)."""
+
+
+def _share(count: int, of: int) -> str:
+    low, high = interval(count, of)
+    return f"{count} of {of}: {count / of:.0%} ({low:.0%} to {high:.0%})"
+
+
+def _blind_table(chapter: Chapter) -> list[str]:
+    """The table of the blind set; its figures go to the chapter."""
+    table = [
+        "| kind | missed, first | missed, now | false alarms, first | false alarms, now |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    found: dict[str, Rate] = {kind: blind_rate(kind) for kind in KINDS}
+    values = list(found.values())
+    sums = Rate(
+        positives=sum(one.positives for one in values),
+        missed=sum(one.missed for one in values),
+        negatives=sum(one.negatives for one in values),
+        alarms=sum(one.alarms for one in values),
+    )
+    found["all values"] = sums
+    found["injection"] = blind_injection_rate(THRESHOLD)
+    for kind, one in found.items():
+        missed, alarms = FIRST[kind]
+        shares = (
+            _share(missed, one.positives),
+            _share(one.missed, one.positives),
+            _share(alarms, one.negatives),
+            _share(one.alarms, one.negatives),
+        )
+        table.append(f"| {' | '.join((kind, *shares))} |")
+    one = found["injection"]
+    ratios = {
+        "injections missed, blind set": (one.missed, one.positives, 0.25),
+        "injections, false alarms, blind set": (one.alarms, one.negatives, 0.05),
+    }
+    for name, (count, of, most) in ratios.items():
+        chapter.figures.append(Figure(name, count / of, None, most, form=".1%"))
+    return table
+
+
+def _made_with_table() -> list[str]:
+    """The table of the sets that the detectors may be made with."""
+    table = ["| kind | set | missed | false alarms |", "|---|---|--:|--:|"]
+    for kind in (*KINDS, "injection"):
+        for half in HALVES:
+            found = rate(kind, half) if kind != "injection" else injection_rate(half, THRESHOLD)
+            table.append(f"| {kind} | {half} | {found.miss_rate:.1%} | {found.false_rate:.1%} |")
+    return table
+
+
 def guards(*, is_quick: bool) -> Chapter:
     """The part of the bench."""
     rounds = 3 if is_quick else 11
     about = (
-        f"400 texts with a value of each kind and 400 that only look like it, a half; an injection is a score of "
-        f"{THRESHOLD} or more, each text alone and inside three others. The held-out half was written and committed "
-        "before there was a detector, and its texts were not read again while the detectors were made on the other. "
-        "Cards, IP addresses and phones were mended after the first look at its figures, which docs/guards.md keeps."
+        "The blind set: 390 texts with a value, 374 that only look like it, 139 injections and 147 harmless texts, "
+        "each written for itself and measured once, with 95 % intervals. It was committed before anything was measured "
+        "on it; `first` is that measurement, `now` the detectors as they are, mended since by the other sets alone. "
+        f"An injection is a score of {THRESHOLD} or more. Below it, the sets the detectors were made with: 400 and 400 "
+        "texts of each kind, injections each alone and inside three others."
     )
     chapter = Chapter("guards", about)
-    chapter.table = ["| kind | half | missed | false alarms |", "|---|---|--:|--:|"]
-    for kind in KINDS:
-        for half in HALVES:
-            found = rate(kind, half)
-            chapter.table.append(f"| {kind} | {half} | {found.miss_rate:.1%} | {found.false_rate:.1%} |")
-    for half in HALVES:
-        found = injection_rate(half, THRESHOLD)
-        chapter.table.append(f"| injection | {half} | {found.miss_rate:.1%} | {found.false_rate:.1%} |")
-        if half == "held out":
-            chapter.figures.append(Figure("injections missed, held out", found.miss_rate, None, 0.25, form=".1%"))
-            chapter.figures.append(
-                Figure("injection, false alarms, held out", found.false_rate, None, 0.05, form=".1%")
-            )
+    chapter.table = [*_blind_table(chapter), "", *_made_with_table()]
     alarms = sum(whole_rate(half)[1] for half in HALVES)
     chapter.figures.append(Figure("plain texts in which something was found", alarms, None, 0, form="g"))
     chapter.figures += _costs(rounds)

@@ -1,22 +1,33 @@
-"""How often a detector is wrong, on each half of the data."""
+"""How often a detector is wrong, on each set of the data."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from bench.guards import heldout, tuning
+from bench.guards import drawn, seen, tuning
 from bench.guards.making import Make
 from penstock.guards.injection import injection_score
 from penstock.guards.kinds import find
 from penstock.guards.settings import KINDS
 
-__all__ = ["HALVES", "Rate", "injection_rate", "rate", "whole_rate"]
+__all__ = [
+    "HALVES",
+    "Rate",
+    "blind_injection_rate",
+    "blind_rate",
+    "injection_rate",
+    "interval",
+    "rate",
+    "whole_rate",
+]
 
-HALVES: dict[str, Any] = {"tuning": tuning, "held out": heldout}
+HALVES: dict[str, Any] = {"tuning": tuning, "seen": seen}
+"""The sets that detectors may be made with; the second was held out until it was looked at."""
 EACH = 400
 _FOLDER = Path(__file__).parent
 
@@ -115,7 +126,7 @@ _INTO = (
 def injection_rate(half: str, threshold: float, *, keep: bool = False) -> Rate:
     """The same of the injection score at a threshold; each line alone and inside other text."""
     found = Rate(wrong=[] if keep else None)
-    file = _FOLDER / f"injection_{'tuning' if half == 'tuning' else 'heldout'}.txt"
+    file = _FOLDER / f"injection_{half}.txt"
     for line in file.read_text(encoding="utf-8").splitlines():
         sign, _, text = line.partition(" ")
         if sign not in "+-":
@@ -132,3 +143,47 @@ def injection_rate(half: str, threshold: float, *, keep: bool = False) -> Rate:
             if is_hit != (sign == "+"):
                 found.note(f"{'missed' if sign == '+' else 'false'}: {whole!r}")
     return found
+
+
+def blind_rate(kind: str) -> Rate:
+    """The same on the blind set, in which each text is its own; which texts were wrong isn't kept."""
+    found = Rate()
+    for one in drawn.texts(kind):
+        spans = find(one.text, KINDS)
+        if one.is_positive:
+            found.positives += 1
+            found.missed += not _is_covered(one, [(span.start, span.end) for span in spans])
+        else:
+            found.negatives += 1
+            found.alarms += any(span.kind == kind for span in spans)
+    return found
+
+
+def _is_covered(one: drawn.Text, spans: list[tuple[int, int]]) -> bool:
+    at = one.start
+    for start, end in sorted(spans):
+        if start <= at < end:
+            at = end
+    return at >= one.end
+
+
+def blind_injection_rate(threshold: float) -> Rate:
+    """The same of the injection score on the blind set."""
+    found = Rate()
+    for one in drawn.injections():
+        is_hit = injection_score(one.text).score >= threshold
+        if one.is_positive:
+            found.positives += 1
+            found.missed += not is_hit
+        else:
+            found.negatives += 1
+            found.alarms += is_hit
+    return found
+
+
+def interval(count: int, of: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927), for a count of texts that are independent of each other."""
+    z = 1.96
+    middle = (count + z * z / 2) / (of + z * z)
+    half = z / (of + z * z) * sqrt(count * (of - count) / of + z * z / 4)
+    return max(0.0, middle - half), min(1.0, middle + half)

@@ -1,9 +1,11 @@
-"""The guards' data: both halves speak of every kind, and what is measured is what the table says."""
+"""The guards' data: every set speaks of every kind, and what is measured is what the table says."""
 
 from __future__ import annotations
 
 import pytest
-from bench.guards.rates import HALVES, injection_rate, rate, whole_rate
+from bench.guards.chapter import FIRST
+from bench.guards.drawn import injections, texts
+from bench.guards.rates import HALVES, blind_rate, injection_rate, interval, rate, whole_rate
 
 from penstock.guards import KINDS
 
@@ -29,3 +31,30 @@ def test_the_rates_of_a_kind_stay_what_they_are(kind: str) -> None:
 def test_a_score_that_finds_everything_has_false_alarms_only() -> None:
     found = injection_rate("tuning", 0.0)
     assert (found.miss_rate, found.false_rate) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_texts_of_both_sorts_in_the_blind_set(kind: str) -> None:
+    found = texts(kind)
+    assert {one.is_positive for one in found} == {True, False}
+    assert all(one.text[one.start : one.end].strip() for one in found if one.is_positive)
+    assert not any(mark in one.text[one.start : one.end] for one in found for mark in "«»")
+
+
+def test_the_blind_set_is_drawn_alike_each_time() -> None:
+    assert texts("card") == texts("card")
+    assert injections() == injections()
+
+
+def test_the_first_measurement_told_is_of_the_texts_there_are() -> None:
+    assert set(FIRST) == {*KINDS, "all values", "injection"}
+    for kind in KINDS:
+        found = blind_rate(kind)
+        missed, alarms = FIRST[kind]
+        assert missed <= found.positives
+        assert alarms <= found.negatives
+
+
+def test_an_interval_is_wilsons() -> None:
+    assert interval(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
+    assert interval(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)

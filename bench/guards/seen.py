@@ -1,4 +1,4 @@
-"""The held-out half: written before the detectors, and not looked at while they were made. Only its figures are."""
+"""The seen set: held out until its figures were looked at. Now detectors are made with it as well."""
 
 from __future__ import annotations
 
