@@ -293,7 +293,7 @@ def test_a_stream_without_its_usage_is_whole():
             "server_error",
             "ha",
         ),
-        ([], b'{"message":"no stream at all"}', "transport", ""),
+        ([], b"no stream at all", "transport", ""),
     ],
     ids=range(7),
 )

@@ -1,15 +1,21 @@
-"""What every wire's stream decoder does alike: events first, then the error behind them; what a cut stream lacks."""
+"""What every wire's stream decoder does alike: events first, then the error behind them; what a cut stream lacks;
+one JSON value where a stream was asked for.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Self
 
 import msgspec
 
-from penstock.call import Event, Usage, UsageUpdate
+from penstock.call import Completion, Event, TextDelta, Usage, UsageUpdate
 from penstock.errors import CallError, ErrorKind
+from penstock.fold import events_of
+from penstock.http import WireReply
 from penstock.wire.fault import kept, read_fault
+from penstock.wire.opening import Opening
 from penstock.wire.sse import ServerEvent, SSEDecoder
 
 __all__ = ["StreamState", "last_events", "loose"]
@@ -24,7 +30,18 @@ class StreamState(ABC):
     before it are given.
     """
 
-    __slots__ = ("_failure", "_flows", "_over", "_said", "_surprises", "_text", "_usage_told", "malformed_events")
+    __slots__ = (
+        "_failure",
+        "_flows",
+        "_opening",
+        "_over",
+        "_read_whole",
+        "_said",
+        "_surprises",
+        "_text",
+        "_usage_told",
+        "malformed_events",
+    )
 
     def __init__(self) -> None:
         self._text: list[str] = []
@@ -38,7 +55,20 @@ class StreamState(ABC):
         """The wire's own last word has come; what follows it isn't read."""
         self._failure: CallError | None = None
         self._usage_told: Usage | None = None
+        self._opening: Opening | None = None
+        """The bytes so far, while they may be one JSON value."""
+        self._read_whole: Callable[[WireReply], Completion] | None = None
         self.malformed_events = 0
+
+    def or_whole(self, read: Callable[[WireReply], Completion]) -> Self:
+        """This decoder; a body that is one JSON value and no stream is read by `read`, as an answer in one piece is."""
+        self._opening = Opening()
+        self._read_whole = read
+        return self
+
+    def _is_event(self, said: dict[str, Any]) -> bool:  # noqa: ARG002 - most wires frame their events
+        """Whether bare JSON is an event of this wire's streams although it may look like a whole answer."""
+        return False
 
     @abstractmethod
     def _read(self, data: bytes, events: list[Event]) -> None:
@@ -60,6 +90,8 @@ class StreamState(ABC):
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that are complete now; see `Decoder.feed` for errors."""
+        if self._opening is not None and not self._over:
+            return self._read_opening(self._opening, data)
         events: list[Event] = []
         if self._failure is None and not self._over:
             try:
@@ -75,12 +107,57 @@ class StreamState(ABC):
         events: list[Event] = []
         if self._failure is None:
             try:
-                self._conclude(events)
+                if self._opening is None:
+                    self._conclude(events)
+                else:
+                    self._conclude_whole(self._opening.body(), events)
             except CallError as error:
                 self._hold(error)
         if self._failure is not None:
             raise self._failure
         return events
+
+    def _read_opening(self, opening: Opening, data: bytes) -> list[Event]:
+        """The events of a stream whose beginning this is; none while it may be one JSON value."""
+        try:
+            begun = opening.take(data, self._is_event)
+        except CallError as error:
+            self._opening = None
+            self._failure = error
+            raise
+        if begun is not None:
+            self._opening = None
+            return self.feed(begun)
+        self._over = opening.is_over
+        return []
+
+    def _conclude_whole(self, body: bytes, events: list[Event]) -> None:
+        """The connection is over, and this is all that came: an answer in one piece, or a stream after all."""
+        self._opening, self._over = None, False
+        refused: CallError | None = None
+        said = loose(body)
+        if body and self._read_whole is not None and not (isinstance(said, dict) and self._is_event(said)):
+            try:
+                events += events_of(self._read_whole(WireReply(200, {}, body)))
+            except CallError as error:
+                if error.kind not in ("transport", "empty"):
+                    raise
+                refused = error
+            else:
+                self._text += [event.text for event in events if type(event) is TextDelta and event.choice == 0]
+                self._over = True
+                return
+        if said is not None:
+            # Line ends, which are none of JSON's own, would cut it.
+            body = body.replace(b"\r", b" ").replace(b"\n", b" ")
+        try:
+            self._read(body, events)
+            if self._failure is None:
+                self._conclude(events)
+        except CallError as error:
+            self._hold(error)
+        if refused is not None and self._failure is not None and not events and self._failure.kind == "transport":
+            self._failure = refused
 
     def _flow(self) -> None:
         """A piece came, and nothing else."""
@@ -92,7 +169,7 @@ class StreamState(ABC):
         self._surprises += 1
 
     def _hold(self, error: CallError) -> None:
-        error.partial = self.partial
+        error.partial = self.partial or error.partial
         error.status = error.status or 200
         self._failure = error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from penstock.call import Call, Completion, RateLimits
 from penstock.catalog import Vendor
@@ -58,7 +59,8 @@ class AnthropicCodec:
 
     def decoder(self, call: Call) -> StreamDecoder:
         """A new stream's state."""
-        return FrameStreamDecoder(call) if self.form == "bedrock" else StreamDecoder(call)
+        decoder = FrameStreamDecoder(call) if self.form == "bedrock" else StreamDecoder(call)
+        return decoder.or_whole(partial(self.decode_reply, call))
 
     def classify(self, reply: WireReply) -> CallError:
         """The error in a reply that is no success, `target` left empty."""

@@ -6,7 +6,7 @@ The order of events that comes out: `Started`, what is said, the citations besid
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from penstock.call import Event, Finished, PartDelta, ReasoningDelta, RefusalDelta, Started, TextDelta, ToolDelta
 from penstock.errors import CallError, ErrorKind
@@ -61,6 +61,10 @@ class StreamDecoder(StreamState):
         if not (self._said or finish in ("length", "content_filter")):
             return self._error("empty", "the stream ended without text or tool call")
         return None
+
+    def _is_event(self, said: dict[str, Any]) -> bool:
+        # The first version's line of text has what an answer of it has.
+        return "event_type" in said
 
     def _take_piece(self, data: bytes, events: list[Event]) -> bool:
         """Take an event that holds a piece of text or of arguments alone, as one before it; False for any other."""

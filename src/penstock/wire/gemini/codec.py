@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 
@@ -57,9 +58,9 @@ class GeminiCodec:
             )
         return completion_in(reply)
 
-    def decoder(self, call: Call) -> StreamDecoder:  # noqa: ARG002 - every stream of this wire is a chat's
+    def decoder(self, call: Call) -> StreamDecoder:
         """A new stream's state."""
-        return StreamDecoder()
+        return StreamDecoder().or_whole(partial(self.decode_reply, call))
 
     def classify(self, reply: WireReply) -> CallError:
         """The error in a reply that is no success, `target` left empty."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from penstock.call import Call, Completion, RateLimits
 from penstock.catalog import Vendor, prefills
@@ -44,9 +45,9 @@ class OllamaCodec:
         """The answer in a 2xx. Raises `CallError` when it isn't one."""
         return embeddings_in(call, reply) if call.kind == "embedding" else completion_in(call, reply)
 
-    def decoder(self, call: Call) -> StreamDecoder:  # noqa: ARG002 - chats and text completions are read alike
+    def decoder(self, call: Call) -> StreamDecoder:
         """A new stream's state."""
-        return StreamDecoder()
+        return StreamDecoder().or_whole(partial(self.decode_reply, call))
 
     def classify(self, reply: WireReply) -> CallError:
         """The error in a reply that is no success, `target` left empty."""

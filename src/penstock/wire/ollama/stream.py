@@ -5,7 +5,7 @@ The order of events that comes out: `Started`, what is said, `Finished`, the usa
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from penstock.call import Event, Finished, ReasoningDelta, RefusalDelta, Started, TextDelta, ToolDelta
 from penstock.wire.bending import decoded
@@ -73,6 +73,10 @@ class StreamDecoder(StreamState):
             self._failure = self._cut("its last line", begun=self._started, stray=self._stray)
         elif any(isinstance(event, Finished) for event in self._held):
             self._failure = self._error("empty", "the stream ended without text or tool call")
+
+    def _is_event(self, said: dict[str, Any]) -> bool:
+        # A whole answer is the last line of a stream that has no other.
+        return "error" not in said and not said.get("done")
 
     def _take_text(self, line: bytes, events: list[Event]) -> bool:
         """Take a line that holds a piece of text alone, as the one before it did; False for any other."""

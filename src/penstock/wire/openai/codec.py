@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from penstock.call import Call, Completion
 from penstock.catalog import Vendor, prefills
@@ -52,7 +53,7 @@ class OpenAICodec:
 
     def decoder(self, call: Call) -> StreamDecoder:
         """A new stream's state."""
-        return StreamDecoder(call.kind, self.vendor)
+        return StreamDecoder(call.kind, self.vendor).or_whole(partial(self.decode_reply, call))
 
     def classify(self, reply: WireReply) -> CallError:
         """The error in a reply that is no success, `target` left empty."""

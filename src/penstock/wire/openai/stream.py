@@ -153,6 +153,12 @@ class StreamDecoder(StreamState):
             list(filter(None, self._text))
         )
 
+    def _is_event(self, said: dict[str, Any]) -> bool:
+        choices = said.get("choices")
+        return isinstance(choices, list) and any(
+            isinstance(choice, dict) and "delta" in choice and "message" not in choice for choice in choices
+        )
+
     def _take_piece(self, data: bytes, events: list[Event]) -> bool:
         """Take an event that is a piece like the one before it; False for any other."""
         try:

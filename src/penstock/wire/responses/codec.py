@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from penstock.call import Call, Completion
 from penstock.catalog import Vendor
@@ -46,9 +47,9 @@ class ResponsesCodec:
         """The answer in a 2xx. Raises `CallError` when it isn't one."""
         return completion_in(reply, self.vendor)
 
-    def decoder(self, call: Call) -> StreamDecoder:  # noqa: ARG002
+    def decoder(self, call: Call) -> StreamDecoder:
         """A new stream's state."""
-        return StreamDecoder(self.vendor)
+        return StreamDecoder(self.vendor).or_whole(partial(self.decode_reply, call))
 
     def classify(self, reply: WireReply) -> CallError:
         """The error in a reply that is no success, `target` left empty."""
