@@ -99,3 +99,19 @@ def test_azure_is_asked_under_v1_with_the_deployment_in_the_body(base):
     request = codec(vendor("azure"), base).encode_request(asking(), "my-deployment", stream=False)
     assert request.url == "https://mine.openai.azure.com/openai/v1/responses"
     assert json.loads(request.body)["model"] == "my-deployment"
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "told"),
+    [
+        ("azure", "my-deployment", {"type": "integer", "description": "(minimum: 1)"}),
+        ("openai", "gpt-5-nano", {"type": "integer", "minimum": 1}),
+    ],
+)
+def test_a_strict_schemas_bounds_are_told_in_words_where_the_provider_refuses_them(provider, model, told):
+    schema = {"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}, "required": ["a"]}
+    form = {"type": "json_schema", "json_schema": {"name": "a", "strict": True, "schema": schema}}
+    call = Call(id="1", model="m", body={"messages": [{"role": "user", "content": "hi"}], "response_format": form})
+    request = codec(vendor(provider)).encode_request(call, model, stream=False)
+    assert json.loads(request.body)["text"]["format"]["schema"]["properties"] == {"a": told}
+    assert schema["properties"] == {"a": {"type": "integer", "minimum": 1}}

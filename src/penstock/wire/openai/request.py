@@ -13,9 +13,9 @@ from penstock.call import Call, Kind
 from penstock.catalog import Vendor, is_reasoning, schema_mode
 from penstock.errors import CallError
 from penstock.http import WireRequest
+from penstock.wire.forming import ask_for_form
 from penstock.wire.openai.chunks import with_chunks
 from penstock.wire.openai.history import EXTRAS, without
-from penstock.wire.openai.schema import ask_for_form
 from penstock.wire.sending import NOWHERE, UNWRITABLE, headers_of, no_json
 
 __all__ = ["PATHS", "RequestEncoder"]

@@ -14,9 +14,10 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from penstock.call import Call
-from penstock.catalog import Vendor, is_reasoning
+from penstock.catalog import Vendor, is_reasoning, schema_mode
 from penstock.errors import CallError
 from penstock.http import WireRequest
+from penstock.wire.forming import ask_for_form
 from penstock.wire.leftover import drop, refuse_unless
 from penstock.wire.responses.items import items_of, refused
 from penstock.wire.responses.tooling import flat_choice, flat_format, flat_tool, search_tool
@@ -39,10 +40,11 @@ _Put = Callable[[_Body, Any], None]
 class RequestEncoder:
     """One provider's requests: the same headers and URL for all of them, built once."""
 
-    __slots__ = ("_encode", "_headers", "_url")
+    __slots__ = ("_encode", "_headers", "_url", "_vendor")
 
     def __init__(self, vendor: Vendor, base_url: str | None, headers: Mapping[str, str]) -> None:
         self._encode = msgspec.json.Encoder().encode
+        self._vendor = vendor
         self._url = _address(vendor, base_url or vendor.base_url or _NOWHERE)
         self._headers = headers_of(headers)
 
@@ -53,7 +55,11 @@ class RequestEncoder:
         if call.prefill:
             raise refused("nobody continues an assistant message here")
         try:
-            body = _body(call.body, model, stream=stream)
+            asked = call.body
+            if self._vendor.schema_modes and "response_format" in asked:
+                asked = {**asked}
+                ask_for_form(asked, schema_mode(self._vendor, model))
+            body = _body(asked, model, stream=stream)
             data = self._encode(body)
         except CallError:
             raise
