@@ -27,6 +27,12 @@ def test_a_named_conversation_goes_on(tmp_path):
     assert "5 messages  moon" in listed.out
 
 
+def test_a_store_without_a_name_to_keep_under_is_refused(tmp_path):
+    ended = chat("-m", "sim/fast", "--store", "sqlite:x.sqlite", stdin="one\n", cwd=tmp_path)
+    assert (ended.code, ended.out, list(tmp_path.iterdir())) == (2, "", [])
+    assert "--store: it goes with --conversation NAME" in ended.err
+
+
 def test_conversations_are_listed_and_deleted(tmp_path):
     assert "no conversation is kept" in chat("--list", cwd=tmp_path).err
     chat("-m", "sim/fast", "--conversation", "moon", stdin="one\n/fork sun\ntwo\n", cwd=tmp_path)

@@ -15,4 +15,4 @@ def test_the_python_of_the_page_runs_from_top_to_bottom(capfd):
     assert told.startswith("sim:")
     assert re.search(r"\d+ of 400 tokens, \d+ messages, 0 left out", told)
     assert Path("numbers.json").exists()
-    assert [name for name, _, _ in names["kept"]._keeper.store.names()] == ["moon, and the sun", "moon"]
+    assert [name for name, _, _ in names["kept"]._keeper.store.names()] == ["numbers", "moon, and the sun", "moon"]

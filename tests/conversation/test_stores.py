@@ -1,5 +1,6 @@
 """A kept conversation survives its process, and several processes may talk in one."""
 
+import asyncio
 import os
 import sqlite3
 import subprocess
@@ -8,10 +9,11 @@ import threading
 
 import pytest
 
-from penstock import Client, Conversation
+from penstock import AsyncClient, Client, Conversation
 from penstock.conversation import Changed, MemoryConversations, NotKept
 from penstock.conversation.sqlite import SqliteConversations
 from penstock.errors import InputError, PenstockError
+from penstock.testing import run
 
 TALK = """
 import sys, penstock
@@ -225,3 +227,23 @@ def test_a_writer_that_dies_leaves_whole_what_was_there(tmp_path):
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path).returncode == 9
     assert SqliteConversations(tmp_path / "kept.sqlite").read("moon").messages == [b"1"]
+
+
+def test_a_question_on_its_way_is_kept_where_the_conversation_is_kept_by_then():
+    async def main():
+        store = MemoryConversations()
+        async with AsyncClient("sim/fast", config={}) as client:
+            chat = Conversation(client=client)
+            asking = asyncio.ensure_future(chat.ask("one"))
+            await asyncio.sleep(0)
+            chat.keep("moon", store)
+            assert (len(chat), asking.done()) == (0, False)
+            await asking
+            chat.keep("sun", store)
+            await chat.ask("two")
+            with pytest.raises(InputError, match='there is a conversation "moon" already'):
+                chat.keep("moon", store)
+            await chat.ask("three")
+            return {kept.name: kept.messages for kept in store.names()}, len(chat), chat.name
+
+    assert run(main()) == ({"sun": 6, "moon": 2}, 6, "sun")

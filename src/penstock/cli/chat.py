@@ -10,6 +10,9 @@ from penstock.cli.options import key_value
 
 __all__ = ["command"]
 
+_STORE = "sqlite"
+"""In the user's folder for data."""
+
 
 @click.command("chat")
 @click.option("-m", "--model", "models", multiple=True, help="A target or route; repeated: in order of preference.")
@@ -24,24 +27,33 @@ __all__ = ["command"]
 @click.option("--deadline", help='For each answer, such as "30s". Default: 120 s.')
 @click.option("--base-url", help="Send to this server instead of the provider's own.")
 @click.option("--config", metavar="FILE", help="Default: penstock.toml")
-@click.option("--store", default="sqlite", metavar="STORE", help='Where conversations are kept: "sqlite:PATH".')
+@click.option("--store", metavar="STORE", help='Where conversations are kept: "sqlite:PATH".')
 @click.option("--list", "as_list", is_flag=True, help="List the kept conversations.")
 @click.option("--delete", metavar="NAME", help="Delete a kept conversation.")
 @click.pass_context
 def command(
-    ctx: click.Context, /, *, as_list: bool, delete: str | None, store: str, params: tuple[str, ...], **options: Any
+    ctx: click.Context,
+    /,
+    *,
+    as_list: bool,
+    delete: str | None,
+    store: str | None,
+    params: tuple[str, ...],
+    **options: Any,
 ) -> None:
     """Talk to a model. /help lists what else can be typed; piped in, each line is a question."""
     if as_list or delete is not None:
-        _kept(store, delete)
+        _kept(store or _STORE, delete)
         return
+    if store is not None and options["name"] is None:
+        raise click.UsageError("--store: it goes with --conversation NAME, without which nothing is kept, or --list")
     body = dict(map(key_value, params))
     for name in ("temperature", "max_tokens"):
         if (value := options.pop(name)) is not None:
             body[name] = value
     if options["summary_model"] is not None and options["compress"] != "summary":
         raise click.UsageError("--summary-model: it goes with --compress summary")
-    ctx.exit(_chat(body, store, **options))
+    ctx.exit(_chat(body, store or _STORE, **options))
 
 
 def _chat(

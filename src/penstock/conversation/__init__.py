@@ -8,6 +8,7 @@ from penstock.conversation.settings import ConversationOptions
 from penstock.conversation.stats import ConversationStats
 from penstock.conversation.store import Changed, ConversationStore, Kept, Listed, MemoryConversations
 from penstock.conversation.streaming import AnswerStream
+from penstock.conversation.summary import Summarizer
 
 __all__ = [
     "AnswerStream",
@@ -22,4 +23,5 @@ __all__ = [
     "Message",
     "NotKept",
     "Sent",
+    "Summarizer",
 ]

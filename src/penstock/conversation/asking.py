@@ -13,11 +13,11 @@ from penstock.answer import Answer
 from penstock.call import Message as Body
 from penstock.client import AsyncClient, ChatOptions
 from penstock.client.options import read_options
-from penstock.conversation.context import Measures, Sent, fitted
+from penstock.conversation.context import UNKNOWN, Measures, Sent, fitted
 from penstock.conversation.keeping import Keeper
 from penstock.conversation.message import Message, Told, check_order, new_message, open_calls
 from penstock.conversation.state import State, Summary
-from penstock.conversation.summary import summarise, tokens_for
+from penstock.conversation.summary import Summarizer, summarise, tokens_for, written_by
 from penstock.conversation.turns import Turns
 from penstock.errors import ConfigError, ContextTooLong, InputError, PenstockError
 from penstock.wiring import Models, TargetContext
@@ -74,10 +74,13 @@ class Shortened(NamedTuple):
     covered: tuple[Message, ...]
     summary: Summary
     answers: list[Answer]
+    """None of them where the caller's own function wrote it."""
 
     def apply(self, state: State) -> State:
         """The state with the summary, if what it tells is still there."""
         spent = state.spent
+        if not self.answers:
+            spent = msgspec.structs.replace(spent, summaries=spent.summaries + 1)
         for answer in self.answers:
             spent = spent.plus(answer, summary=True)
         covers = self.summary.covers
@@ -97,6 +100,7 @@ async def _shorter(
     measures: Measures,
     params: Mapping[str, Any],
     model: Models,
+    summarizer: Summarizer | None,
 ) -> Shortened | str:
     """A summary of what leaves the window, or why there is none."""
     full = window(state, question, contexts, measures, params)
@@ -113,10 +117,13 @@ async def _shorter(
     tokens = tokens_for(full.limit or 0, settings.summary_tokens)
     asked = settings.summary_model or model
     memory = state.summary.text if state.summary is not None else None
+    told = [state.messages[index] for index in leaving]
     try:
-        text, answers = await summarise(
-            client, memory, [state.messages[index] for index in leaving], model=asked, tokens=tokens
-        )
+        if summarizer is None:
+            text, answers = await summarise(client, memory, told, model=asked, tokens=tokens)
+        else:
+            counted = next(iter(contexts), UNKNOWN).model
+            text, answers = await written_by(summarizer, memory, told, model=counted, tokens=tokens), []
     except PenstockError as error:
         _log.warning("what left the window could not be summarised: %s", error)
         return f"what left the window could not be summarised: {error}"
@@ -141,8 +148,11 @@ def _settled(state: State, new: tuple[Message, ...], answer: Answer) -> State:
 class Asker:
     """Asks the questions of one conversation, one after the other."""
 
-    def __init__(self, keeper: Keeper, measures: Measures, now: Callable[[], float]) -> None:
+    def __init__(
+        self, keeper: Keeper, measures: Measures, now: Callable[[], float], summarizer: Summarizer | None = None
+    ) -> None:
         self.turns = Turns()
+        self.summarizer = summarizer
         self.last_sent: Sent | None = None
         self._keeper = keeper
         self._measures = measures
@@ -174,7 +184,9 @@ class Asker:
         if state.settings.compress == "summary":
             sent = window(state, question, contexts, self._measures, params)
             if sent.left_out:
-                found = await _shorter(client, state, question, contexts, self._measures, params, model)
+                found = await _shorter(
+                    client, state, question, contexts, self._measures, params, model, self.summarizer
+                )
                 if isinstance(found, str):
                     sent = msgspec.structs.replace(sent, trouble=found)
                 else:

@@ -19,11 +19,12 @@ from penstock.conversation.context import UNKNOWN, Measures, Sent
 from penstock.conversation.document import read_document, write_document
 from penstock.conversation.keeping import Keeper, check_name, open_store
 from penstock.conversation.message import KEPT_ROLES, Message, check_order, new_message
-from penstock.conversation.settings import ConversationOptions, begin, read_asked
+from penstock.conversation.settings import ConversationOptions, begin, check_summarizer, read_asked
 from penstock.conversation.state import State, undone
 from penstock.conversation.stats import ConversationStats, stats_of
 from penstock.conversation.store import ConversationStore
 from penstock.conversation.streaming import AnswerStream
+from penstock.conversation.summary import Summarizer
 from penstock.errors import ConfigError, PenstockError
 from penstock.wiring import Models, TargetContext
 
@@ -68,12 +69,12 @@ class Conversation(Generic[ClientT]):
     ) -> None:
         self._now: Callable[[], float] = options.get("now") or time.time
         self._client = client
-        self._hold(begin(system, client, options, self._now))
+        self._hold(begin(system, client, options, self._now), options.get("summarizer"))
 
-    def _hold(self, keeper: Keeper) -> None:
+    def _hold(self, keeper: Keeper, summarizer: Summarizer | None) -> None:
         self._keeper = keeper
         self._measures = Measures()
-        self._asker = Asker(keeper, self._measures, self._now)
+        self._asker = Asker(keeper, self._measures, self._now, summarizer)
 
     # What was said.
 
@@ -212,7 +213,9 @@ class Conversation(Generic[ClientT]):
 
         With a `name` it is kept under that in the same store. Raises `InputError` when the name is taken.
         """
-        fork: Conversation[ClientT] = self._with(self._client, self._keeper.refresh(), self._now)
+        fork: Conversation[ClientT] = self._with(
+            self._client, self._keeper.refresh(), self._now, self._asker.summarizer
+        )
         if name is not None:
             fork.keep(name, self._keeper.store)
         return fork
@@ -328,13 +331,14 @@ class Conversation(Generic[ClientT]):
         return stats_of(self._keeper.refresh(), self.messages, self._measures, self._contexts())
 
     def keep(self, name: str, store: str | ConversationStore | None = None) -> None:
-        """Keep it under the name from now on, in the store, which is "sqlite" unless said.
+        """Keep it under the name from now on, in the store, which is "sqlite" unless said. A question that is on its
+        way comes to be kept there with its answer.
 
         Raises `InputError` when the name is taken.
         """
-        keeper = Keeper(self._keeper.state, open_store("sqlite" if store is None else store), check_name(name))
-        keeper.create()
-        self._hold(keeper)
+        into = open_store("sqlite" if store is None else store)
+        assert into is not None
+        self._keeper.keep(check_name(name), into)
 
     def save(self, path: str | Path) -> None:
         """Write it to a JSON file, in place of one that is there. Raises `OSError`."""
@@ -343,21 +347,30 @@ class Conversation(Generic[ClientT]):
 
     @overload
     @classmethod
-    def load(cls, path: str | Path, *, client: AsyncClient) -> Conversation[AsyncClient]: ...
+    def load(
+        cls, path: str | Path, *, client: AsyncClient, summarizer: Summarizer | None = None
+    ) -> Conversation[AsyncClient]: ...
     @overload
     @classmethod
-    def load(cls, path: str | Path, *, client: Client | None = None) -> Conversation[Client]: ...
+    def load(
+        cls, path: str | Path, *, client: Client | None = None, summarizer: Summarizer | None = None
+    ) -> Conversation[Client]: ...
     @classmethod
-    def load(cls, path: str | Path, *, client: Client | AsyncClient | None = None) -> Any:
-        """The conversation that `save` wrote. Raises `InputError` that names the file when it is none, or broken."""
-        return cls._with(client, read_document(Path(path)), time.time)
+    def load(
+        cls, path: str | Path, *, client: Client | AsyncClient | None = None, summarizer: Summarizer | None = None
+    ) -> Any:
+        """The conversation that `save` wrote, but for a function that wrote its summaries: say that one again.
+
+        Raises `InputError` that names the file when it is none, or broken.
+        """
+        return cls._with(client, read_document(Path(path)), time.time, check_summarizer(summarizer))
 
     @classmethod
-    def _with(cls, client: Any, state: State, now: Callable[[], float]) -> Any:
+    def _with(cls, client: Any, state: State, now: Callable[[], float], summarizer: Summarizer | None) -> Any:
         made = cls.__new__(cls)
         made._now = now
         made._client = client
-        made._hold(Keeper(state))
+        made._hold(Keeper(state), summarizer)
         return made
 
     def _answerer(self) -> Client | AsyncClient:

@@ -49,16 +49,16 @@ class Keeper:
                     self._read(self.store, self.name)
         return self._state
 
-    def create(self) -> None:
-        """Write it under its name for the first time. Raises `InputError` when the name is taken."""
-        assert self.store is not None
-        assert self.name is not None
+    def keep(self, name: str, store: ConversationStore) -> None:
+        """Write it under this name, and every change from now on. Raises `InputError` when the name is taken."""
         with self._guard:
-            messages = [message_bytes(message) for message in self._state.messages]
+            state = self.refresh()
+            messages = [message_bytes(message) for message in state.messages]
             try:
-                self._revision = self.store.write(self.name, 0, head_of(self._state), 0, messages)
+                revision = store.write(name, 0, head_of(state), 0, messages)
             except Changed:
-                raise InputError(f'there is a conversation "{self.name}" already; choose another name') from None
+                raise InputError(f'there is a conversation "{name}" already; choose another name') from None
+            self.store, self.name, self._revision = store, name, revision
 
     def change(self, act: Callable[[State], State]) -> State:
         """The state after `act`, which may be called again on a newer one. Raises what `act` and the store raise."""

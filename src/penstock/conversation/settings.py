@@ -14,10 +14,11 @@ from penstock.conversation.keeping import Keeper, check_name, open_store
 from penstock.conversation.message import new_message
 from penstock.conversation.state import Settings, State
 from penstock.conversation.store import ConversationStore
+from penstock.conversation.summary import Summarizer
 from penstock.errors import ConfigError
 from penstock.wiring import Models
 
-__all__ = ["ConversationOptions", "begin", "read_asked"]
+__all__ = ["ConversationOptions", "begin", "check_summarizer", "read_asked"]
 
 
 class ConversationOptions(TypedDict, total=False):
@@ -33,6 +34,8 @@ class ConversationOptions(TypedDict, total=False):
     """Who writes summaries: a cheaper target or route; the conversation's own unless set."""
     summary_tokens: int | None
     """The most tokens of a summary; a fifth of the limit, from 32 to 1,024, unless set."""
+    summarizer: Summarizer | None
+    """Who writes summaries instead of a model: a function of the summary so far and the messages that leave."""
     store: str | ConversationStore | None
     """"memory", "sqlite", "sqlite:PATH" or a store of one's own."""
     name: str | None
@@ -102,7 +105,23 @@ def _said(options: ConversationOptions) -> dict[str, Any]:
             hint = did_you_mean(compress, ("window", "summary")) if isinstance(compress, str) else ""
             raise ConfigError(f'compress: expected "window" or "summary", got {compress!r:.80}{hint}')
         said["compress"] = compress
+    if check_summarizer(options.get("summarizer")) is not None:
+        others = {'compress="window"': said.setdefault("compress", "summary") == "window"}
+        others["summary_model"] = "summary_model" in said
+        for other, is_said in others.items():
+            if is_said:
+                raise ConfigError(f"summarizer and {other} exclude each other")
     return said
+
+
+def check_summarizer(summarizer: object) -> Summarizer | None:
+    """A caller's own function; None where there is none. Raises `ConfigError`."""
+    if summarizer is None or callable(summarizer):
+        return summarizer
+    raise ConfigError(
+        "summarizer: expected a function of the summary so far and the messages that leave the window, "
+        f"got {summarizer!r:.80}"
+    )
 
 
 def _check_json(metadata: dict[str, Any]) -> None:

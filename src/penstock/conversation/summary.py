@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
 from penstock.answer import Answer
 from penstock.client import AsyncClient
 from penstock.conversation.context import UNKNOWN, limit_of
 from penstock.conversation.message import Message
+from penstock.errors import PenstockError
 from penstock.tokens import Counter
 from penstock.wiring import Models
 
-__all__ = ["cut_to", "summarise", "tokens_for"]
+__all__ = ["Summarizer", "cut_to", "summarise", "tokens_for", "written_by"]
+
+Summarizer = Callable[[str | None, Sequence[Message]], str | Awaitable[str]]
+"""A caller's own way: from the summary so far (None: there is none) and the messages that leave the window to the new
+summary. It may be async; one that isn't runs in a thread. It can't ask the conversation itself, which waits for it."""
 
 _LEAST, _MOST, _PART = 32, 1024, 5
 _TRANSCRIPT: Final = 50_000
@@ -52,6 +59,24 @@ async def summarise(
         answers.append(answer)
         memory = cut_to(answer.text.strip() or memory, tokens, counter)
     return memory, answers
+
+
+async def written_by(
+    summarizer: Summarizer, before: str | None, leaving: Sequence[Message], *, model: str, tokens: int
+) -> str:
+    """The memory as the caller's own function tells it, cut to `tokens`. Raises `PenstockError` when it fails."""
+    try:
+        if inspect.iscoroutinefunction(summarizer):
+            said = await summarizer(before, leaving)
+        else:
+            said = await asyncio.to_thread(summarizer, before, leaving)
+            if inspect.isawaitable(said):
+                said = await said
+    except Exception as error:  # the caller's code: no answer is lost for it
+        raise PenstockError(f"summarizer: {type(error).__name__}: {error}") from error
+    if not isinstance(said, str) or not said.strip():
+        raise PenstockError(f"summarizer: expected the summary as text, got {said!r:.80}")
+    return cut_to(said.strip(), tokens, Counter(model))
 
 
 def _parts(leaving: Sequence[Message], counter: Counter, room: int) -> Iterator[str]:
