@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from penstock.batch.display import Display, open_display
 from penstock.batch.display_words import count
-from penstock.batch.export import GrowingOutput, write_errors, write_outputs
+from penstock.batch.export import GrowingOutput, OrderedOutput, write_errors, write_outputs
 from penstock.batch.feed import PipeFeed
 from penstock.batch.forms import in_form
 from penstock.batch.items import Item
@@ -32,6 +32,9 @@ from penstock.config import load_config
 from penstock.wiring import Engine, Overrides, build
 
 __all__ = ["run_job"]
+
+Growing = GrowingOutput | OrderedOutput
+"""OUT, to which lines are added as they are committed."""
 
 _START_WIDTH = 16
 _CEILING = 1000
@@ -141,15 +144,16 @@ class _Job:
         clock = LoopClock()
         self._began_s = clock.now()
         display = open_display(quiet=settings.quiet)
-        growing = self._growing()
+        growing = self._growing_output()
         try:
             await self._ask(clock, display, growing)
         finally:
             display.close()
-            if growing is not None:
-                growing.close()
-            await self._engine.aclose()
-            errors = self._write()
+            with contextlib.ExitStack() as stack:
+                if growing is not None:
+                    stack.callback(growing.close)
+                await self._engine.aclose()
+                errors = self._write(growing)
         assert self._runner is not None
         stopped = self._runner.stopped
         spent_usd, is_known = self._spending.so_far()
@@ -179,7 +183,7 @@ class _Job:
         left = f"{count(left_out)} of {count(total)} are" if left_out and total else "the rest of the pipe is"
         return f"--limit {self._settings.limit}, {left} left"
 
-    async def _ask(self, clock: LoopClock, display: Display, growing: GrowingOutput | None) -> None:
+    async def _ask(self, clock: LoopClock, display: Display, growing: Growing | None) -> None:
         settings, opened = self._settings, self._opened
         width = settings.concurrency or _START_WIDTH
         self._pipe = feed = self._feed() if opened.scan is None else None
@@ -231,7 +235,7 @@ class _Job:
             estimate=self._estimate,
         )
 
-    def _sink(self, growing: GrowingOutput | None) -> Sink:
+    def _sink(self, growing: Growing | None) -> Sink:
         journal = self._opened.journal
         encode: Callable[[Completion], bytes] = self._engine.encode
         writes_openai = self._engine.writes_openai
@@ -250,22 +254,30 @@ class _Job:
         )
         return self._kept
 
-    def _growing(self) -> GrowingOutput | None:
+    def _growing_output(self) -> Growing | None:
         out, journal = self._settings.out, self._opened.journal
-        if not self._settings.unordered or journal is None or out is None:
+        if journal is None or out is None:
             return None
-        return GrowingOutput(out, journal.items(), self._opened.run_id, body=journal.body)
+        if self._settings.unordered:
+            return GrowingOutput(out, journal.items(), self._opened.run_id, body=journal.body)
+        OrderedOutput.clear(out)
+        if out.suffix != ".jsonl" or not journal.is_empty() or (out.exists() and not out.is_file()):
+            return None
+        return OrderedOutput(out, self._opened.run_id, body=journal.body)
 
     def _cannot_write(self, error: Exception) -> None:
         assert self._runner is not None
         self._runner.fail(error)
 
-    def _write(self) -> int:
+    def _write(self, growing: Growing | None) -> int:
         """OUT and the errors file, from what is committed."""
         out, journal = self._settings.out, self._opened.journal
         if out is None or journal is None:
             return 0
-        if self._settings.unordered:
+        if isinstance(growing, OrderedOutput):
+            return growing.finish(journal)
+        if growing is not None:
+            growing.close()
             return write_errors(out, journal.items())
         return write_outputs(out, journal.items(), run_id=self._opened.run_id, source=self._opened.source)
 

@@ -18,7 +18,7 @@ import msgspec
 from penstock.batch.lock import RunLock
 from penstock.batch.reconcile import Reconciled, reconcile, resample
 from penstock.batch.record import Stored
-from penstock.batch.schema import BAD, connect_writer, damaged, has_journal_header
+from penstock.batch.schema import ANSWERED, BAD, connect_writer, damaged, has_journal_header
 from penstock.batch.writer import GroupWriter, Written
 
 __all__ = ["Journal", "journal_path", "read_items"]
@@ -202,10 +202,21 @@ class Journal:
         row = next(self._all("SELECT max(idx) FROM answers"))
         return 0 if row[0] is None else int(row[0]) + 1
 
-    def items(self) -> Iterator[Stored]:
-        """Every item that has an outcome, with its body, in input order."""
+    def is_empty(self) -> bool:
+        """Nothing has an outcome yet."""
+        return next(self._all("SELECT 1 FROM answers LIMIT 1"), None) is None
+
+    def items(self, *, after: int = -1) -> Iterator[Stored]:
+        """Every item that has an outcome, with its body, in input order; those with an index above `after`."""
         try:
-            yield from read_items(self._connection)
+            yield from read_items(self._connection, after=after)
+        except sqlite3.DatabaseError as error:
+            raise damaged(self.path, error) from error
+
+    def failures(self, *, below: int) -> Iterator[Stored]:
+        """Items that ended without an answer, in input order; those with an index below a bound."""
+        try:
+            yield from map(Stored._make, self._connection.execute(_FAILURES, (ANSWERED, below)))
         except sqlite3.DatabaseError as error:
             raise damaged(self.path, error) from error
 
@@ -247,11 +258,15 @@ class _Transaction:
             raise OSError(f"{self._path}: {failure}") from failure
 
 
+_ITEMS = "SELECT a.idx, a.custom_id, a.state, a.request_id, a.meta, b.raw FROM answers a "
+    "LEFT JOIN bodies b ON b.id = a.body "
+_FAILURES = _ITEMS + "WHERE a.state != ? AND a.idx < ? ORDER BY a.idx"
+
+
 def read_items(connection: sqlite3.Connection, *, after: int = -1, bodies: bool = True) -> Iterator[Stored]:
     """Items with an index above `after`, in input order; without bodies `raw` is None."""
     query = (
-        "SELECT a.idx, a.custom_id, a.state, a.request_id, a.meta, b.raw FROM answers a "
-        "LEFT JOIN bodies b ON b.id = a.body WHERE a.idx > ? ORDER BY a.idx"
+        _ITEMS + "WHERE a.idx > ? ORDER BY a.idx"
         if bodies
         else "SELECT idx, custom_id, state, request_id, meta, NULL FROM answers WHERE idx > ? ORDER BY idx"
     )

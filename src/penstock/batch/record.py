@@ -10,7 +10,7 @@ from penstock.batch.outcome import Outcome
 from penstock.batch.schema import ANSWERED
 from penstock.call import Finding, Kind, PromptVersion, Status, Usage
 
-__all__ = ["Meta", "Record", "Stored", "answer_line", "encode", "error_line", "one_line", "outcome_of"]
+__all__ = ["Meta", "Record", "Stored", "answer_line", "answer_pieces", "encode", "error_line", "one_line", "outcome_of"]
 
 encode = msgspec.json.Encoder().encode
 
@@ -73,13 +73,19 @@ def one_line(raw: bytes) -> bytes:
 
 def answer_line(item: Stored, run_id: str) -> bytes:
     """A line of OUT, in the form of OpenAI's batch output, newline included."""
-    return b'{"id":"batch_req_%b_%d","custom_id":%b,"response":{"status_code":200,"request_id":%b,"body":%b},' % (
-        run_id.encode(),
-        item.idx,
-        encode(item.custom_id),
-        encode(item.request_id),
-        one_line(item.raw or b"null"),
-    ) + b'"error":null,"penstock":%b}\n' % (item.meta,)
+    return b"".join(answer_pieces(item, run_id))
+
+
+def answer_pieces(item: Stored | Record, run_id: str, raw: bytes | None = None) -> tuple[bytes, bytes, bytes]:
+    """The same in pieces, for one who joins many lines: the body isn't copied. A record's body is `raw`."""
+    if isinstance(item, Stored):
+        raw = item.raw
+    return (
+        b'{"id":"batch_req_%b_%d","custom_id":%b,"response":{"status_code":200,"request_id":%b,"body":'
+        % (run_id.encode(), item.idx, encode(item.custom_id), encode(item.request_id)),
+        one_line(raw or b"null"),
+        b'},"error":null,"penstock":%b}\n' % item.meta,
+    )
 
 
 def error_line(item: Stored) -> bytes:

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["whole_file"]
+__all__ = ["unfinished", "whole_file"]
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path, *, until: str = ".tmp") -> Iterator[BinaryIO]:
     """A file to write that takes the place of `path` when the block ends well; otherwise `path` is as it was.
+
+    Until then it is a hidden file whose name ends in `until`: two that write at a time need two of them.
 
     It is on the disk by then. A device or FIFO is written as it is. A link keeps pointing where it does. Raises
     `OSError`.
@@ -25,7 +27,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             yield device
         return
     # One name for all: what a killed process left behind is overwritten by the next.
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = unfinished(path, until=until)
     try:
         with temporary.open("wb") as file:
             yield file
@@ -38,6 +40,11 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def unfinished(path: Path, *, until: str) -> Path:
+    """Where the lines of `path` are until it is whole."""
+    return path.with_name(f".{path.name}{until}")
 
 
 def _sync_folder(folder: Path) -> None:
