@@ -258,8 +258,10 @@ class _Transaction:
             raise OSError(f"{self._path}: {failure}") from failure
 
 
-_ITEMS = "SELECT a.idx, a.custom_id, a.state, a.request_id, a.meta, b.raw FROM answers a "
+_ITEMS = (
+    "SELECT a.idx, a.custom_id, a.state, a.request_id, a.meta, b.raw FROM answers a "
     "LEFT JOIN bodies b ON b.id = a.body "
+)
 _FAILURES = _ITEMS + "WHERE a.state != ? AND a.idx < ? ORDER BY a.idx"
 
 
