@@ -94,6 +94,34 @@ print(index.search(b"g", normalised([1.0, 0.0]), 1)[0][0])
     assert found.stdout == "0\n"
 
 
+def test_a_process_that_loaded_usearch_first_is_told_instead_of_crashed(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"")
+    (tmp_path / "tokenizer.json").write_text("{}")
+    code = """
+from pathlib import Path
+import usearch.index
+from penstock import Client, ConfigError
+from penstock.vectors import LocalModel, VectorIndex, normalised
+index = VectorIndex(graph_from=1)
+for key in range(3):
+    index.add(b"g", key, normalised([1.0, float(key)]))
+print(index.search(b"g", normalised([1.0, 0.0]), 1)[0][0])
+try:
+    Client("sim/fast", config={"cache": {"semantic": {"embedder": "onnx:."}}})
+except ConfigError as error:
+    print(error)
+try:
+    LocalModel(Path(".")).embed(["a"])
+except ValueError as error:
+    print(error)
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    first, of_config, of_model = found.stdout.splitlines()
+    why = "onnxruntime crashes the process once usearch is loaded; import onnxruntime before usearch"
+    assert (first, of_config) == ("0", f"config: [cache.semantic] embedder: {why}")
+    assert of_model.endswith(f"model.onnx: {why}")
+
+
 # The file.
 
 

@@ -17,7 +17,7 @@ from penstock.config.values import (
     read_str,
     read_table,
 )
-from penstock.vectors import FLAT_BOUND, lacking, model_files
+from penstock.vectors import FLAT_BOUND, crashing, lacking, model_files
 
 __all__ = ["LOCAL", "SemanticConfig", "read_semantic"]
 
@@ -65,6 +65,8 @@ def _read_embedder(value: object, where: Where) -> str:
             raise where.error(f"{error}; a local model is a folder with model.onnx and tokenizer.json") from None
         if missing := lacking("onnxruntime", "tokenizers"):
             raise where.error(f"a local model needs {' and '.join(missing)}: {_EXTRA}")
+        if why := crashing():
+            raise where.error(why)
         return embedder
     provider, slash, model = embedder.partition("/")
     if not (provider and slash and model):

@@ -6,13 +6,14 @@ Numbers and bytes alone: what a vector stands for is its owner's business. Nothi
 from penstock.vectors.file import RecordFile
 from penstock.vectors.index import FLAT_BOUND, VectorIndex
 from penstock.vectors.local import LocalModel, model_files
-from penstock.vectors.packages import lacking, normalised, packed, unpacked
+from penstock.vectors.packages import crashing, lacking, normalised, packed, unpacked
 
 __all__ = [
     "FLAT_BOUND",
     "LocalModel",
     "RecordFile",
     "VectorIndex",
+    "crashing",
     "lacking",
     "model_files",
     "normalised",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any, Final, Protocol
 
-from penstock.vectors.packages import Vector
+from penstock.vectors.packages import Vector, crashing
 
 __all__ = ["FLAT_BOUND", "VectorIndex"]
 
@@ -156,8 +156,8 @@ class _Graph:
 
 
 def _new_graph(size: int) -> Any:
-    if find_spec("onnxruntime") is not None:
-        # onnxruntime 1.31 crashes the process when it is imported after usearch 2.26; the other order is sound.
+    if find_spec("onnxruntime") is not None and crashing() is None:
+        # Whoever wants it later must not find usearch loaded before it.
         import onnxruntime  # noqa: F401
     from usearch.index import Index
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from penstock.vectors.packages import normalised
+from penstock.vectors.packages import crashing, normalised
 
 __all__ = ["LocalModel", "model_files"]
 
@@ -72,6 +72,8 @@ class LocalModel:
         return [normalised(vector) for vector in pooled(said, mask)]
 
     def _load(self) -> None:
+        if why := crashing():
+            raise ValueError(f"{self._model}: {why}")
         import onnxruntime
         from tokenizers import Tokenizer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Vector", "lacking", "normalised", "packed", "unpacked"]
+__all__ = ["Vector", "crashing", "lacking", "normalised", "packed", "unpacked"]
 
 Vector = Any
 """A numpy array of 32-bit floats."""
@@ -18,6 +19,16 @@ Vector = Any
 def lacking(*packages: str) -> list[str]:
     """Those that aren't installed."""
     return [package for package in packages if find_spec(package) is None]
+
+
+def crashing() -> str | None:
+    """Why onnxruntime can't be loaded in this process any more; None when it can.
+
+    onnxruntime 1.31 ends the process with a crash when it is imported after usearch 2.26; the other order is sound.
+    """
+    if "usearch" in sys.modules and "onnxruntime" not in sys.modules:
+        return "onnxruntime crashes the process once usearch is loaded; import onnxruntime before usearch"
+    return None
 
 
 def normalised(vector: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float32]]:
