@@ -58,7 +58,7 @@ class Pricing:
         self._unpriced: set[str] = set()
         self._known: dict[tuple[str, str], tuple[Tariff | None, float]] = {}
 
-    def cost(self, usage: Usage, *, tier: str = "", model: str = "") -> float | None:
+    def cost(self, usage: Usage, tier: str = "", model: str = "") -> float | None:
         """US dollars; None when the price isn't known. `model` is the answering model in the provider's words."""
         if not tier:
             if self._plain is not None:

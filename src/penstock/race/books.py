@@ -33,9 +33,13 @@ class Books:
 
     def started(self, call: Call, attempt: Attempt, place: int, now_s: float) -> int:
         """An attempt is sent. Returns the breaker's ticket."""
-        self._counts[place].started += 1
         if self.tell.listens():
             self.tell.attempt_started(call, attempt)
+        return self.sent(place, now_s)
+
+    def sent(self, place: int, now_s: float) -> int:
+        """As `started`, of what was told already."""
+        self._counts[place].started += 1
         return self._targets[place].breaker.started(now_s)
 
     def chosen(self, move: Start) -> None:
@@ -86,38 +90,76 @@ class Books:
         reply: Completion,
         place: int,
         now_s: float,
-        *,
         ticket: int,
         started_s: float,
         first_s: float,
+        *,
         was_silent: bool = False,
     ) -> None:
         """An answer in one piece is here, and it is the call's: `was_good`, `used` and `answered` at once."""
         # Written out: for a call that nothing happens to, going there would cost as much as what is done.
-        counts = self._counts[place]
+        counts, route = self._counts[place], self._route
         counts.last_answer_s = now_s
         counts.answered += 1
         self._targets[place].breaker.ended(ticket, started_s, now_s, "good", was_silent=was_silent)
         attempt.ended_s = now_s - first_s
         attempt.status = 200
+        attempt.outcome = "answered"
         attempt.request_id = reply.request_id
         usage = attempt.usage = reply.usage
-        bill = self._bills[place]
         if usage is not None:
             counts.tokens.add(usage)
+        bill = self._bills[place]
         if bill is not None:
             attempt.cost_usd = cost = bill.estimate(call, 0) if usage is None else bill.cost(call, usage, reply.model)
             if cost is None:
                 counts.spending.unpriced += 1
-                self._route.spending.unpriced += 1
+                route.spending.unpriced += 1
             else:
                 counts.spending.known_usd += cost
-                self._route.spending.known_usd += cost
-        attempt.outcome = "answered"
+                route.spending.known_usd += cost
         self.stats.answered += 1
-        self._route.answered()
+        route.answered()
         if self.tell.listens():
             self.tell.answered(call, attempt)
+
+    def won_plainly(self, call: Call, reply: Completion, ticket: int, began_s: float, now_s: float) -> Completion:
+        """As `won`, of a call's first attempt that nobody was told of: the reply with all that is known of it."""
+        target, counts, route, stats = self._targets[0], self._counts[0], self._route, self.stats
+        target.breaker.ended(ticket, began_s, now_s, "good")
+        counts.last_answer_s = now_s
+        counts.answered += 1
+        stats.answered += 1
+        usage, bill, cost = reply.usage, self._bills[0], None
+        if usage is not None:
+            counts.tokens.add(usage)
+        if bill is not None:
+            cost = bill.estimate(call, 0) if usage is None else bill.cost(call, usage, reply.model)
+            if cost is None:
+                counts.spending.unpriced += 1
+                route.spending.unpriced += 1
+            else:
+                counts.spending.known_usd += cost
+                route.spending.known_usd += cost
+        route.answered()
+        name, took_s = target.name, now_s - began_s
+        # Made at once: a record that is filled in bit by bit costs twice that.
+        attempt = Attempt(
+            id=call.id + "-1",
+            target=name,
+            ended_s=took_s,
+            status=200,
+            outcome="answered",
+            request_id=reply.request_id,
+            usage=usage,
+            cost_usd=cost,
+        )
+        reply.target = name
+        reply.attempts = (attempt,)
+        reply.requests_sent = 1
+        reply.latency_s = took_s
+        reply.cost_usd = cost
+        return reply
 
     def answered(self, call: Call, attempt: Attempt, place: int) -> None:
         """The whole answer is here, and it is the call's."""

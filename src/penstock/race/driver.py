@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 import msgspec
 
@@ -60,7 +60,9 @@ class Racing:
 
     __slots__ = (
         "_auto",
+        "_first",
         "_hedges",
+        "_is_plain",
         "_is_unbound",
         "_rng",
         "books",
@@ -98,16 +100,30 @@ class Racing:
         # No deadline but a call's own.
         self._is_unbound = settings.patience != "interactive" or settings.deadline_after_s is None
         self._auto = self._hedges or len(targets) > 1
+        self._first = targets[0]
+        # But for what a call itself says, nothing bounds the first attempt, nor shall anything be seen of it.
+        self._is_plain = (
+            self._is_unbound
+            and not self._auto
+            and settings.deadline_after_send_s is None
+            and settings.stream_inside != "on"
+        )
         hedge = settings.hedge
         look_s = 4 * COLD_LOOK_S
         # How soon a new attempt may be late: the plan itself decides then.
         look_s = look_s if hedge == "off" else 0.0 if hedge == "auto" else min(hedge, look_s)
         self.first_look_s = min([look_s, *filter(None, (settings.first_token_s, settings.between_tokens_s))])
 
-    async def answer(self, call: Call) -> Reply:
+    def answer(self, call: Call) -> Awaitable[Reply]:
         """The handler. A contest exists only when something may be late or went wrong, a plan when it did."""
+        if self._is_plain and call.deadline_s is None and not call.stream:
+            return self._plainly(call)
+        return self._watched(call)
+
+    async def _watched(self, call: Call) -> Reply:
+        """A call that may be late."""
         began_s = self.now()
-        target = self.targets[0]
+        target = self._first
         settings = self.settings
         deadline_s = None if call.deadline_s is None and self._is_unbound else deadline_of(call, settings, began_s)
         if not target.breaker.is_closed or (deadline_s is not None and deadline_s <= began_s):
@@ -115,27 +131,38 @@ class Racing:
         try:
             permit = target.try_admit(call, began_s)
         except CallError as error:
-            plan = self.plan(call, began_s)
-            plan.failed(0, error, began_s)
-            return await self._contest(call, began_s, plan)
+            return await self._refused(call, error, began_s)
         if permit is None:
             return await self._contest(call, began_s)
         if settings.deadline_after_send_s is not None:
             deadline_s = send_deadline_of(call, settings, began_s, began_s)
         if self._hedges:
             self.count_first()
-        if deadline_s is not None or self._auto or call.stream or settings.stream_inside == "on":
-            look_s = began_s + self.first_look_s
-            look_s = look_s if deadline_s is None else min(look_s, deadline_s)
-            self.route.waiting += 1
-            contest = Contest(self, call, began_s)
-            try:
-                return await contest.begin(permit, look_s)
-            finally:
-                self.route.waiting -= 1
-                contest.close()
-        attempt = Attempt(id=call.id + "-1", target=target.name)
-        ticket = self.books.started(call, attempt, 0, began_s)
+        look_s = began_s + self.first_look_s
+        look_s = look_s if deadline_s is None else min(look_s, deadline_s)
+        self.route.waiting += 1
+        contest = Contest(self, call, began_s)
+        try:
+            return await contest.begin(permit, look_s)
+        finally:
+            self.route.waiting -= 1
+            contest.close()
+
+    async def _plainly(self, call: Call) -> Reply:
+        """A call in one piece that nothing can be late for."""
+        began_s = self.now()
+        target, books = self._first, self.books
+        if not target.breaker.is_closed:
+            return await self._contest(call, began_s)
+        try:
+            permit = target.try_admit(call, began_s)
+        except CallError as error:
+            return await self._refused(call, error, began_s)
+        if permit is None:
+            return await self._contest(call, began_s)
+        # What waits with a call is out of the processor's caches when its answer is here: little does.
+        attempt = self._told(call) if books.tell.listens() else None
+        ticket = books.sent(0, began_s)
         try:
             reply = await target.send(call, permit)
         except CallError as error:
@@ -144,21 +171,36 @@ class Racing:
             now_s = self.now()
             permit.refused(error, now_s)
             plan = self.plan(call, began_s)
-            run = plan.started(attempt, 0, began_s, ticket=ticket)
-            self.books.failed(call, run, error, now_s, began_s)
+            run = plan.started(attempt or self._first_attempt(call), 0, began_s, ticket=ticket)
+            books.failed(call, run, error, now_s, began_s)
             plan.failed(0, error, now_s, run)
             return await self._contest(call, began_s, plan)
         except BaseException as error:
             permit.release()
             why = "cancelled by the caller" if isinstance(error, asyncio.CancelledError) else None
-            run = Try(attempt, 0, began_s, streams=False, ticket=ticket)
-            self.books.lost(call, run, self.now(), began_s, why=why)
+            run = Try(attempt or self._first_attempt(call), 0, began_s, streams=False, ticket=ticket)
+            books.lost(call, run, self.now(), began_s, why=why)
             raise
         assert isinstance(reply, Completion), "a call in one piece is answered in one piece"
         permit.settle(reply.usage)
-        now_s = self.now()
-        self.books.won(call, attempt, reply, 0, now_s, ticket=ticket, started_s=began_s, first_s=began_s)
+        if attempt is None:
+            return books.won_plainly(call, reply, ticket, began_s, self.now())
+        books.won(call, attempt, reply, 0, self.now(), ticket, began_s, began_s)
         return _given(reply, attempt, (attempt,), 1)
+
+    def _first_attempt(self, call: Call) -> Attempt:
+        return Attempt(id=call.id + "-1", target=self._first.name)
+
+    def _told(self, call: Call) -> Attempt:
+        attempt = self._first_attempt(call)
+        self.books.tell.attempt_started(call, attempt)
+        return attempt
+
+    async def _refused(self, call: Call, error: CallError, began_s: float) -> Reply:
+        """The first target let it in neither now nor later."""
+        plan = self.plan(call, began_s)
+        plan.failed(0, error, began_s)
+        return await self._contest(call, began_s, plan)
 
     def count_first(self) -> None:
         """A call is sent for the first time: that is what hedges are a share of."""
@@ -248,9 +290,9 @@ class Racing:
                 reply,
                 run.place,
                 now_s,
-                ticket=run.ticket,
-                started_s=run.started_s,
-                first_s=first_s,
+                run.ticket,
+                run.started_s,
+                first_s,
                 was_silent=run.said_silent,
             )
             run.came(now_s)

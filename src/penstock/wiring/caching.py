@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from penstock.call import CacheMode, Completion, Kind
+from penstock.call import CacheMode, Call, Completion, Kind, Reply
 from penstock.clock import Clock
 from penstock.config import CacheConfig, Config, Selection
 from penstock.errors import CallError, ConfigError
@@ -111,14 +111,20 @@ class Caching:
         """
         if not self.is_possible or (self.mode == "off" and not self._by_call):
             return again(inner)
-        names = tuple(targets)
+        names, usual, alone = tuple(targets), self.mode, inner
         tags = self._tags(names)
         if self._said.coalesce:
-            inner = Coalesce(self._digest, names, self._flights, clock, self.mode, deadline_after_s)(inner)
+            inner = Coalesce(self._digest, names, self._flights, clock, usual, deadline_after_s)(inner)
         near = None
         if self.semantic is not None:
             near = self.semantic.open(clock, self._by_name, is_kept=self._said.store is None)
-        return Cache(self._answers, self._digest, tags, self.mode, self._settings.namespace, near)(again(inner))
+        cached = Cache(self._answers, self._digest, tags, usual, self._settings.namespace, near)(again(inner))
+
+        # Who uses none of the three passes them at once.
+        def handle(call: Call) -> Awaitable[Reply]:
+            return alone(call) if call.expected is None and (call.cache or usual) == "off" else cached(call)
+
+        return handle
 
     def checked(self, mode: CacheMode | None) -> CacheMode | None:
         """A call's mode. Raises `ConfigError` for what the engine hasn't."""

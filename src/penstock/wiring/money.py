@@ -43,12 +43,11 @@ class TargetBill:
         self._answers = answers = self._answers + 1
         if answers <= _EACH or not answers % _EVERY:
             self.counter.learn(call.kind, call.body, usage.input_tokens)
-        tier = _tier(call) if "service_tier" in call.body else ""
-        return self.pricing.cost(usage, tier=tier, model=model)
+        return self.pricing.cost(usage, _tier(call) if "service_tier" in call.body else "", model)
 
     def price(self, call: Call, usage: Usage) -> float | None:
         """What so many tokens would cost, in the call's tier."""
-        return self.pricing.cost(usage, tier=_tier(call))
+        return self.pricing.cost(usage, _tier(call))
 
     def most_output(self, kind: Kind, body: Mapping[str, Any]) -> int:
         """The most tokens of an answer."""

@@ -7,6 +7,8 @@ import math
 import random
 from typing import Any
 
+import msgspec
+
 from penstock.call import Call, RateLimits, Usage
 from penstock.clock import Clock
 from penstock.credentials.keys import CHECK_FILES_EVERY_S, Key, KeyPool, Secret
@@ -25,22 +27,17 @@ _MOST_WAITING = 1_000_000
 _MEAN_OUTPUT_WEIGHT = 0.01
 
 
-class Permit:
+class Permit(msgspec.Struct, eq=False):
     """The right to send one request with `key`. It ends once: `settle`, `refused` or `release`; then nothing more."""
 
-    __slots__ = ("_call", "_is_over", "_lane", "_limiter", "_sent_s", "_taken", "_turn")
-
-    def __init__(
-        self, limiter: Limiter, lane: Lane, taken: Taken | None, sent_s: float, call: Call, turn: Turn | None = None
-    ) -> None:
-        self._limiter = limiter
-        self._lane = lane
-        self._taken = taken
-        self._sent_s = sent_s
-        self._call = call
-        # None: it never stood in line, so its turn was the moment it was sent.
-        self._turn = turn
-        self._is_over = False
+    _limiter: Limiter
+    _lane: Lane
+    _taken: Taken | None
+    _sent_s: float
+    _call: Call
+    _turn: Turn | None = None
+    """None: it never stood in line, so its turn was the moment it was sent."""
+    _is_over: bool = False
 
     @property
     def key(self) -> Secret | None:
@@ -60,7 +57,11 @@ class Permit:
         """Answered. What was reserved and not used is given back; None: the provider didn't say what was used."""
         if not self._is_over:
             self._is_over = True
-            self._limiter._answered(self._lane, self._taken, usage, self._sent_s)
+            limiter, lane = self._limiter, self._lane
+            if lane is limiter._fast:
+                lane.in_flight -= 1
+            else:
+                limiter._answered(lane, self._taken, usage, self._sent_s)
 
     def heard(self, seconds: float) -> None:
         """The first token of a stream came after so long."""
