@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.answer import Answer, ToolCall
 from penstock.call import Completion
-from penstock.errors import ConfigError, PenstockError
+from penstock.errors import ConfigError, InvalidAnswer, PenstockError
 from penstock.schema import Form, Tool, form_of, tool_of
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def read_form(options: Mapping[str, Any], params: dict[str, Any]) -> tuple[Form 
 
 def answer_of(completion: Completion, row: Row, *, model: str | None) -> Answer:
     """The answer with what was asked of it read. Raises `InvalidAnswer` for another form than its row's."""
-    parsed = None if row.form is None else row.form.read(completion)
+    parsed = None if row.form is None else _parsed(row.form, completion)
     calls = None
     if row.functions and completion.choices:
         by_name = {tool.name: tool for tool in row.functions}
@@ -59,6 +59,16 @@ def answer_of(completion: Completion, row: Row, *, model: str | None) -> Answer:
 
         calls = [ToolCall(call, read) for call in completion.message.get("tool_calls") or ()]
     return Answer(completion, body=row.body, model=model, prompt=row.prompt, parsed=parsed, calls=calls)
+
+
+def _parsed(form: Form, completion: Completion) -> Any:
+    try:
+        return form.read(completion)
+    except InvalidAnswer:
+        # It was held against the form before it was masked, and may not fit it since: then it is plain JSON.
+        if not any(found.guard == "redact" and found.done == "masked" for found in completion.guards):
+            raise
+        return form.read_plain(completion)
 
 
 def settled_of(completion: Completion, row: Row, *, model: str | None) -> Answer:

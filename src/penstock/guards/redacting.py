@@ -13,6 +13,7 @@ from penstock.call import (
     Choice,
     Completion,
     Event,
+    Expected,
     Finding,
     Finished,
     PartDelta,
@@ -23,7 +24,10 @@ from penstock.call import (
     TextDelta,
     ToolDelta,
 )
+from penstock.errors import InvalidAnswer
+from penstock.fold import Fold, invalid_answer
 from penstock.guards.bodies import changed, changed_texts
+from penstock.guards.judging import Judged, masked_error
 from penstock.guards.kinds import find
 from penstock.guards.masking import Masking
 from penstock.guards.piping import opened, piped
@@ -51,19 +55,38 @@ class Redact:
             findings: tuple[Finding, ...] = ()
             if settings.prompts != "off":
                 call, vault, findings = _hidden(call, settings)
-            reply = await inner(call)
-            if vault is None and not findings and not looks_at_answers:
-                return reply
-            work = _Answer(settings, vault, findings, says_json=_asks_json(call))
-            if isinstance(reply, Completion):
-                return work.whole(reply)
-            return work.stream(reply)
+            if call.expected is not None and vault is not None:
+                call = msgspec.structs.replace(call, expected=Judged(call.expected, vault, in_json=_asks_json(call)))
+            restored = vault if settings.prompts == "restore" else None
+            try:
+                reply = await inner(call)
+            except InvalidAnswer as error:
+                if settings.answers not in ("mask", "refuse") or error.completion is None:
+                    raise
+                invalid = error
+            else:
+                if restored is None and not findings and not looks_at_answers:
+                    return reply
+                work = _Answer(settings, restored, findings, says_json=_asks_json(call))
+                if isinstance(reply, Completion):
+                    return work.whole(reply)
+                is_masked = settings.answers == "mask" or (settings.prompts == "mask" and vault is not None)
+                return work.stream(reply, call.expected if is_masked else None)
+            # Out of the handler: the error that it handles has what is masked here. Placeholders stay, as in others.
+            raise _told_masked(settings, findings, invalid)
 
         return handle
 
 
+def _told_masked(settings: Redaction, findings: tuple[Finding, ...], error: InvalidAnswer) -> InvalidAnswer:
+    """The same of the masked answer. Raises `GuardRefused` where such an answer is refused."""
+    assert error.completion is not None
+    completion = _Answer(settings, None, findings, says_json=False).whole(error.completion)
+    return masked_error(error, completion, settings.kinds)
+
+
 def _hidden(call: Call, settings: Redaction) -> tuple[Call, Vault | None, tuple[Finding, ...]]:
-    """The call without what was found; the values to put back; what is told of them. Raises `GuardRefused`."""
+    """The call without what was found; the values; what is told of them. Raises `GuardRefused`."""
     found: list[tuple[str, str, list[Span]]] = []
     taken: list[str] = []
 
@@ -102,7 +125,7 @@ def _hidden(call: Call, settings: Redaction) -> tuple[Call, Vault | None, tuple[
     # The values of a target's own template: it is filled behind this layer.
     variables = changed_texts(call.variables, "variables", hide) if call.variables else call.variables
     hidden = msgspec.structs.replace(call, body=changed(call.body, hide), variables=variables)
-    return hidden, vault if settings.prompts == "restore" else None, findings
+    return hidden, vault, findings
 
 
 def _asks_json(call: Call) -> bool:
@@ -119,7 +142,7 @@ def _told(findings: tuple[Finding, ...]) -> str:
 class _Answer:
     """What becomes of one call's answer."""
 
-    __slots__ = ("_counts", "_findings", "_kinds", "_pieces", "_says_json", "_settings", "_vault")
+    __slots__ = ("_counts", "_findings", "_judge", "_kinds", "_pieces", "_says_json", "_settings", "_vault")
 
     def __init__(
         self, settings: Redaction, vault: Vault | None, findings: tuple[Finding, ...], *, says_json: bool
@@ -132,6 +155,7 @@ class _Answer:
         self._kinds: tuple[str, ...] = settings.kinds if settings.answers != "off" else ()
         self._counts: Counter[str] = Counter()
         self._pieces: dict[tuple[Any, ...], _Piece] = {}
+        self._judge: _Judge | None = None
 
     # In one piece.
 
@@ -182,9 +206,13 @@ class _Answer:
 
     # In pieces.
 
-    def stream(self, reply: Stream) -> OpenStream:
-        """The stream of the same."""
-        return piped(opened(reply), self._change, self._finish, self._all_findings)
+    def stream(self, reply: Stream, expected: Expected | None = None) -> OpenStream:
+        """The stream of the same. `expected`: what it must have been before it was changed, or it ends with
+        `InvalidAnswer`: its reader can't tell any more."""
+        stream = opened(reply)
+        if expected is not None:
+            self._judge = _Judge(expected, stream)
+        return piped(stream, self._change, self._finish, self._all_findings)
 
     async def _change(self, events: list[Event]) -> list[Event]:
         made: list[Event] = []
@@ -209,6 +237,8 @@ class _Answer:
     async def _finish(self) -> list[Event]:
         made = self._rest(None)
         self._refuse_if_told(None)
+        if self._judge is not None and (error := self._judge.error()) is not None:
+            raise _told_masked(self._settings, self._findings, error)
         return made
 
     def _piece(self, kind: type, choice: int, index: int = 0) -> _Piece:
@@ -248,6 +278,27 @@ class _Answer:
             *self._findings,
             *(Finding(guard="redact", what=kind, where="answer", done=done, count=counts[kind]) for kind in counts),
         )
+
+
+class _Judge:
+    """Reads a stream along, and holds what it was against what it must be."""
+
+    __slots__ = ("_expected", "_fold", "_stream")
+
+    def __init__(self, expected: Expected, stream: OpenStream) -> None:
+        self._expected = expected
+        self._stream = stream
+        self._fold = Fold()
+        stream.watch(self._fold.add)
+
+    def error(self) -> InvalidAnswer | None:
+        completion = self._fold.completion(malformed_events=self._stream.malformed_events)
+        self._stream.account(completion)
+        try:
+            faults = self._expected.faults(completion)
+        except Exception as error:  # noqa: BLE001 - the check's own code: what was paid for isn't lost
+            faults = (f"the check itself failed: {type(error).__name__}: {error}",)
+        return invalid_answer(completion, faults) if faults else None
 
 
 class _Piece:

@@ -85,6 +85,13 @@ class Vault:
 
         return _PLACEHOLDER.sub(put_back, text)
 
+    def unsaid(self, text: str) -> str:
+        """The text with placeholders for the values, as they are or as they are quoted."""
+        for name, value in sorted(self.values.items(), key=lambda item: -len(item[1])):
+            for said in (value, _escaped(value), repr(value)[1:-1]):
+                text = text.replace(said, f"[{name}]")
+        return text
+
     def __len__(self) -> int:
         return len(self.values)
 

@@ -54,10 +54,7 @@ class Form:
 
     def value(self, text: str) -> Any:
         """The instance in a text. Raises `Misfit`, or what the type's own code raises."""
-        found = json_in(text)
-        if self._is_wrapped and isinstance(found, dict) and found.keys() == {_WRAPPED}:
-            found = found[_WRAPPED]
-        return self._reader.read(found)
+        return self._reader.read(self._plain(text))
 
     def faults(self, completion: Completion) -> tuple[str, ...]:
         """What is wrong with an answer's first choice; () when it fits, and for tool calls, which are none."""
@@ -77,9 +74,23 @@ class Form:
             faults, cause = (f"the check itself failed: {type(error).__name__}: {error}",), error
         raise invalid_answer(completion, faults) from cause
 
+    def read_plain(self, completion: Completion) -> Any:
+        """The JSON in an answer's first choice, whatever form it has. Raises `InvalidAnswer` where there is none."""
+        try:
+            return self._plain(completion.text)
+        except Misfit as misfit:
+            faults = misfit.faults
+        raise invalid_answer(completion, faults)
+
     def growing(self) -> Growing:
         """The value while its text comes."""
         return Growing(_WRAPPED if self._is_wrapped else None)
+
+    def _plain(self, text: str) -> Any:
+        found = json_in(text)
+        if self._is_wrapped and isinstance(found, dict) and found.keys() == {_WRAPPED}:
+            return found[_WRAPPED]
+        return found
 
     def _read(self, completion: Completion) -> Any:
         if not completion.choices:
