@@ -9,6 +9,7 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from penstock.cli.main import run
 from penstock.config import load_config
 from penstock.errors import ConfigError
 from penstock.policies.cache.foreign import fastllm_hash, xxh64
+from penstock.simulator.answering import Simulator
+from penstock.simulator.scenario import parse_scenario
+from penstock.simulator.server import start_server
 from penstock.stores.memory import MemoryStore
 from penstock.wiring import Overrides, build
 
@@ -207,6 +211,53 @@ def test_a_run_that_goes_on_takes_the_rest_from_the_cache(place: Path, capsys: p
     assert [line["response"] for line in lines(place / "b.jsonl")] == [
         line["response"] for line in lines(place / "a.jsonl")
     ]
+
+
+def test_a_run_keeps_no_answer_that_was_cut(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows(place / "in.jsonl")
+    for out in ("a.jsonl", "b.jsonl"):
+        assert summary(capsys, "-o", out, "--max-tokens", "1")["attempts"] == 20
+        assert lines(place / out)[0]["penstock"]["status"] == "truncated"
+
+
+def test_a_run_to_a_pipe_keeps_its_answers_too(place: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    rows(place / "in.jsonl")
+    written = []
+    for _ in range(2):
+        assert run(["run", "in.jsonl", "-m", "sim/fast", "--quiet", "-o", "-"]) == 0
+        found = map(json.loads, capsysbinary.readouterr().out.splitlines())
+        written.append(sorted(found, key=lambda line: int(line["custom_id"].removeprefix("line-"))))
+    assert [line["penstock"]["cached"] for line in written[0] + written[1]] == [False] * 20 + [True] * 20
+    assert [line["response"] for line in written[0]] == [line["response"] for line in written[1]]
+
+
+def test_a_run_keeps_what_another_wire_answered(place: Path) -> None:
+    rows(place / "in.jsonl", max_tokens=100)
+
+    async def summarised(url: str, out: str) -> dict[str, Any]:
+        asked = ["run", "in.jsonl", "-m", "anthropic/claude", "--base-url", f"{url}/anthropic", "--json", "-o", out]
+        process = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-m", "penstock", *asked],
+            stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "ANTHROPIC_API_KEY": "sk-test-not-a-key"},
+        )
+        return dict(json.loads((await process.communicate())[0]))
+
+    async def main() -> None:
+        simulator = Simulator(parse_scenario("{}"), time.monotonic)
+        server, _ = await start_server(simulator)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            first, second = await summarised(url, "a.jsonl"), await summarised(url, "b.jsonl")
+        finally:
+            server.close()
+        assert (first["attempts"], first["cached"]) == (20, 0)
+        assert (second["attempts"], second["cached"]) == (0, 20)
+
+    asyncio.run(main())
+    before, after = lines(place / "a.jsonl"), lines(place / "b.jsonl")
+    assert [line["response"] for line in before] == [line["response"] for line in after]
+    assert [line["penstock"]["usage"] for line in before] == [line["penstock"]["usage"] for line in after]
 
 
 def test_bad_and_equal_rows_are_told_from_the_known_ones(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,6 +39,8 @@ class Item(msgspec.Struct):
     variables: dict[str, Any] | None = None
     asked: bytes = b""
     """The digest of its body that the cache goes by; once it was looked up, that of all that it asks."""
+    is_new: bool = False
+    """The cache was asked for it in vain, and is given the answer by who gets it."""
 
 
 class Hits(msgspec.Struct):
@@ -165,24 +167,38 @@ def _noted(
     samples = shape.samples
     for block in notes:
         hits, left = known.split(_of_notes(block, shape, equals, wanted))
+        if hits is not None:
+            yield [hits]
         needed.clear()
         needed.update(item.idx // samples for item in left)
-        bodies: dict[int, Row] = {}
-        while len(bodies) < len(needed):
+        # Few at a time: their bodies are to be in the processor's caches when they are asked.
+        start = 0
+        while start < len(left):
+            end = min(start + _AHEAD, len(left))
+            while end < len(left) and left[end].idx // samples == left[end - 1].idx // samples:
+                end += 1
+            part, start = left[start:end], end
+            _read_again(part, rows, source, shape)
+            for item in part:
+                known.missed(item)
+            yield [*part]
+
+
+def _read_again(part: list[Item], rows: Iterator[Row | BadRow], source: Source, shape: Shape) -> None:
+    """Give the items, all of the samples of their rows, their bodies; `rows` gives those rows next."""
+    samples = shape.samples
+    body: dict[str, Any] = {}
+    variables: dict[str, Any] | None = None
+    at = -1
+    for item in part:
+        # Samples of one row share its body.
+        if item.idx // samples != at:
+            at = item.idx // samples
             row = next(rows, None)
-            if not isinstance(row, Row) or row.index not in needed:
+            if not isinstance(row, Row) or row.index != at:
                 raise InputError(f"{source.name}: it changed while it was being read; run it again")
-            bodies[row.index] = row
-        body: dict[str, Any] = {}
-        at = -1
-        for item in left:
-            # Samples of one row share its body.
-            if item.idx // samples != at:
-                at = item.idx // samples
-                body = shape.body(bodies[at])
-            item.body, item.variables = body, bodies[at].variables
-            known.missed(item)
-        yield [*([hits] if hits else []), *left]
+            body, variables = shape.body(row), row.variables
+        item.body, item.variables = body, variables
 
 
 def _of_notes(block: list[Note], shape: Shape, equals: Equals | None, wanted: Callable[[int], bool]) -> list[Item]:

@@ -191,7 +191,7 @@ class _Job:
         self._runner = runner = Runner(
             feed.next if feed is not None else opened.items(settings, self._estimate, known),
             lambda model: in_form(self._engine.handler(_asked(settings, model)), settings.form, reasks=settings.reasks),
-            self._sink(growing),
+            self._sink(growing, known),
             clock=clock,
             window=Window(width, settings.concurrency or _CEILING),
             limits=Limits(
@@ -235,13 +235,13 @@ class _Job:
             estimate=self._estimate,
         )
 
-    def _sink(self, growing: Growing | None) -> Sink:
+    def _sink(self, growing: Growing | None, known: Recalling | None) -> Sink:
         journal = self._opened.journal
         encode: Callable[[Completion], bytes] = self._engine.encode
         writes_openai = self._engine.writes_openai
         if journal is None:
             out, errors = sys.stdout.buffer, sys.stderr.buffer
-            return LineSink(encode, out, errors, self._opened.run_id, writes_openai=writes_openai)
+            return LineSink(encode, out, errors, self._opened.run_id, writes_openai=writes_openai, keeping=known)
         self._kept = JournalSink(
             journal,
             encode,
@@ -251,6 +251,7 @@ class _Job:
             lines=growing.add if growing is not None else None,
             bound=max(4096, 2 * (self._settings.concurrency or 0)),
             writes_openai=writes_openai,
+            keeping=known,
         )
         return self._kept
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from penstock.batch.items import Hits, Item
+from penstock.call import Completion
 from penstock.wiring import Recall
 
 __all__ = ["Recalling"]
@@ -51,8 +52,19 @@ class Recalling:
     def missed(self, item: Item) -> None:
         """See `penstock.batch.items.Known`."""
         # One that wasn't looked up is found by the handler.
-        if item.key is None and (recall := self._of(item.model)) is not None:
+        if item.key is None and not item.is_new and (recall := self._of(item.model)) is not None:
             recall.missed(item.body, item.sample, item.asked)
+
+    def key(self, item: Item, completion: Completion) -> bytes:
+        """See `penstock.batch.sink.Keeping`."""
+        recall = self._recalls.get(item.model) if item.is_new else None
+        return recall.key(item.asked, completion) if recall is not None else b""
+
+    def keep(self, values: Mapping[bytes, bytes]) -> None:
+        """See `penstock.batch.sink.Keeping`."""
+        recall = next((one for one in self._recalls.values() if one is not None), None)
+        if recall is not None:
+            recall.keep(values)
 
 
 def _look_up(recall: Recall, items: list[Item], hits: Hits) -> None:
@@ -60,8 +72,12 @@ def _look_up(recall: Recall, items: list[Item], hits: Hits) -> None:
     for item in items:
         item.asked = question(item.asked, item.kind, item.sample)
     found = recall.find([item.asked for item in items])
-    for item, kept in zip(items, found or (), strict=False):
+    if found is None:
+        return
+    is_all = recall.is_all
+    for item, kept in zip(items, found, strict=True):
         if kept is None:
+            item.is_new = is_all
             continue
         if kept.whole is None:
             hits.answers.append((item, kept))

@@ -265,6 +265,7 @@ class Runner:
             estimate=item.estimate,
             sample=item.sample,
             variables=item.variables,
+            cache="off" if item.is_new else None,
         )
         try:
             reply = await handler(call)

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Sequence
 from typing import IO, Protocol
 
-import msgspec
-
 from penstock.batch.items import BadItem, Item
 from penstock.batch.journal import Journal
-from penstock.batch.record import Meta, Record, Stored, answer_line, encode, error_line
-from penstock.batch.schema import ANSWERED, BAD, FAILED
+from penstock.batch.record import Record, Stored, answer_line, error_line
+from penstock.batch.recording import Encode, Keeping, Recorder, WritesOpenAI, joined_meta
+from penstock.batch.schema import ANSWERED
 from penstock.batch.writer import Written
-from penstock.call import Completion, Finding, Kind, PromptVersion, Status, Usage, cost_of, status_of
-from penstock.errors import GuardRefused, InvalidAnswer, Unanswered
+from penstock.call import Completion
+from penstock.errors import Unanswered
 from penstock.wiring import Kept
 
-__all__ = ["Encode", "JournalSink", "LineSink", "Sink", "WritesOpenAI"]
-
-Encode = Callable[[Completion], bytes]
-"""The OpenAI object of a completion that has no raw one. Called on the loop or in the journal's thread."""
-
-WritesOpenAI = Callable[[str], bool]
-"""Whether a target's raw bodies are OpenAI's objects, so that they are kept as they are."""
+__all__ = ["JournalSink", "LineSink", "Sink"]
 
 Shared = tuple[int, str | None, bytes]
 """An answer that equal rows share: its body's number, request id, meta."""
@@ -55,159 +48,6 @@ class Sink(Protocol):
     async def close(self) -> None: ...
 
 
-_Told = tuple[
-    *tuple[int, str, bytes, Kind, int, bytes | Completion, str | None],
-    *tuple[str, int, float, bool, Status, Usage | None, float | None, PromptVersion | None, tuple[Finding, ...]],
-]
-"""An answer's index, id, digest, kind, body number, body (or what one is made of), request id, target, requests sent,
-latency, whether it was cached, status, usage, cost, prompt and what guards found."""
-
-
-class _Recorder:
-    """Makes records: what is common to every sink."""
-
-    def __init__(self, encode_completion: Encode, writes_openai: WritesOpenAI | None) -> None:
-        self._encode = encode_completion
-        self._writes_openai = writes_openai or (lambda _: True)
-
-    def told(self, item: Item, completion: Completion, body: int) -> _Told:
-        """What a record needs of an answer. The rest, and there is more of it, is let go while it is still at hand.
-
-        An answer that came as a stream has no body, and one of another wire than OpenAI's has not the output's: it is
-        made where the record is.
-        """
-        raw = completion.raw
-        return (
-            item.idx,
-            item.custom_id,
-            item.digest,
-            item.kind,
-            body,
-            raw if raw and self._writes_openai(completion.target) else completion,
-            completion.request_id,
-            completion.target,
-            completion.requests_sent,
-            completion.latency_s,
-            completion.cached,
-            status_of(completion),
-            completion.usage,
-            completion.cost_usd,
-            item.prompt,
-            completion.guards,
-        )
-
-    def answer(self, told: _Told) -> tuple[Record, bytes]:
-        idx, custom_id, digest, kind, body, made_of, request_id = told[:7]
-        target, sent, latency_s, cached, status, usage, cost_usd, prompt, guards = told[7:]
-        raw = made_of if isinstance(made_of, bytes) else self._encode(made_of)
-        if raw[:1] != b"{":
-            raw = raw.strip()
-        meta = Meta(
-            target=target,
-            attempts=sent,
-            latency_s=round(latency_s, 4),
-            cost_usd=_rounded(cost_usd),
-            cached=cached,
-            status=status,
-            usage=usage,
-            kind=kind,
-            at_s=round(time.time(), 3),
-            prompt=prompt,
-            guards=guards,
-        )
-        return Record(idx, custom_id, digest, ANSWERED, body, request_id, encode(meta)), raw
-
-    def recalled(self, hits: Sequence[tuple[Item, Kept]], body: int) -> list[Written]:
-        """Records of answers that the cache had, bodies numbered from `body` on."""
-        at_s = round(time.time(), 3)
-        made: list[Written] = []
-        for item, kept in hits:
-            raw = kept.raw
-            if raw[:1] != b"{":
-                raw = raw.strip()
-            meta = Meta(
-                target=kept.target,
-                attempts=0,
-                latency_s=0.0,
-                cost_usd=0.0,
-                cached=True,
-                status=kept.status,
-                usage=kept.usage,
-                kind=item.kind,
-                at_s=at_s,
-                prompt=item.prompt,
-            )
-            record = Record(item.idx, item.custom_id, item.digest, ANSWERED, body, kept.request_id, encode(meta))
-            made.append((record, raw, None))
-            body += 1
-        return made
-
-    def written(self, told: _Told) -> Written:
-        record, raw = self.answer(told)
-        return record, raw, None
-
-    def failure(self, item: Item, error: Unanswered, body: int) -> tuple[Record, bytes | None]:
-        last = error.last
-        raw = last.body if last is not None and last.body else None
-        if isinstance(error, InvalidAnswer) and error.completion is not None:
-            # It came, and was paid for.
-            raw = self._body(error.completion)
-        first_s = error.attempts[0].started_s if error.attempts else 0.0
-        ended_s = (error.attempts[-1].ended_s or first_s) if error.attempts else 0.0
-        meta = Meta(
-            target=last.target if last is not None else "",
-            attempts=error.requests_sent,
-            latency_s=round(ended_s - first_s, 4),
-            cost_usd=_rounded(cost_of(error.attempts)),
-            cached=False,
-            status="failed",
-            usage=None,
-            kind=item.kind,
-            at_s=round(time.time(), 3),
-            prompt=item.prompt,
-            guards=error.guards if isinstance(error, GuardRefused) else (),
-            http_status=(last.status or 0) if last is not None else 0,
-            error_code=error.kind,
-            error_message=error.message,
-        )
-        request_id = last.request_id if last is not None else None
-        record = Record(item.idx, item.custom_id, item.digest, FAILED, body if raw else None, request_id, encode(meta))
-        return record, raw
-
-    def _body(self, completion: Completion) -> bytes:
-        raw = completion.raw
-        return raw if raw and self._writes_openai(completion.target) else self._encode(completion)
-
-    def bad(self, item: BadItem) -> Record:
-        meta = Meta(
-            target="",
-            attempts=0,
-            latency_s=0.0,
-            cost_usd=None,
-            cached=False,
-            status="failed",
-            usage=None,
-            kind="chat",
-            at_s=round(time.time(), 3),
-            http_status=0,
-            error_code="invalid_input",
-            error_message=item.message,
-        )
-        return Record(item.idx, item.custom_id, b"", BAD, None, None, encode(meta))
-
-
-def _rounded(cost_usd: float | None) -> float | None:
-    return None if cost_usd is None else round(cost_usd, 12)
-
-
-def _joined_meta(meta: bytes, item: Item) -> bytes:
-    """The same answer's meta for a row that nothing was sent for."""
-    shared = msgspec.json.decode(meta, type=Meta)
-    shared.attempts, shared.latency_s, shared.cost_usd, shared.joined = 0, 0.0, None, True
-    shared.at_s, shared.prompt = round(time.time(), 3), item.prompt
-    return encode(shared)
-
-
 class JournalSink:
     """Hands everything to the journal's writer; equal rows point at one body."""
 
@@ -222,13 +62,16 @@ class JournalSink:
         lines: Callable[[Sequence[Written]], None] | None = None,
         bound: int = 4096,
         writes_openai: WritesOpenAI | None = None,
+        keeping: Keeping | None = None,
     ) -> None:
         """`lines`, called in the writer's thread after each commit, is the growing output of an unordered run.
 
-        Without `writes_openai` every raw body is OpenAI's.
+        Without `writes_openai` every raw body is OpenAI's. `keeping` gets what is new to it in groups.
         """
         self._journal = journal
-        self._recorder = _Recorder(encode_completion, writes_openai)
+        self._keeping = keeping
+        self._loop = asyncio.get_running_loop()
+        self._recorder = Recorder(encode_completion, writes_openai, keeping)
         self._next_body = journal.next_body()
         self._recent: dict[bytes, Shared] = {}
         self._lines = lines
@@ -274,7 +117,7 @@ class JournalSink:
         if found is None:
             return False
         body, request_id, meta = found
-        record = Record(item.idx, item.custom_id, item.digest, ANSWERED, body, request_id, _joined_meta(meta, item))
+        record = Record(item.idx, item.custom_id, item.digest, ANSWERED, body, request_id, joined_meta(meta, item))
         self._writer.put(record)
         return True
 
@@ -283,9 +126,15 @@ class JournalSink:
         self._writer.note()
 
     async def close(self) -> None:
-        await self._writer.close()
+        try:
+            await self._writer.close()
+        finally:
+            if self._keeping is not None:
+                self._keeping.keep(self._recorder.kept())
 
     def _committed(self, group: Sequence[Written]) -> None:
+        if self._keeping is not None and (kept := self._recorder.kept()):
+            self._loop.call_soon_threadsafe(self._keeping.keep, kept)
         for _, _, key in group:
             if key is not None:
                 self._recent.pop(key, None)
@@ -304,8 +153,10 @@ class LineSink:
         run_id: str,
         *,
         writes_openai: WritesOpenAI | None = None,
+        keeping: Keeping | None = None,
     ) -> None:
-        self._recorder = _Recorder(encode_completion, writes_openai)
+        self._recorder = Recorder(encode_completion, writes_openai, keeping)
+        self._keeping = keeping
         self._answers = answers
         self._errors = errors
         self._run_id = run_id
@@ -322,6 +173,8 @@ class LineSink:
         record, raw = self._recorder.answer(self._recorder.told(item, completion, 0))
         if item.key is not None:
             self._shared[item.key] = (record, raw)
+        if self._keeping is not None and item.is_new:
+            self._keeping.keep(self._recorder.kept())
         self._write(record, raw)
 
     def recalled(self, hits: Sequence[tuple[Item, Kept]]) -> None:
@@ -340,7 +193,7 @@ class LineSink:
         if found is None:
             return False
         record, raw = found
-        self._write(record._replace(idx=item.idx, custom_id=item.custom_id, meta=_joined_meta(record.meta, item)), raw)
+        self._write(record._replace(idx=item.idx, custom_id=item.custom_id, meta=joined_meta(record.meta, item)), raw)
         return True
 
     def _write(self, record: Record, raw: bytes | None) -> None:

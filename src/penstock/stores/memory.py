@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from penstock.stores.store import Found, StoreStats
 
@@ -54,6 +54,11 @@ class MemoryStore:
         """Keep what `make` gives. Raises what it raises."""
         del size
         self.put(key, make())
+
+    def put_many(self, values: Mapping[bytes, bytes]) -> None:
+        """Keep each of them."""
+        for key, value in values.items():
+            self.put(key, value)
 
     def put(self, key: bytes, value: bytes) -> None:
         """Keep the value; what doesn't fit at all isn't kept."""

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -148,6 +148,11 @@ class SqliteStore:
         """Keep what `make` gives, called by the thread that writes."""
         if self._writer is not None and not self._is_damaged:
             self._writer.put(key, make, size)
+
+    def put_many(self, values: Mapping[bytes, bytes]) -> None:
+        """Keep each of them."""
+        if self._writer is not None and not self._is_damaged:
+            self._writer.put_many(values)
 
     def put(self, key: bytes, value: bytes) -> None:
         """Keep the value; a store that is closed or damaged forgets it."""

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -114,7 +114,19 @@ class Writer:
             if is_first:
                 self._idle.clear()
         if is_first or len(put) >= _GROUP_ROWS:
-            self._wake(not is_first)
+            self._wake(len(put) >= _GROUP_ROWS)
+
+    def put_many(self, values: Mapping[bytes, bytes]) -> None:
+        """Write the values soon; those that there is no room for are forgotten."""
+        size = sum(map(len, values.values()))
+        with self._guard:
+            if self._bytes + size > _MOST_PENDING_BYTES:
+                return
+            put = self._put
+            put.update(values)
+            self._bytes += size
+            self._idle.clear()
+        self._wake(len(put) >= _GROUP_ROWS)
 
     def used(self, key: bytes) -> None:
         """The value was read: where there is little room left it is to stay."""

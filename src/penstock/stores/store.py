@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
@@ -82,4 +82,8 @@ class Many(Store, Protocol):
 
     def put_later(self, key: bytes, make: Callable[[], bytes], size: int) -> None:
         """As `put`, of about `size` bytes that `make` gives, called in whatever thread."""
+        ...
+
+    def put_many(self, values: Mapping[bytes, bytes]) -> None:
+        """As `put`, of each."""
         ...

@@ -73,7 +73,9 @@ async def _is_read_at_once(open_store: Callable[[], Store]) -> None:
             store.put(key, key * 2)
         for key in keys[100:200]:
             store.put_later(key, partial(mul, key, 2), 64)
-        known = {key: key * 2 for key in {*keys[::2], *keys[100:200]}}
+        store.put_many({key: key * 2 for key in keys[150:250]})
+        store.put_many({})
+        known = {key: key * 2 for key in {*keys[::2], *keys[100:250]}}
         for _ in range(2):
             assert store.get_many([]) == {}, "found something under no key"
             assert store.get_many([*keys, *keys]) == known, "many keys at once find other values than one by one"

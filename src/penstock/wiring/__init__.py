@@ -1,6 +1,6 @@
 """From settings to the running tree: the one place that may know every part."""
 
-from penstock.policies.cache import Kept, Recall, body_digest
+from penstock.policies.cache import Kept, Recall, body_digest, pack, to_keep
 from penstock.wiring.caching import import_answers, open_configured
 from penstock.wiring.contexts import TargetContext, contexts_of
 from penstock.wiring.engine import Engine, build
@@ -36,5 +36,7 @@ __all__ = [
     "import_answers",
     "known_providers",
     "open_configured",
+    "pack",
     "plan_provider",
+    "to_keep",
 ]

@@ -148,7 +148,9 @@ class Caching:
         route = selection.route
         if self._said.guards is not None or (route is not None and (route.guards is not None or route.prompts)):
             return None
-        return Recall(self._answers, self._digest, list(self._tags(map(str, selection.targets)).values()))
+        tags = self._tags(map(str, selection.targets))
+        is_all = self.semantic is None and not self._said.coalesce
+        return Recall(self._answers, self._digest, tags, keeps=self.mode != "read", is_all=is_all)
 
     def forget(self) -> None:
         """The loop is gone, and what was in the air with it."""

@@ -32,9 +32,28 @@ class Kept(msgspec.Struct, array_like=True):
     raw: bytes
     whole: Completion | None = None
 
+    @classmethod
+    def of(
+        cls, target: str, kind: Kind, *, request_id: str | None, status: Status, usage: Usage | None, raw: bytes
+    ) -> Kept:
+        """Of an answer of which `raw` says everything."""
+        return cls(target, kind, request_id, status, _tokens(usage), raw)
+
     @property
     def usage(self) -> Usage | None:
         return None if self.tokens is None else Usage(*self.tokens)
+
+
+def _tokens(usage: Usage | None) -> tuple[int, int, int, int, int] | None:
+    if usage is None:
+        return None
+    return (
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_tokens,
+        usage.reasoning_tokens,
+        usage.cache_write_tokens,
+    )
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -47,16 +66,7 @@ def to_keep(completion: Completion, *, raw_says_all: bool) -> Kept:
     if not (raw_says_all and completion.raw):
         # Written later: what the caller makes of the answer until then is none of the model's.
         whole = apart(msgspec.structs.replace(completion, raw=b"", attempts=(), requests_sent=0, latency_s=0.0))
-    tokens = None
-    if (usage := completion.usage) is not None:
-        tokens = (
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cached_tokens,
-            usage.reasoning_tokens,
-            usage.cache_write_tokens,
-        )
-    status = status_of(completion)
+    tokens, status = _tokens(completion.usage), status_of(completion)
     return Kept(completion.target, completion.kind, completion.request_id, status, tokens, completion.raw, whole)
 
 

@@ -106,11 +106,12 @@ class Answers:
             await asyncio.sleep(0)
         return completion
 
-    def find_many(self, asked: Sequence[Sequence[bytes]]) -> list[Kept | None] | None:
+    def find_many(self, asked: Sequence[Sequence[bytes]], *, again: bool = True) -> list[Kept | None] | None:
         """For each of these the answer under the first of its keys that has one, all looked up at once.
 
-        What isn't found isn't looked up again when it is asked soon. None where it can't be done: a store that has no
-        such way, or one that holds imported answers. `prepare` is to be called before.
+        With `again`, what isn't found will be asked of a `Cache` soon, which doesn't look it up again. None where it
+        can't be done: a store that has no such way, or one that holds imported answers. `prepare` is to be called
+        before.
         """
         if self._usable() is None or self._imports is not False or self._many is None:
             return None
@@ -124,7 +125,9 @@ class Answers:
             found = [self._first(keys, values) for keys in asked]
         hits = len(found) - found.count(None)
         self.stats.hits += hits
-        if hits < len(found):
+        if not again:
+            self.stats.misses += len(found) - hits
+        elif hits < len(found):
             if len(self._absent) > _MOST_ABSENT:
                 self._absent.clear()
             self._absent.update(keys[0] for keys, kept in zip(asked, found, strict=True) if kept is None)
@@ -198,6 +201,21 @@ class Answers:
             return False
         self.stats.kept += 1
         return True
+
+    def keep_many(self, values: Mapping[bytes, bytes]) -> None:
+        """Give the store answers that are packed already. `find_many` could be asked."""
+        if self._many is None or not values:
+            return
+        try:
+            self._many.put_many(values)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed("kept", error, is_away=False)
+            return
+        self.stats.kept += len(values)
+
+    def is_worth_keeping(self, completion: Completion) -> bool:
+        """It is whole, says something, and ended in a way that is kept."""
+        return worth_keeping(completion, self._keep)
 
     def is_expected(self, call: Call, found: Completion) -> bool:
         """Whether a found answer is what this call expects; else it was no hit."""
