@@ -181,3 +181,54 @@ def test_a_plan_survives_the_journal() -> None:
     assert given is not None
     columns = {"text": "moon", "user": "u7"}
     assert kept.ask(columns) == given.ask(columns)
+
+
+RULES = """
+def shout(text):
+    return _louder(text)
+
+
+def _louder(text):
+    return text.upper() + "!"
+"""
+
+
+@pytest.fixture
+def ruled(folder: Path) -> Path:
+    (folder / "rules.py").write_text(RULES)
+    (folder / "prompts" / "loud.md").write_text("---\nsettings: {model: sim/fast}\n---\nSay {{ text | shout }}")
+    return folder
+
+
+def test_rules_of_a_file_compose_the_prompts_of_a_run(ruled: Path) -> None:
+    run_job(job(prompt="@loud", prompt_rules="rules.py", limit=20))
+    told = lines()[3]["response"]["body"]["choices"][0]["message"]["content"]
+    assert told.endswith("Say WORD 3!")
+    assert run_job(job(prompt="@loud", prompt_rules="rules.py")).attempts == 40
+    with open_run(Path("out.jsonl")) as run:
+        assert resume_command(run.info).endswith("--prompt @loud@1.0.0 --prompt-rules rules.py")
+
+
+def test_other_rules_are_another_prompt(ruled: Path) -> None:
+    run_job(job(prompt="@loud", prompt_rules="rules.py", limit=20))
+    (ruled / "other.py").write_text(RULES.replace("upper", "title"))
+    with pytest.raises(InputError, match="--prompt: not what this run began with"):
+        run_job(job(prompt="@loud", prompt_rules="other.py"))
+    assert run_job(job(prompt="@loud", prompt_rules="other.py", keep_answered=True, limit=30)).attempts == 10
+    (ruled / "other.py").write_text(RULES.replace("upper", "lower"))
+    with pytest.raises(InputError, match=r"other.py was changed since; other rules go into another file"):
+        run_job(job(prompt="@loud", prompt_rules="other.py", keep_answered=True))
+
+
+def test_a_prompt_that_needs_rules_names_the_one_that_is_missing(ruled: Path) -> None:
+    with pytest.raises(InputError, match=r"loud.md:4: not a template: No filter named 'shout'"):
+        plan_of("@loud", library=None, split_by=None)
+    with pytest.raises(InputError, match="--prompt-rules: it goes with a prompt of a library"):
+        plan_of("{{ text | shout }}", library=None, split_by=None, rules="rules.py")
+
+
+def test_a_plan_with_rules_survives_the_journal(ruled: Path) -> None:
+    plan = plan_of("@loud", library=None, split_by=None, rules="rules.py")
+    asker = asker_of(msgspec.json.decode(msgspec.json.encode(plan)))
+    assert asker is not None
+    assert asker.ask({"text": "moon"}).body["messages"][0]["content"] == "Say MOON!"

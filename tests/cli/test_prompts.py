@@ -110,3 +110,14 @@ def test_a_bad_file_is_told_with_its_line(folder: Path, capsys: pytest.CaptureFi
     (folder / "prompts" / "c.md").write_text("---\nname: c\nwheight: 3\n---\nx")
     assert run(["prompts", "list"]) == 2
     assert "c.md:3: unknown field" in capsys.readouterr().err
+
+
+def test_rules_of_a_file_are_known(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "prompts" / "loud.md").write_text("Say {{ text | shout }}")
+    (folder / "rules.py").write_text("def shout(text):\n    return text.upper()\n")
+    assert run(["prompts", "render", "loud", "--var", "text=moon", "--rules", "rules.py"]) == 0
+    assert capsys.readouterr().out == "user:\nSay MOON\n\n"
+    assert run(["prompts", "list", "--rules", "rules.py"]) == 0
+    assert run(["prompts", "show", "loud", "--rules", "rules.py"]) == 0
+    assert run(["prompts", "list"]) == 2
+    assert "No filter named 'shout'" in capsys.readouterr().err

@@ -11,14 +11,21 @@ import msgspec
 
 from penstock.batch.template import Asked, Asker, PromptTemplate, TemplateFailed
 from penstock.errors import InputError
-from penstock.prompts import LATEST, Prompt, PromptLibrary, Split, read_prompt_file
+from penstock.prompts import LATEST, Prompt, PromptLibrary, Rule, Rules, Split, read_prompt_file, read_rules
 
-__all__ = ["LIBRARY", "PromptPlan", "asker_of", "plan_of"]
+__all__ = ["LIBRARY", "PromptPlan", "RulesFile", "asker_of", "plan_of"]
 
 LIBRARY: Final = "prompts"
 """The folder of the prompts unless another is named."""
 
 _REFERENCE: Final = re.compile(r"@([^\s@{}]+)(?:@([^{}]+))?")
+
+
+class RulesFile(msgspec.Struct, frozen=True):
+    """Where a run's rules are. Another hash means other rules, and so another prompt."""
+
+    path: str
+    hash: str
 
 
 class PromptPlan(msgspec.Struct, frozen=True):
@@ -30,6 +37,7 @@ class PromptPlan(msgspec.Struct, frozen=True):
     weights: dict[str, float] = {}
     split_by: str | None = None
     """The column that says whose row it is; None where there is one arm."""
+    rules: RulesFile | msgspec.UnsetType = msgspec.UNSET
 
     def said(self, prompt: str) -> str:
         """`--prompt` for who goes on with the run: the one version that was asked, whatever comes after it."""
@@ -41,24 +49,28 @@ class PromptPlan(msgspec.Struct, frozen=True):
         return f"{self.name}@{', '.join(shares)}" + (f", split by {self.split_by}" if self.split_by else "")
 
 
-def plan_of(prompt: str | None, *, library: str | None, split_by: str | None) -> str | PromptPlan | None:
+def plan_of(
+    prompt: str | None, *, library: str | None, split_by: str | None, rules: str | None = None
+) -> str | PromptPlan | None:
     """What `--prompt` means: an inline template as it is, or `@NAME`, `@NAME@VERSION`, `@FILE.md` as a plan.
 
     Raises `InputError` that names what there is.
     """
     found = _REFERENCE.fullmatch(prompt.strip()) if prompt is not None else None
     if found is None:
-        for option, value in (("--prompt-library", library), ("--split-by", split_by)):
+        options = {"--prompt-library": library, "--split-by": split_by, "--prompt-rules": rules}
+        for option, value in options.items():
             if value is not None:
                 raise InputError(f'{option}: it goes with a prompt of a library, --prompt "@NAME"')
         return prompt
     name, wanted = found.groups()
     if split_by is not None and wanted is not None:
         raise InputError("--split-by: the weights in the files say who gets which version; leave @VERSION out")
+    own = None if rules is None else read_rules(rules)
     if _is_file(name):
-        arms = [_whole_file(name, wanted, library, split_by)]
+        arms = [_whole_file(name, wanted, library, split_by, own)]
     else:
-        arms = _versions(name, wanted, library, split_by)
+        arms = _versions(name, wanted, library, split_by, own)
     for arm in arms:
         if arm.uses_clock:
             raise InputError(
@@ -66,24 +78,29 @@ def plan_of(prompt: str | None, *, library: str | None, split_by: str | None) ->
                 "or a default of the prompt"
             )
     weights = {arm.version: arm.weight or 0.0 for arm in arms} if split_by is not None else {}
-    return PromptPlan(arms[0].name, {arm.version: arm.to_dict() for arm in arms}, weights, split_by)
+    where = msgspec.UNSET if own is None else RulesFile(own.path, own.hash)
+    return PromptPlan(arms[0].name, {arm.version: arm.to_dict() for arm in arms}, weights, split_by, where)
 
 
 def _is_file(name: str) -> bool:
     return name.rstrip().endswith(".md")
 
 
-def _whole_file(name: str, wanted: str | None, library: str | None, split_by: str | None) -> Prompt:
+def _whole_file(
+    name: str, wanted: str | None, library: str | None, split_by: str | None, rules: Rules | None
+) -> Prompt:
     if wanted is not None or library is not None or split_by is not None:
         raise InputError(f"--prompt: {name} is one file: a version, --prompt-library or --split-by go with a name")
-    return read_prompt_file(Path(name))
+    return read_prompt_file(Path(name), rules=rules.functions if rules else None)
 
 
-def _versions(name: str, wanted: str | None, library: str | None, split_by: str | None) -> list[Prompt]:
+def _versions(
+    name: str, wanted: str | None, library: str | None, split_by: str | None, rules: Rules | None
+) -> list[Prompt]:
     folder = Path(library or LIBRARY)
     if library is None and not folder.is_dir():
         raise InputError(f'--prompt: no folder "{LIBRARY}" here to find @{name} in; --prompt-library names another')
-    opened = PromptLibrary(folder, reload=False)
+    opened = PromptLibrary(folder, rules=rules.functions if rules else None, reload=False)
     if split_by is None:
         return [opened.get(name, wanted or LATEST)]
     arms = [prompt for prompt in opened.versions(name) if prompt.weight]
@@ -106,12 +123,21 @@ def asker_of(prompt: str | PromptPlan | Mapping[str, Any] | None) -> Asker | Non
     return _Library(prompt)
 
 
+def _same_rules(said: RulesFile) -> Mapping[str, Rule]:
+    """The rules that the plan was made with; a journal keeps their hash alone, for it is no place for code to run."""
+    found = read_rules(said.path)
+    if found.hash != said.hash:
+        raise InputError(f"{said.path} was changed since; other rules go into another file")
+    return found.functions
+
+
 class _Library:
     """Makes a row's request with a library's prompt: its columns are the variables, those it doesn't name are left."""
 
     def __init__(self, plan: PromptPlan) -> None:
         self.text = msgspec.json.encode(plan).decode()
-        self._arms = {version: Prompt.of_dict(arm) for version, arm in plan.arms.items()}
+        rules = None if plan.rules is msgspec.UNSET else _same_rules(plan.rules)
+        self._arms = {version: Prompt.of_dict(arm, rules=rules) for version, arm in plan.arms.items()}
         self._only = next(iter(self._arms.values())) if plan.split_by is None else None
         self._split = Split(plan.weights, salt=plan.name) if plan.split_by is not None else None
         self.split_by = plan.split_by

@@ -27,6 +27,8 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A template, or `@NAME`, `@NAME@VERSION`, `@FILE.md` for a library's prompt; `with_prompt` looks it up."""
     prompt_library: str | None = None
     """The folder of prompts; None: "prompts"."""
+    prompt_rules: str | None = None
+    """A Python file of the prompts' own rules."""
     split_by: str | None = None
     """The column that says whose row it is, for prompts whose versions have weights."""
     prompt_said: str | None = None
@@ -75,7 +77,7 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
         """The same with a library's prompt looked up. Raises `InputError`."""
         if isinstance(self.prompt, PromptPlan):
             return self
-        plan = plan_of(self.prompt, library=self.prompt_library, split_by=self.split_by)
+        plan = plan_of(self.prompt, library=self.prompt_library, split_by=self.split_by, rules=self.prompt_rules)
         said = plan.said(self.prompt or "") if isinstance(plan, PromptPlan) else None
         return msgspec.structs.replace(self, prompt=plan, prompt_said=said)
 
@@ -140,7 +142,7 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
         address = None if "@" in (self.base_url or "") else self.base_url
         places = {"journal": self.journal, "base_url": address, "config": self.config}
         places |= {"prompt": self.prompt_said, "prompt_library": self.prompt_library, "split_by": self.split_by}
-        places |= {"schema": self.schema_file}
+        places |= {"schema": self.schema_file, "prompt_rules": self.prompt_rules}
         return {
             "input": self.input,
             "output": self.output,

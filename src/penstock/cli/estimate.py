@@ -16,6 +16,7 @@ __all__ = ["command"]
 @click.option("-m", "--model", "models", multiple=True, help="A target or route; the first target is counted.")
 @click.option("--prompt", help='A template such as "Summarise: {{ text }}" over columns; or @NAME[@VERSION], @FILE.md.')
 @click.option("--prompt-library", metavar="DIR", help="Where @NAME is looked up. Default: prompts")
+@click.option("--prompt-rules", metavar="FILE", help="A Python file whose functions are filters of the prompts.")
 @click.option("--split-by", metavar="COLUMN", help="Whose row it is: divides rows among the versions with a weight.")
 @click.option("--id-column", help="The column that holds the custom_id.")
 @click.option("-s", "--system", help="A system message for every chat, in place of its own.")

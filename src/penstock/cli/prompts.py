@@ -9,6 +9,7 @@ import click
 __all__ = ["command"]
 
 _library = click.option("--library", metavar="DIR", default="prompts", help="The folder. Default: prompts")
+_rules = click.option("--rules", metavar="FILE", help="A Python file whose functions are filters of the prompts.")
 
 
 @click.group("prompts")
@@ -18,14 +19,15 @@ def command() -> None:
 
 @command.command("list")
 @_library
+@_rules
 @click.option("--json", "as_json", is_flag=True, help="As JSON, a line for each version.")
-def list_(*, library: str, as_json: bool) -> None:
+def list_(*, library: str, rules: str | None, as_json: bool) -> None:
     """Every version of every prompt."""
     import msgspec
 
     from penstock.batch.display_words import legible
 
-    opened = _opened(library)
+    opened = _opened(library, rules)
     for prompt in opened:
         if as_json:
             told = prompt.to_dict()
@@ -39,11 +41,12 @@ def list_(*, library: str, as_json: bool) -> None:
 @command.command("show")
 @click.argument("prompt", metavar="NAME[@VERSION]")
 @_library
-def show(prompt: str, *, library: str) -> None:
+@_rules
+def show(prompt: str, *, library: str, rules: str | None) -> None:
     """One version: what it is called, what it takes, its settings and its templates."""
     import msgspec
 
-    found = _found(prompt, library)
+    found = _found(prompt, library, rules)
     rows = [
         ("prompt", str(found)),
         ("hash", found.hash),
@@ -71,9 +74,17 @@ def show(prompt: str, *, library: str) -> None:
 @click.option("--user", help="The version that this user sees, by the weights in the files.")
 @click.option("-m", "--model", help="Whose tokens are counted.")
 @_library
+@_rules
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with its version and settings.")
 def render(
-    prompt: str, *, values: tuple[str, ...], user: str | None, model: str | None, library: str, as_json: bool
+    prompt: str,
+    *,
+    values: tuple[str, ...],
+    user: str | None,
+    model: str | None,
+    library: str,
+    rules: str | None,
+    as_json: bool,
 ) -> None:
     """What a prompt becomes with these values. Nothing is sent."""
     import msgspec
@@ -82,7 +93,7 @@ def render(
 
     if user is not None and "@" in prompt:
         raise click.UsageError("--user: the weights in the files say which version; leave @VERSION out")
-    found = _opened(library).for_user(prompt, user) if user is not None else _found(prompt, library)
+    found = _opened(library, rules).for_user(prompt, user) if user is not None else _found(prompt, library, rules)
     rendered = found.render(dict(map(_value, values)), model=model)
     if as_json:
         click.echo(msgspec.json.encode(rendered, enc_hook=str))
@@ -103,12 +114,13 @@ def render(
 @click.argument("old", metavar="VERSION")
 @click.argument("new", metavar="[VERSION]", default="latest")
 @_library
+@_rules
 @click.pass_context
-def diff(ctx: click.Context, /, *, name: str, old: str, new: str, library: str) -> None:
+def diff(ctx: click.Context, /, *, name: str, old: str, new: str, library: str, rules: str | None) -> None:
     """How two versions differ, line by line; the second is the latest unless named. Exit code 1 when they do."""
     import difflib
 
-    opened = _opened(library)
+    opened = _opened(library, rules)
     one, other = opened.get(name, old), opened.get(name, new)
     lines = list(difflib.unified_diff(_lines(one), _lines(other), str(one), str(other), lineterm=""))
     for line in lines:
@@ -116,17 +128,18 @@ def diff(ctx: click.Context, /, *, name: str, old: str, new: str, library: str) 
     ctx.exit(1 if lines else 0)
 
 
-def _opened(library: str) -> Any:
-    from penstock.prompts import PromptLibrary
+def _opened(library: str, rules: str | None) -> Any:
+    from penstock.prompts import PromptLibrary, read_rules
 
-    return PromptLibrary(library, reload=False)
+    own = None if rules is None else read_rules(rules).functions
+    return PromptLibrary(library, rules=own, reload=False)
 
 
-def _found(prompt: str, library: str) -> Any:
+def _found(prompt: str, library: str, rules: str | None) -> Any:
     name, sign, version = prompt.partition("@")
     if sign and not version:
         raise click.UsageError(f"expected NAME or NAME@VERSION, got {prompt!r}")
-    opened = _opened(library)
+    opened = _opened(library, rules)
     return opened.get(name, version) if sign else opened.get(name)
 
 

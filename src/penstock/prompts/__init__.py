@@ -8,8 +8,9 @@ from penstock.call import PromptVersion
 from penstock.prompts.file import read_prompt, read_prompt_file
 from penstock.prompts.library import PromptLibrary
 from penstock.prompts.prompt import Prompt, Rendered
+from penstock.prompts.rules import Rules, read_rules
 from penstock.prompts.split import Split
-from penstock.prompts.template import NoTemplate, Template, TemplateFailed
+from penstock.prompts.template import NoTemplate, Rule, Template, TemplateFailed
 from penstock.prompts.versions import LATEST, Version, newest
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "PromptLibrary",
     "PromptVersion",
     "Rendered",
+    "Rule",
+    "Rules",
     "Split",
     "Template",
     "TemplateFailed",
@@ -26,4 +29,5 @@ __all__ = [
     "newest",
     "read_prompt",
     "read_prompt_file",
+    "read_rules",
 ]
