@@ -133,3 +133,26 @@ def test_a_stream_that_its_caller_closes_is_told_so() -> None:
         return stream.attempts[0].error
 
     assert run(main) == "closed by the caller"
+
+
+def test_a_total_outage_is_told_of_every_target() -> None:
+    down = ScriptedTarget("a/x", lambda _: an_error("overloaded", status=503, target="a/x"))
+    gone = ScriptedTarget("b/x", lambda _: an_error("transport", sent=False, target="b/x"))
+    told = str(ending(down, gone, deadline_s=5.0))
+    assert told.startswith("the deadline passed after ")
+    assert (told.count("a/x: 503 overloaded: it was overloaded"), told.count("b/x: transport: it was transport")) == (
+        1,
+        1,
+    )
+
+
+def test_what_every_other_target_said_is_told_beside_a_last_refusal() -> None:
+    locked = ScriptedTarget("a/x", lambda _: an_error("auth", status=401, target="a/x"))
+    bad = ScriptedTarget("b/x", lambda _: an_error("bad_request", status=400, target="b/x"))
+    told = str(ending(locked, bad))
+    assert told == "b/x: 400 bad_request: it was bad_request; a/x: 401 auth: it was auth"
+
+
+def test_silence_at_the_deadline_is_told() -> None:
+    told = str(ending(ScriptedTarget("a/x", lambda _: SILENT), settings=ONCE, deadline_s=5.0))
+    assert told == "the deadline passed after 1 attempt, the last one at a/x; a/x: timeout: silent until the deadline"

@@ -137,7 +137,7 @@ def read_rate(value: object, where: Where) -> float:
 def read_strs(value: object, where: Where) -> tuple[str, ...]:
     if isinstance(value, list | tuple) and value and all(isinstance(item, str) and item.strip() for item in value):
         return tuple(item.strip() for item in value)
-    raise where.expected("a list of text", value)
+    raise where.expected("a list of text, one at least" if value == [] else "a list of text", value)
 
 
 def read_str_map(value: object, where: Where) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Collection, Iterable
+from typing import Final, Literal
 
 import msgspec
 
@@ -21,6 +22,7 @@ __all__ = [
     "WaitUntil",
     "counts",
     "deadline_of",
+    "endings",
     "send_deadline_of",
     "sent_for_s",
 ]
@@ -95,3 +97,18 @@ def sent_for_s(call: Call, settings: RaceSettings) -> float | None:
 def counts(verdict: Verdict) -> bool:
     """Whether such a failure counts for `max_attempts`: a refusal at a limit or of a key doesn't."""
     return verdict.same_target != "wait" and not verdict.key_is_bad
+
+
+def endings(attempts: Iterable[Attempt], *, besides: Collection[CallError | None]) -> str:
+    """The last error of each target but those of `besides`, to follow on in a sentence; of very many, some."""
+    told = {attempt.target: attempt.error for attempt in attempts if attempt.error and attempt.error_kind}
+    for error in besides:
+        if error is not None:
+            told.pop(error.target, None)
+    shown = [error if len(error) <= _MOST_TOLD else error[: _MOST_TOLD - 3] + "..." for error in told.values()]
+    more = f"; {len(shown) - _MOST_TARGETS} more" if len(shown) > _MOST_TARGETS else ""
+    return "".join(f"; {error}" for error in shown[:_MOST_TARGETS]) + more
+
+
+_MOST_TARGETS: Final = 5
+_MOST_TOLD: Final = 200

@@ -15,7 +15,7 @@ from penstock.errors import VERDICTS, CallError, DeadlineExceeded, Verdict, unan
 from penstock.race.budgets import Exemption, SilenceBudget
 from penstock.race.hedging import HedgeBudget
 from penstock.race.latency import size_class
-from penstock.race.moves import Cancel, Finish, GiveUp, Move, Start, WaitUntil, counts, deadline_of, sent_for_s
+from penstock.race.moves import Cancel, Finish, GiveUp, Move, Start, WaitUntil, counts, deadline_of, endings, sent_for_s
 from penstock.race.route import Route
 from penstock.race.settings import RaceSettings
 from penstock.race.standing import EPSILON_S, Readiness, Standings
@@ -369,7 +369,7 @@ class Plan:
 
     def _stop(self, last: CallError) -> GiveUp:
         if self._over is None:
-            message = str(last) + self._refusal(last)
+            message = str(last) + self._elsewhere(last)
             self._over = GiveUp(unanswered(self.attempts, last, message=message, requests_sent=self.requests_sent))
         return self._over
 
@@ -385,13 +385,15 @@ class Plan:
         tries = f"{self.requests_sent} attempt" + ("" if self.requests_sent == 1 else "s")
         where = f", the last one at {sent[-1].target}" if sent else ""
         where += f", waiting for {self.line}" if self.line else ""
-        after = f"; the last error was {last}{self._refusal(last)}" if last else ""
+        after = f"; the last error was {last}{self._elsewhere(last)}" if last else ""
         unfinished = unfinished_error(self.running) if self.running else last
-        message = f"the deadline passed after {tries}{where}{after}"
+        still = f"; {unfinished}" if self.running else ""
+        message = f"the deadline passed after {tries}{where}{after}{still}"
         self._over = GiveUp(DeadlineExceeded(message, sent, unfinished, self.requests_sent))
         return self._over
 
-    def _refusal(self, last: CallError) -> str:
-        """What to say besides the last error: a refusal for good, when another error came after it."""
+    def _elsewhere(self, last: CallError) -> str:
+        """What to say besides the last error: a refusal for good, and how each other target ended."""
         refused = self._refused
-        return "" if refused is None or refused is last else f"; before that {refused}"
+        before = "" if refused is None or refused is last else f"; before that {refused}"
+        return before + endings(self.attempts, besides=(last, refused))
