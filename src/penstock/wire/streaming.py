@@ -52,7 +52,7 @@ class StreamState(ABC):
         """The last event was a piece and nothing else: the next one is read as such first, which is quicker."""
         self._surprises = 0
         self._over = False
-        """The wire's own last word has come; what follows it isn't read."""
+        """The wire's own last word has come, and what follows it isn't read; or the first one is yet to come."""
         self._failure: CallError | None = None
         self._usage_told: Usage | None = None
         self._opening: Opening | None = None
@@ -63,6 +63,8 @@ class StreamState(ABC):
     def or_whole(self, read: Callable[[WireReply], Completion]) -> Self:
         """This decoder; a body that is one JSON value and no stream is read by `read`, as an answer in one piece is."""
         self._opening = Opening()
+        # So that nothing is asked of an open stream that wasn't before: its every event would pay.
+        self._over = True
         self._read_whole = read
         return self
 
@@ -81,7 +83,9 @@ class StreamState(ABC):
     @property
     def done(self) -> bool:
         """After the wire's last word, or when an error waits to be raised: call `end`."""
-        return self._over or self._failure is not None
+        if self._over:
+            return self._opening is None or self._opening.is_over
+        return self._failure is not None
 
     @property
     def partial(self) -> str:
@@ -90,14 +94,14 @@ class StreamState(ABC):
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that are complete now; see `Decoder.feed` for errors."""
-        if self._opening is not None and not self._over:
-            return self._read_opening(self._opening, data)
         events: list[Event] = []
         if self._failure is None and not self._over:
             try:
                 self._read(data, events)
             except CallError as error:
                 self._hold(error)
+        elif self._opening is not None and not self._opening.is_over:
+            return self._read_opening(self._opening, data)
         if self._failure is not None and not events:
             raise self._failure
         return events
@@ -122,14 +126,13 @@ class StreamState(ABC):
         try:
             begun = opening.take(data, self._is_event)
         except CallError as error:
-            self._opening = None
+            self._opening, self._over = None, False
             self._failure = error
             raise
-        if begun is not None:
-            self._opening = None
-            return self.feed(begun)
-        self._over = opening.is_over
-        return []
+        if begun is None:
+            return []
+        self._opening, self._over = None, False
+        return self.feed(begun)
 
     def _conclude_whole(self, body: bytes, events: list[Event]) -> None:
         """The connection is over, and this is all that came: an answer in one piece, or a stream after all."""
