@@ -10,6 +10,7 @@ from tests.guards.given import CARD, EMAIL, KEY, a_call, answering, asked, said,
 from penstock.call import Call, Finished, ToolDelta
 from penstock.errors import GuardRefused
 from penstock.guards import KINDS, Redaction
+from penstock.guards.kinds import find
 from penstock.guards.redacting import Redact
 from penstock.testing import Chunks, run
 
@@ -199,3 +200,9 @@ def test_values_are_restored_as_json_into_an_answer_that_is_json(streams: bool) 
     inner = answering(streamed(pieces) if streams else said("".join(pieces)))
     answer, _ = asked(Redact(ALL)(inner), a_call(body=body, stream=streams))
     assert json.loads(answer.text) == {"key": key}
+
+
+def test_the_place_of_a_repository_is_no_address() -> None:
+    assert not find("git clone git@host.example.com:team/repo.git", ("email",))
+    assert find("mail anna@example.com: it's urgent/important", ("email",))
+    assert find("anna@example.com:hunter2", ("email",))

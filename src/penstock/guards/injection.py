@@ -28,6 +28,12 @@ _LEET_WORD: Final = re.compile(r"\b(?=[a-z]*[0134578@$]+[a-z])[a-z0134578@$]{4,}
 _SPREAD_SOME: Final = re.compile(r"[ .\-_*]\w[ .\-_*]\w[ .\-_*]")
 _SPREAD: Final = re.compile(r"\b(?:\w[ .\-_*]){4,}\w\b")
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{24,}={0,2}")
+_QUOTES: Final = ('"', "'", "`", "\u201c", "\u201d", "\u201e", "\u00ab", "\u00bb", "\u2018", "\u2019")
+_ABOUT: Final = re.compile(
+    r"\b(?:means?|meaning|called|phrases?|words|term|attacks?|injections?|examples?|paper|detect\w*|classif\w*)\b"
+)
+_SPOKEN_OF: Final = 0.5
+_MOST_MENTIONS: Final = 64
 _MOST_CHARS: Final = 200_000
 _MOST_DECODED: Final = 8
 
@@ -53,12 +59,33 @@ def injection_score(text: str) -> Score:
     found: dict[str, float] = {}
     for variant in _variants(text):
         for name, weight, anchors, form in _rules():
-            if found.get(name, 0.0) < weight and any(anchor in variant for anchor in anchors) and form.search(variant):
-                found[name] = weight
+            if found.get(name, 0.0) >= weight or not any(anchor in variant for anchor in anchors):
+                continue
+            meant = _meant(variant, form)
+            if meant:
+                found[name] = max(found.get(name, 0.0), weight * meant)
     left = 1.0
     for weight in found.values():
         left *= 1 - weight
     return Score(round(1 - left, 3), tuple(sorted(found)))
+
+
+def _meant(text: str, form: re.Pattern[str]) -> float:
+    """How much of a sign counts: 1 where it is meant once; less where it is only spoken of; 0 without one."""
+    mentions = 0
+    for match in form.finditer(text):
+        mentions += 1
+        if mentions > _MOST_MENTIONS or not _is_mention(text, match):
+            return 1.0
+    return _SPOKEN_OF if mentions else 0.0
+
+
+def _is_mention(text: str, match: re.Match[str]) -> bool:
+    """Whether it stands in quotes and the sentence around speaks of it."""
+    before, after = text[max(0, match.start() - 48) : match.start()], text[match.end() : match.end() + 48]
+    if not before.rstrip().endswith(_QUOTES) or not after.lstrip(" .!").startswith(_QUOTES):
+        return False
+    return _ABOUT.search(before) is not None or _ABOUT.search(after) is not None
 
 
 def _variants(text: str) -> list[str]:

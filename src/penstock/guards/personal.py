@@ -12,6 +12,8 @@ __all__ = ["cards", "emails", "ibans", "ips", "phones", "ssns"]
 
 _DOMAIN = re.compile(r"(?:[\w-]{1,63}\.){1,8}([^\W\d_]{2,24})(?![\w@])")
 _LOCAL = frozenset("._%+'-")
+_PATH = re.compile(r":~?[\w.-]*/[\w.-]")
+"""What makes a place of it: `git@host:path/to`."""
 _NO_TLD = frozenset(("css", "gif", "html", "jpeg", "jpg", "js", "json", "md", "png", "py", "svg", "ts", "webp"))
 
 _RUN = re.compile(r"(?<!\d,)(?<![\w.])(?:\+ ?)?\(?\d[\d ()./\u00a0-]{5,22}\d(?!\w)")
@@ -45,7 +47,7 @@ _DIGIT = re.compile(r"\d")
 
 
 def emails(text: str) -> Iterator[Span]:
-    """`local@domain.tld`, in letters of any script."""
+    """`local@domain.tld`, in letters of any script; not where a path follows, as in `git@host:a/b`."""
     place = text.find("@")
     while place >= 0:
         start = place
@@ -54,7 +56,7 @@ def emails(text: str) -> Iterator[Span]:
         while start < place and text[start] in ".'-%":
             start += 1
         match = _DOMAIN.match(text, place + 1) if start < place else None
-        if match is not None and match.group(1).lower() not in _NO_TLD:
+        if match is not None and match.group(1).lower() not in _NO_TLD and not _PATH.match(text, match.end()):
             yield Span(start, match.end(), "email")
         place = text.find("@", place + 1)
 
