@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 import msgspec
 
+from penstock.batch.digests import Digests
 from penstock.batch.notes import BLOCK_ROWS, Digest, Note, Notes, full_digest
 from penstock.batch.prescan import Equals, Scan, canonical, digest_of, share_key
-from penstock.batch.sources import BadRow, Row, Source
+from penstock.batch.sources import BadRow, Row, Source, Wanted
 from penstock.call import Completion, Kind, PromptVersion
 from penstock.errors import InputError
 from penstock.wiring import Kept, body_digest
@@ -113,11 +114,12 @@ def items(
     *,
     scan: Scan | None,
     equals: Equals | None,
-    wanted: Callable[[int], bool],
+    wanted: Wanted | None,
     estimate: Estimate | None = None,
     known: Known | None = None,
 ) -> Iterator[Item | BadItem | Hits]:
-    """What is left to ask, in input order; `wanted` is asked by an item's own index. `known` are told in groups.
+    """What is left to ask, in input order; `wanted` is asked by an item's own index, None wants them all. `known` are
+    told in groups.
 
     Read some ahead: item by item between two requests, the same work costs three times as much, since each finds the
     processor's caches full of something else. Without a `scan` (a pipe) equal rows are not told apart and repeated
@@ -158,7 +160,7 @@ def _noted(
     shape: Shape,
     *,
     equals: Equals | None,
-    wanted: Callable[[int], bool],
+    wanted: Wanted | None,
     known: Known,
 ) -> Iterator[list[Item | BadItem | Hits]]:
     """From the notes of the first reading: only rows that aren't known are read again."""
@@ -201,7 +203,7 @@ def _read_again(part: list[Item], rows: Iterator[Row | BadRow], source: Source, 
         item.body, item.variables = body, variables
 
 
-def _of_notes(block: list[Note], shape: Shape, equals: Equals | None, wanted: Callable[[int], bool]) -> list[Item]:
+def _of_notes(block: list[Note], shape: Shape, equals: Equals | None, wanted: Wanted | None) -> list[Item]:
     samples, apart, one_model = shape.samples, shape.apart, shape.one_model
     some_equal = equals if equals is not None and len(equals) else None
     made: list[Item] = []
@@ -211,7 +213,7 @@ def _of_notes(block: list[Note], shape: Shape, equals: Equals | None, wanted: Ca
             model = None
         for number in range(samples):
             idx = at * samples + number
-            if wanted(idx):
+            if wanted is None or wanted(idx):
                 short = digest[:16]
                 key = share_key(short, model, number) if is_shared else None
                 custom_id = _id(row_id, samples, number)
@@ -239,42 +241,53 @@ def _one_by_one(
     *,
     scan: Scan | None,
     equals: Equals | None,
-    wanted: Callable[[int], bool],
+    wanted: Wanted | None,
     asked: Digest | None = None,
 ) -> Iterator[Item | BadItem]:
-    samples = shape.samples
+    samples, apart, one_model, as_it_is = shape.samples, shape.apart, shape.one_model, shape.changes_nothing
     repeated = scan.repeated if scan is not None else {}
-    if samples == 1:
-        row_wanted = wanted
-    else:
-
-        def row_wanted(index: int) -> bool:
-            return any(wanted(index * samples + number) for number in range(samples))
-
-    for row in source.rows(wanted=row_wanted):
+    some_equal = equals if equals is not None and len(equals) else None
+    noted = _noted_digests(scan, source) if asked is None else None
+    by = b""
+    for row in source.rows(wanted=_of_rows(wanted, samples)):
         if isinstance(row, BadRow):
             is_named = row.custom_id is not None and scan is not None and row.index not in scan.unnamed
             yield BadItem(row.index * samples, (is_named and row.custom_id) or f"line-{row.line}", row.message)
             continue
-        if row.index in repeated:
+        if repeated and row.index in repeated:
             yield BadItem(row.index * samples, f"line-{row.line}", repeated[row.index])
             continue
-        encoded = canonical(row.body)
-        full = full_digest(row.kind, encoded)
-        digest = full[:16]
-        is_shared = equals is not None and len(equals) > 0 and hash(encoded) in equals
-        model = None if shape.one_model else row.model
-        body = shape.body(row)
-        by = asked(row, encoded, full) if asked is not None else b""
+        if noted is not None:
+            digest = noted.of(row.index)
+        else:
+            encoded = canonical(row.body)
+            full = full_digest(row.kind, encoded)
+            digest = full[:16]
+            by = asked(row, encoded, full) if asked is not None else b""
+        is_shared = some_equal is not None and hash(digest) in some_equal
+        model = None if one_model else row.model
+        body = row.body if as_it_is else shape.body(row)
         for number in range(samples):
             idx = row.index * samples + number
-            if samples > 1 and not wanted(idx):
+            if samples > 1 and wanted is not None and not wanted(idx):
                 continue
             key = share_key(digest, model, number) if is_shared else None
-            custom_id = _id(row.custom_id, samples, number)
-            sample = custom_id if shape.apart else str(number or "")
+            custom_id = row.custom_id if samples == 1 else _id(row.custom_id, samples, number)
+            sample = custom_id if apart else str(number) if number else ""
             said = (row.prompt, row.variables, by)
             yield Item(idx, custom_id, digest, row.kind, model, body, key, 0, sample, *said)
+
+
+def _noted_digests(scan: Scan | None, source: Source) -> Digests | None:
+    """Those of the first reading, unless the input is another one by now."""
+    noted = scan.digests if scan is not None else None
+    return noted if noted is not None and noted.fingerprint == source.fingerprint() else None
+
+
+def _of_rows(wanted: Wanted | None, samples: int) -> Wanted | None:
+    if wanted is None or samples == 1:
+        return wanted
+    return lambda index: any(wanted(index * samples + number) for number in range(samples))
 
 
 def identities(source: Source, samples: int, scan: Scan) -> Iterator[tuple[int, str, bytes]]:

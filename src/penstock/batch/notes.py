@@ -57,12 +57,12 @@ class Notes:
         if self._file is not None:
             self._file.close()
 
-    def add(self, row: Row, canonical_body: bytes, hashed: int) -> None:
+    def add(self, row: Row, canonical_body: bytes, digest: bytes, hashed: int) -> None:
+        """`digest` is the row's `full_digest`."""
         if row.prompt is not None:
             self._is_whole = False
         if not self._is_whole:
             return
-        digest = full_digest(row.kind, canonical_body)
         asked = self._asked(row, canonical_body, digest)
         told = b"" if asked is digest else asked
         self._block.append((row.index, row.custom_id, row.kind, row.model, digest, told, hashed))

@@ -74,7 +74,7 @@ class Opened(msgspec.Struct, kw_only=True):
             settings.shape,
             scan=self.scan,
             equals=equals,
-            wanted=wanted,
+            wanted=None if bound == self.total and not states.strip(b"\0") else wanted,
             estimate=estimate,
             known=known,
         )

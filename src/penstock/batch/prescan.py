@@ -13,6 +13,7 @@ from hashlib import sha256
 
 import msgspec
 
+from penstock.batch.digests import Digests
 from penstock.batch.notes import Notes, full_digest
 from penstock.batch.sources import BadRow, Row, Source
 from penstock.call import Kind
@@ -27,7 +28,7 @@ canonical = msgspec.json.Encoder(order="sorted").encode
 
 
 class Equals:
-    """Which bodies occur more than once, as sorted hashes of their canonical form: a yes may be false, a no is true."""
+    """Which bodies occur more than once, as sorted hashes of their digests: a yes may be false, a no is true."""
 
     __slots__ = ("_hashes",)
 
@@ -60,6 +61,8 @@ class Scan(msgspec.Struct, kw_only=True):
     """What the bodies name, None when one names none."""
     notes: Notes | None = None
     """Of every row, where they were wanted and could be taken."""
+    digests: Digests | None = None
+    """Of every row, where bodies were looked at."""
 
     @classmethod
     def clean(cls, *, rows: int, models: frozenset[str | None]) -> Scan:
@@ -89,12 +92,11 @@ class InPlace:
         self._next = next(known, None)
         self._holds = True
 
-    def see(self, row: Row, canonical_body: bytes) -> None:
+    def see(self, row: Row, digest: bytes) -> None:
         expected = self._next
         if expected is None or not self._holds or row.index < expected[0]:
             return
-        is_it = row.index == expected[0] and row.custom_id == expected[1]
-        self._holds = is_it and digest_of(row.kind, canonical_body) == expected[2]
+        self._holds = (row.index, row.custom_id, digest) == expected
         self._next = next(self._known, None)
 
     def holds(self) -> bool:
@@ -110,10 +112,13 @@ def prescan(source: Source, *, find_equals: bool, in_place: InPlace | None = Non
     rows = bad = 0
     models: set[str | None] = set()
     first_bad: list[str] = []
+    looks = find_equals or in_place is not None or notes is not None
+    made = Digests(source.fingerprint())
     for row in source.rows():
         rows += 1
         if isinstance(row, BadRow):
             bad += 1
+            made.add()
             if len(first_bad) < _MOST_SHOWN:
                 first_bad.append(row.message)
             if row.custom_id is not None:
@@ -123,14 +128,18 @@ def prescan(source: Source, *, find_equals: bool, in_place: InPlace | None = Non
         models.add(row.model)
         hashed = hash(row.custom_id)
         ids[hashed & 255].append(hashed)
-        if find_equals or in_place is not None or notes is not None:
+        if looks:
             encoded = canonical(row.body)
-            hashed = hash(encoded)
+            full = full_digest(row.kind, encoded)
+            digest = full[:16]
+            made.add(digest)
+            hashed = hash(digest)
             digests[hashed & 255].append(hashed)
             if in_place is not None:
-                in_place.see(row, encoded)
+                in_place.see(row, digest)
             if notes is not None:
-                notes.add(row, encoded, hashed)
+                notes.add(row, encoded, full, hashed)
+    made.finish()
     repeated, unnamed = _confirm(source, _repeats(ids))
     return Scan(
         rows=rows,
@@ -141,6 +150,7 @@ def prescan(source: Source, *, find_equals: bool, in_place: InPlace | None = Non
         unnamed=unnamed,
         models=frozenset(models),
         notes=notes if notes is not None and notes.finish(is_clean=not (bad or repeated)) else None,
+        digests=made if looks and made.is_whole else None,
     )
 
 
