@@ -52,6 +52,8 @@ def split_parts(content: list[Any]) -> Parts:
         elif kind == "thinking":
             inner = part.get("thinking")
             thinking.append(split_parts(inner).text if isinstance(inner, list) else str(inner or ""))
+        elif kind == "reasoning" and isinstance(part.get("summary"), list):  # Databricks
+            thinking.extend(str(one.get("text") or "") for one in part["summary"] if isinstance(one, dict))
         elif kind == "reference":
             references.append({**part, "at": sum(map(len, text))})
         elif isinstance(part, str):

@@ -66,6 +66,8 @@ class _Choice(msgspec.Struct, Generic[_Delta], gc=False):
     finish_reason: None = None
     logprobs: None = None
     message: None = None
+    usage: None = None
+    error: None = None
 
 
 class _Chunk(msgspec.Struct, Generic[_Delta], gc=False):

@@ -39,13 +39,17 @@ def completion_in(kind: Kind, reply: WireReply, vendor: Vendor) -> Completion:
     else:
         choices = tuple(sorted((_choice(one, kind) for one in found), key=_index))
     first = choices[0]
+    if found[0].error:
+        failed = in_band({"error": found[0].error}, reply.body, reply.headers, partial=Completion(choices=choices).text)
+        failed.status = reply.status
+        raise failed
     if not first.message["content"] or first.finish == "error":
         _check_answered(choices, reply)
     if said.citations or said.search_results:
         first.message["annotations"] = first.message.get("annotations") or sources_of(
             said.citations, said.search_results
         )
-    usage = said.usage
+    usage = said.usage or found[0].usage
     if usage is None and said.x_groq is not None:
         usage = said.x_groq.usage
     return Completion(

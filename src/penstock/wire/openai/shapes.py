@@ -63,6 +63,8 @@ class ReplyChoice(msgspec.Struct):
     finish_reason: str | None = None
     index: int = 0
     logprobs: Any = None
+    usage: UsageShape | None = None
+    error: Any = None  # OpenRouter
 
 
 class Reply(msgspec.Struct):
@@ -125,6 +127,8 @@ class ChunkChoice(msgspec.Struct):
     index: int = 0
     logprobs: Any = None
     message: Delta | None = None
+    usage: UsageShape | None = None  # Moonshot
+    error: Any = None  # OpenRouter
 
 
 class Chunk(msgspec.Struct):
@@ -257,6 +261,8 @@ def bend_reply(whole: dict[str, Any]) -> Reply:
             finish_reason=_text(choice.get("finish_reason")),
             index=_int(choice.get("index")) or 0,
             logprobs=choice.get("logprobs"),
+            usage=_usage(choice.get("usage")),
+            error=choice.get("error"),
         )
         for choice in _dicts(whole.get("choices"))
     ]
@@ -317,6 +323,8 @@ def bend_chunk(whole: dict[str, Any]) -> Chunk:
             index=_int(choice.get("index")) or 0,
             logprobs=choice.get("logprobs"),
             message=_delta(choice.get("message")),
+            usage=_usage(choice.get("usage")),
+            error=choice.get("error"),
         )
         for choice in _dicts(whole.get("choices"))
     ]

@@ -198,12 +198,15 @@ class StreamDecoder(StreamState):
         except ValueError:
             self._unreadable(data)
             return
+        said = chunk.usage
         if chunk.choices:
             for choice in chunk.choices:
                 self._take_choice(choice, chunk, events)
+                said = said or choice.usage
+                if choice.error:
+                    self._failure = self._in_band({"error": choice.error}, data) or self._failure
         if chunk.citations or chunk.search_results:
             self._sources = sources_of(chunk.citations, chunk.search_results)
-        said = chunk.usage
         if chunk.x_groq is not None:
             said = said or chunk.x_groq.usage
             if chunk.x_groq.error:
@@ -281,7 +284,7 @@ class StreamDecoder(StreamState):
         if delta.refusal:
             self._say(choice, RefusalDelta(delta.refusal, index), events)
         if delta.tool_calls:
-            for fragment in delta.tool_calls:
+            for fragment in delta.tool_calls if len(delta.tool_calls) == 1 else _apart(delta.tool_calls):
                 self._take_tool(fragment, choice, index, events)
         if delta.function_call is not None:
             self._take_tool(ToolFragment(0, "call_0", delta.function_call), choice, index, events)
@@ -336,3 +339,17 @@ class StreamDecoder(StreamState):
         else:
             # Nothing was said: held until the end, so that an empty answer is a failed attempt and not a finished one.
             self._held.append(Finished(finish, raw, index))
+
+
+def _apart(fragments: list[ToolFragment]) -> list[ToolFragment]:
+    """The fragments of one event; a name at an index that was named before it begins another call (Gemini)."""
+    named: set[int | None] = set()
+    apart = []
+    for fragment in fragments:
+        has_name = bool(fragment.function is not None and fragment.function.name)
+        if has_name and fragment.index in named and not fragment.id:
+            fragment = ToolFragment(None, None, fragment.function, fragment.extra_content)
+        elif has_name:
+            named.add(fragment.index)
+        apart.append(fragment)
+    return apart
