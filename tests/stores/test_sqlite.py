@@ -17,7 +17,8 @@ import pytest
 
 from penstock.stores import Found, StoreError
 from penstock.stores.sqlite import SqliteStore
-from penstock.stores.sqlite_file import place
+from penstock.stores.sqlite_file import connect_writer, place
+from penstock.stores.sqlite_rows import find_rows, insert, renew
 
 T = TypeVar("T")
 
@@ -59,6 +60,21 @@ def test_what_is_too_old_is_never_found_and_dropped_by_and_by(tmp_path: Path) ->
         await store.aclose()
 
     run(main())
+
+
+def test_what_is_too_old_isnt_found_among_its_neighbours(tmp_path: Path) -> None:
+    filled(tmp_path / "c", 1)
+    connection = connect_writer(tmp_path / "c")
+    young = {b"k%d" % number: b"young" for number in range(40)}
+    insert(connection, {b"old": b"old", b"other": b"old"}, 100)
+    insert(connection, dict(list(young.items())[:20]), 200)
+    renew(connection, [b"old"])
+    insert(connection, young, 200)
+    keys = [b"other", *young, b"old"]
+    assert find_rows(connection, keys, 150) == young
+    assert find_rows(connection, keys[::5], 150) == {key: b"young" for key in keys[::5] if key in young}
+    assert find_rows(connection, keys, None) == young | {b"old": b"old", b"other": b"old"}
+    connection.close()
 
 
 def test_prune_drops_what_is_too_old_and_gives_back_the_room(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import itertools
 import sqlite3
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from penstock.stores.sqlite_file import place
 
@@ -35,21 +36,35 @@ def insert(connection: sqlite3.Connection, pairs: Mapping[bytes, bytes], put_s: 
 
 def find_rows(connection: sqlite3.Connection, keys: Sequence[bytes], after_s: float | None) -> dict[bytes, bytes]:
     """The values of those of the keys that were put after that."""
-    wanted = dict.fromkeys(keys)
-    found: dict[bytes, bytes] = {}
     places = list(map(place, keys))
-    for start in range(0, len(places), _LOOK_UP):
-        part = places[start : start + _LOOK_UP]
+    # One view of the file for both tables: what another process moves in between isn't missed.
+    connection.execute("BEGIN")
+    try:
+        entries = _among(connection, "SELECT body, put_s FROM entries WHERE id", places)
+        numbers = {body for body, put_s in entries if after_s is None or put_s > after_s}
+        bodies = _bodies(connection, numbers) if numbers else ()
+    finally:
+        connection.execute("COMMIT")
+    wanted = set(keys)
+    return {key: value for number, key, value in bodies if number in numbers and key in wanted}
+
+
+def _bodies(connection: sqlite3.Connection, numbers: set[int]) -> list[tuple[int, bytes, bytes]]:
+    """Those of these numbers, maybe some more."""
+    select, low, high = "SELECT id, key, value FROM bodies WHERE id", min(numbers), max(numbers)
+    if high - low < len(numbers) * 5 // 4:
+        # What was put together is mostly asked for together: the rows stand one behind the other.
+        return connection.execute(f"{select} BETWEEN ? AND ?", (low, high)).fetchall()
+    return _among(connection, select, list(numbers))
+
+
+def _among(connection: sqlite3.Connection, select: str, numbers: list[int]) -> list[tuple[Any, ...]]:
+    found: list[tuple[Any, ...]] = []
+    for start in range(0, len(numbers), _LOOK_UP):
+        part = numbers[start : start + _LOOK_UP]
         # Few statements for all lengths.
         part += part[-1:] * (-len(part) % _ALIGNED)
-        marks = ",".join("?" * len(part))
-        query = (
-            "SELECT b.key, b.value, e.put_s FROM entries e JOIN bodies b ON b.id = e.body"  # noqa: S608
-            f" WHERE e.id IN ({marks})"
-        )
-        for key, value, put_s in connection.execute(query, part).fetchall():
-            if key in wanted and (after_s is None or put_s > after_s):
-                found[key] = value
+        found += connection.execute(f"{select} IN ({','.join('?' * len(part))})", part).fetchall()
     return found
 
 

@@ -106,8 +106,10 @@ class Answers:
             await asyncio.sleep(0)
         return completion
 
-    def find_many(self, asked: Sequence[Sequence[bytes]], *, again: bool = True) -> list[Kept | None] | None:
-        """For each of these the answer under the first of its keys that has one, all looked up at once.
+    def find_many(
+        self, questions: Sequence[bytes], tags: Sequence[bytes], *, again: bool = True
+    ) -> list[Kept | None] | None:
+        """For each of these the answer by the first of the tags' targets that gave one, all looked up at once.
 
         With `again`, what isn't found will be asked of a `Cache` soon, which doesn't look it up again. None where it
         can't be done: a store that has no such way, or one that holds imported answers. `prepare` is to be called
@@ -116,13 +118,15 @@ class Answers:
         if self._usable() is None or self._imports is not False or self._many is None:
             return None
         try:
-            values = self._many.get_many([key for keys in asked for key in keys])
+            values = self._many.get_many([question + tag for tag in tags for question in questions])
         except Exception as error:  # noqa: BLE001 - as above
             self._failed("read", error)
             return None
-        found: list[Kept | None] = [None] * len(asked)
-        if values:
-            found = [self._first(keys, values) for keys in asked]
+        found: list[Kept | None] = [None] * len(questions)
+        for tag in tags if values else ():
+            for place, question in enumerate(questions):
+                if found[place] is None and (value := values.get(question + tag)) is not None:
+                    found[place] = self._read(value)
         hits = len(found) - found.count(None)
         self.stats.hits += hits
         if not again:
@@ -130,7 +134,7 @@ class Answers:
         elif hits < len(found):
             if len(self._absent) > _MOST_ABSENT:
                 self._absent.clear()
-            self._absent.update(keys[0] for keys, kept in zip(asked, found, strict=True) if kept is None)
+            self._absent.update(key + tags[0] for key, kept in zip(questions, found, strict=True) if kept is None)
         return found
 
     async def prepare(self) -> None:
@@ -150,15 +154,12 @@ class Answers:
             self._failed("read", error)
             return None
 
-    def _first(self, keys: Sequence[bytes], values: Mapping[bytes, bytes]) -> Kept | None:
-        for key in keys:
-            value = values.get(key)
-            if value is not None:
-                try:
-                    return read(value)
-                except ValueError as error:
-                    self._failed("read", error)
-        return None
+    def _read(self, value: bytes) -> Kept | None:
+        try:
+            return read(value)
+        except ValueError as error:
+            self._failed("read", error)
+            return None
 
     def is_absent(self, keys: Sequence[bytes]) -> bool:
         """`find_many` has just looked for it in vain."""

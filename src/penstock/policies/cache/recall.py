@@ -42,13 +42,7 @@ class Recall:
 
     def find(self, questions: Sequence[bytes]) -> list[Kept | None] | None:
         """What is kept of an answer to each; None where they can't be looked up together."""
-        tags = self._tags_in_order
-        if len(tags) == 1:
-            (tag,) = tags
-            return self._answers.find_many([(question + tag,) for question in questions], again=not self.is_all)
-        return self._answers.find_many(
-            [[question + tag for tag in tags] for question in questions], again=not self.is_all
-        )
+        return self._answers.find_many(questions, self._tags_in_order, again=not self.is_all)
 
     def missed(self, body: dict[str, Any], sample: str, question: bytes) -> None:
         """A call with this very body will be asked of the handler soon."""
