@@ -69,7 +69,7 @@ def test_what_is_too_old_isnt_found_among_its_neighbours(tmp_path: Path) -> None
     insert(connection, {b"old": b"old", b"other": b"old"}, 100)
     insert(connection, dict(list(young.items())[:20]), 200)
     renew(connection, [b"old"])
-    insert(connection, young, 200)
+    insert(connection, dict(list(young.items())[20:]), 200)
     keys = [b"other", *young, b"old"]
     assert find_rows(connection, keys, 150) == young
     assert find_rows(connection, keys[::5], 150) == {key: b"young" for key in keys[::5] if key in young}
