@@ -72,6 +72,10 @@ class StreamState(ABC):
         """Whether bare JSON is an event of this wire's streams although it may look like a whole answer."""
         return False
 
+    def _is_stream(self, said: Any) -> bool:
+        """Whether a JSON value, which is all that came, is a stream of this wire nevertheless."""
+        return isinstance(said, dict) and self._is_event(said)
+
     @abstractmethod
     def _read(self, data: bytes, events: list[Event]) -> None:
         """Add the events that `data` completes. Stops at the wire's last word and at an error."""
@@ -139,7 +143,7 @@ class StreamState(ABC):
         self._opening, self._over = None, False
         refused: CallError | None = None
         said = loose(body)
-        if body and self._read_whole is not None and not (isinstance(said, dict) and self._is_event(said)):
+        if body and self._read_whole is not None and not self._is_stream(said):
             try:
                 events += events_of(self._read_whole(WireReply(200, {}, body)))
             except CallError as error:

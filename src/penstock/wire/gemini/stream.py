@@ -102,6 +102,9 @@ class StreamDecoder(StreamState):
             return self._error("empty", "the stream ended without text and function call")
         return None
 
+    def _is_stream(self, said: Any) -> bool:
+        return isinstance(said, list) and fault_in(said[:1]) is None
+
     def _take_text(self, data: bytes, events: list[Event]) -> bool:
         """Take an event that is a piece of text like the one before it; False for any other."""
         try:
