@@ -247,3 +247,26 @@ def test_a_question_on_its_way_is_kept_where_the_conversation_is_kept_by_then():
             return {kept.name: kept.messages for kept in store.names()}, len(chat), chat.name
 
     assert run(main()) == ({"sun": 6, "moon": 2}, 6, "sun")
+
+
+ENDLESS = """
+import itertools, penstock
+with penstock.Client("sim/fast", config={}) as client:
+    chat = penstock.Conversation(client=client, store="sqlite:kept.sqlite", name="moon", max_tokens=500)
+    for number in itertools.count():
+        print(chat.ask(f"question {number}").text, flush=True)
+"""
+
+
+def test_nothing_that_was_answered_is_lost_when_the_process_is_killed(tmp_path):
+    for _ in range(3):
+        with subprocess.Popen([sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE, text=True) as process:
+            told = [process.stdout.readline() for _ in range(20)]
+            process.kill()
+            told += process.stdout.readlines()
+        with Client("sim/fast", config={}) as client:
+            chat = Conversation(client=client, store="sqlite:kept.sqlite", name="moon")
+            said = [message.text for message in chat.messages if message.role == "assistant"]
+            assert {line.rstrip("\n") for line in told if line.endswith("\n")} <= set(said)
+            assert [message.role for message in chat.messages] == ["user", "assistant"] * len(said)
+            assert chat.ask("And now?").status == "success"
