@@ -78,8 +78,8 @@ class Pacing(Hedges):
         super().__init__(share)
         self.given_s = delay_s
 
-    def delay_s(self, first: Any, second: Any, now_s: float) -> float:
-        return self.given_s
+    def delay_s(self, first: Any, second: Any, now_s: float) -> tuple[float, float]:
+        return self.given_s, now_s
 
 
 class Place:

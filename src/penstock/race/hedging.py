@@ -53,6 +53,11 @@ class HedgePlanner:
         self._until_s = -math.inf
         self._count = 0
 
+    @property
+    def holds_until_s(self) -> float:
+        """Until then `delay_s` says the same, unless many samples come."""
+        return self._until_s
+
     def delay_s(self, now_s: float) -> float:
         """Seconds after its start at which an attempt is to be hedged; inf when it isn't worth it, or not yet known.
 

@@ -286,9 +286,9 @@ class Plan:
         place = self._standings.another(now_s, besides=run.place)
         if place is None:
             return WaitUntil(now_s + COLD_LOOK_S)
-        at_s = self._triggers.hedge_at_s(run, place, now_s)
+        at_s, look_s = self._triggers.hedge_at_s(run, place, now_s)
         if now_s < at_s:
-            return WaitUntil(min(at_s, now_s + COLD_LOOK_S) if settings.hedge == "auto" else at_s)
+            return WaitUntil(min(at_s, look_s))
         self._hedged = True
         if settings.hedge == "auto":
             if not self._hedges.budget.withdraw():

@@ -167,8 +167,9 @@ class Hedges:
         self._share = share
         self._planners: dict[tuple[int, int], HedgePlanner] = {}
 
-    def delay_s(self, first: Distribution, second: Distribution, now_s: float) -> float:
-        """How old an attempt at the first target is when a hedge at the second pays; inf while it doesn't."""
+    def delay_s(self, first: Distribution, second: Distribution, now_s: float) -> tuple[float, float]:
+        """How old an attempt at the first target is when a hedge at the second pays, inf while it doesn't; and the
+        instant until which that holds."""
         pair = (id(first), id(second))
         planner = self._planners.get(pair)
         if planner is None:
@@ -176,7 +177,7 @@ class Hedges:
                 self._planners.clear()
             # The planner keeps both distributions, so that their ids stay theirs.
             planner = self._planners[pair] = HedgePlanner(first, second, share=self._share)
-        return planner.delay_s(now_s)
+        return planner.delay_s(now_s), planner.holds_until_s
 
 
 class Triggers:
@@ -215,20 +216,21 @@ class Triggers:
 
     # Triggers: one more attempt starts beside it.
 
-    def hedge_at_s(self, run: Try, second: int, now_s: float) -> float:
-        """When a hedge at the place `second` pays; inf while it is unknown whether it does."""
+    def hedge_at_s(self, run: Try, second: int, now_s: float) -> tuple[float, float]:
+        """When a hedge at the place `second` pays, inf while it is unknown whether it does; and when to ask again."""
         hedge = self._settings.hedge
         if hedge == "off":
-            return math.inf
+            return math.inf, math.inf
         if hedge != "auto":
-            return run.started_s + hedge
+            return run.started_s + hedge, math.inf
         if run.streams:
             if run.first_token_s is not None:
-                return math.inf
+                return math.inf, math.inf
             pair = self._latencies[run.place].first_token, self._latencies[second].first_token
         else:
             pair = self._latencies[run.place].total, self._latencies[second].total
-        return run.started_s + self._hedges.delay_s(*pair, now_s)
+        delay_s, holds_until_s = self._hedges.delay_s(*pair, now_s)
+        return run.started_s + delay_s, max(holds_until_s, now_s + COLD_LOOK_S)
 
     def quiet_at_s(self, run: Try, now_s: float, *, again: bool, alone: bool, deadline_s: float | None = None) -> float:
         """When the attempt counts as silent. `again`: others of the call were silent before; `alone`: one target."""
