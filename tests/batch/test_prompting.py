@@ -232,3 +232,13 @@ def test_a_plan_with_rules_survives_the_journal(ruled: Path) -> None:
     asker = asker_of(msgspec.json.decode(msgspec.json.encode(plan)))
     assert asker is not None
     assert asker.ask({"text": "moon"}).body["messages"][0]["content"] == "Say MOON!"
+
+
+def test_a_row_whose_rule_fails_is_a_bad_row(ruled: Path) -> None:
+    (ruled / "rules.py").write_text(
+        "class Odd(Exception): ...\ndef shout(text):\n    if text == 'word 3': raise Odd(text)\n    return text\n"
+    )
+    with pytest.raises(InputError, match="the rule shout: Odd: word 3"):
+        run_job(job(prompt="@loud", prompt_rules="rules.py"))
+    summary = run_job(job(prompt="@loud", prompt_rules="rules.py", skip_bad=True))
+    assert (summary.exit_code, summary.attempts) == (1, 59)

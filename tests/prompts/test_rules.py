@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from penstock import Client
 from penstock.errors import InputError
 from penstock.prompts import Prompt, read_rules
 
@@ -44,3 +45,31 @@ def test_what_is_no_file_of_rules_is_told(tmp_path: Path) -> None:
         read_rules(tmp_path / "none.py")
     with pytest.raises(InputError, match=r"rules.txt: expected a Python file"):
         read_rules("rules.txt")
+
+
+class Odd(Exception):
+    """Of no kind that a template would raise."""
+
+
+def fails(value: object) -> str:
+    raise Odd("no such word")
+
+
+async def later(value: object) -> str:
+    return str(value)
+
+
+def test_whatever_a_rule_raises_is_the_prompts_error_and_names_the_rule() -> None:
+    prompt = Prompt("{{ text | f }}", name="t", version="1", defaults={"text": "moon"}, rules={"f": fails})
+    with pytest.raises(InputError, match="t@1: the prompt's template fails: the rule f: Odd: no such word") as caught:
+        prompt.render()
+    assert isinstance(caught.value.__cause__, Exception)
+    with Client("sim/fast", config={}) as client:
+        answers = list(client.map([prompt, "moon"]))
+    assert ["Odd" in str(answer.error) for answer in answers] == [True, False]
+
+
+@pytest.mark.parametrize(("rule", "got"), [(3, "3"), (later, "an async one"), (None, "None")])
+def test_what_is_no_rule_is_refused(rule: object, got: str) -> None:
+    with pytest.raises(InputError, match=f"rules: f: expected a function of a value, got {got}"):
+        Prompt("{{ text | f }}", rules={"f": rule})  # type: ignore[dict-item]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -113,6 +114,7 @@ class Prompt:
                 raise InputError(f"{where or 'a prompt'}: {field}: expected text, got {value!r:.80}")
         tables = {"defaults": defaults, "settings": settings, "metadata": metadata, "rules": rules}
         _check_said(where or str(self), tables, max_prompt_tokens, weight)
+        _check_rules(where or str(self), rules or {})
         self.type: PromptType = type
         self.description = description
         self.defaults: Mapping[str, Any] = dict(defaults or {})
@@ -278,6 +280,13 @@ def _check_said(where: str, tables: Mapping[str, object], most: object, weight: 
         isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < _INF
     ):
         raise InputError(f"{where}: weight: expected a number, 0 or above, got {weight!r:.80}")
+
+
+def _check_rules(where: str, rules: Mapping[str, object]) -> None:
+    for name, rule in rules.items():
+        if not callable(rule) or inspect.iscoroutinefunction(rule):
+            what = "an async one" if callable(rule) else f"{rule!r:.80}"
+            raise InputError(f"{where}: rules: {name}: expected a function of a value, got {what}")
 
 
 def _parts(template: object, type_: str, where: str) -> list[tuple[str, str]]:

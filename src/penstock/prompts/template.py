@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,7 @@ class Template:
         # Imported here: most runs have no template, and start-up time is part of the product.
         from jinja2 import TemplateSyntaxError, meta, nodes
 
-        environment = _environment({**RULES, **(rules or {})}, functions or {})
+        environment = _environment(rules or {}, functions or {})
         try:
             tree = environment.parse(text)
             _check(tree)
@@ -108,9 +109,22 @@ def _environment(rules: Mapping[str, Rule], functions: Mapping[str, Callable[...
     environment = Environment(
         undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=_blank_none
     )
-    environment.filters.update(rules)
+    environment.filters.update({**RULES, **{name: _named(name, rule) for name, rule in rules.items()}})
     environment.globals.update(functions)
     return environment
+
+
+def _named(name: str, rule: Rule) -> Rule:
+    """The rule, whose errors say that they are its own, whatever it raises."""
+
+    @functools.wraps(rule)
+    def named(*args: Any, **more: Any) -> Any:
+        try:
+            return rule(*args, **more)
+        except Exception as error:
+            raise TemplateFailed(f"the rule {name}: {type(error).__name__}: {error}") from error
+
+    return named
 
 
 def _check_size(operator: str, left: Any, right: Any) -> None:
