@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.call import Call
-from penstock.policies.cache import Digester, body_digest, target_tag
+from penstock.policies.cache import Digester, body_digest, header_form, target_tag
 
 TEXT = st.text(max_size=12)
 JSON = st.recursive(
@@ -143,7 +143,13 @@ def test_what_is_asked_for_counts_also_outside_the_body(fields: dict[str, Any]) 
 
 def test_every_field_of_a_call_is_known_to_count_or_not() -> None:
     # A new field: say above which it is, and put it into the key if it can change the answer.
-    judged = {"expected", "reasks", "spent_s", "variables"}  # about what comes back, and what the body was made of
+    judged = {
+        "expected",
+        "reasks",
+        "spent_s",
+        "variables",
+        "attempts_before",
+    }  # about what comes back, and what the body was made of
     assert set(Call.__struct_fields__) - judged == {
         *("id", "model", "body", "kind", "stream", "deadline_s", "priority", "estimate", "tags"),
         *("cache", "sample", "prefill"),
@@ -152,6 +158,24 @@ def test_every_field_of_a_call_is_known_to_count_or_not() -> None:
 
 def test_a_namespace_keeps_jobs_apart() -> None:
     assert digest(BODY, "one") != digest(BODY, "other")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Authorization", "X-Api-Key", "api-key", "X-Auth-Token", "Cookie", "Ocp-Apim-Subscription-Key", "User-Agent"),
+        *("HTTP-Referer", "X-Title", "OpenAI-Organization", "OpenAI-Project", "traceparent", "X-Request-Id"),
+    ],
+)
+def test_a_header_that_says_who_asks_doesnt_count(name: str) -> None:
+    assert header_form({name: "sk-test-not-a-key"}) == ""
+
+
+@pytest.mark.parametrize("name", ["anthropic-beta", "OpenAI-Beta", "X-Variant", "Accept-Language", "X-Monkey-Model"])
+def test_any_other_header_counts_in_whatever_order_and_letters(name: str) -> None:
+    both = {name: "one", "x-other": "two"}
+    assert header_form(both) == header_form({"X-Other": "two", name.lower(): " one "})
+    assert len({"", header_form(both), header_form({name: "one"}), header_form({name: "two"})}) == 4
 
 
 def test_text_alone_and_in_a_list_of_one_part_is_the_same() -> None:

@@ -91,6 +91,11 @@ def test_a_cache_that_cant_be_meant_is_refused(cache: Any) -> None:
         AsyncClient("sim/fast", config={}, cache=cache)
 
 
+def test_a_word_that_names_no_cache_is_told_the_modes_and_the_stores() -> None:
+    with pytest.raises(ConfigError, match=r'^cache: expected .*"read", .*or a store \("memory", .*got "sqlight"'):
+        Client("sim/fast", config={}, cache="sqlight")
+
+
 def test_a_thousand_equal_calls_are_one_request() -> None:
     async def main() -> None:
         async with AsyncClient("sim/fast", config={}, cache="memory") as client:
@@ -109,6 +114,17 @@ def test_another_server_is_another_model(tmp_path: Path) -> None:
 
     engines = [asked(f"http://127.0.0.1:{port}/v1")._engine for port in (1, 2)]
     assert engines[0].caching._place("mine/m") != engines[1].caching._place("mine/m")
+
+
+def test_a_header_that_may_change_an_answer_tells_its_answers_apart() -> None:
+    store = MemoryStore()
+
+    def is_cached(headers: dict[str, str]) -> bool:
+        with Client("sim/fast", config={"providers": {"sim": {"headers": headers}}}, cache=store) as client:
+            return client.generate("hi").cached
+
+    assert [is_cached({}), is_cached({"X-Variant": "b"}), is_cached({"X-Variant": "c"})] == [False] * 3
+    assert [is_cached({}), is_cached({"x-variant": "b"}), is_cached({"X-Api-Key": "sk-test"})] == [True] * 3
 
 
 def test_a_store_that_cant_be_opened_fails_no_call(tmp_path: Path) -> None:
@@ -341,6 +357,17 @@ def asked(place: Path, prompt: str, **options: Any) -> Any:
     del place
     with Client("openai/gpt-4o-mini", config="penstock.toml", base_url="http://127.0.0.1:1/v1", deadline=1) as client:
         return client.generate(prompt, **options)
+
+
+def test_a_folder_of_pickles_by_other_names_is_told_and_not_empty(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "theirs").mkdir()
+    (place / "theirs" / "answer-1.pkl").write_bytes(pickle.dumps(SAID))
+    assert run(["import-cache", "theirs"]) == 2
+    said = capsys.readouterr().err
+    assert "named as requests-engine names its own" in said
+    assert "answer-1.pkl" in said
 
 
 def test_requests_engines_pickles_are_served_and_run_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

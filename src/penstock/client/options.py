@@ -329,7 +329,7 @@ def _with_cache(config: Config, cache: Any) -> tuple[Config, CacheMode | None, S
     if isinstance(cache, str) and (":" in cache or cache in ("memory", "sqlite")):
         return replace(config, cache=read_cache({"store": cache}, Where("cache"))), None, None
     if isinstance(cache, str | bool):
-        mode: CacheMode = read_cache_mode(cache, Where("cache"))
+        mode: CacheMode = read_cache_mode(cache, Where("cache"), or_store=True)
         if mode != "off" and config.cache is not None and config.cache.store == "off":
             raise ConfigError(f'cache: "{mode}", but {config.source}: [cache] store is "off"')
         return config, mode, None

@@ -78,8 +78,15 @@ def read_cache(value: object, where: Where) -> CacheConfig:
     return config
 
 
-def read_cache_mode(value: object, where: Where) -> Any:
-    """ "off", "read", "write", "on", "exact" or "semantic"; true is "on" and false "off"."""
+def read_cache_mode(value: object, where: Where, *, or_store: bool = False) -> Any:
+    """ "off", "read", "write", "on", "exact" or "semantic"; true is "on" and false "off".
+
+    `or_store`: a store could have been named as well, and is among what is expected.
+    """
     if isinstance(value, bool):
         return "on" if value else "off"
+    if or_store and value not in _MODES:
+        modes = ", ".join(f'"{mode}"' for mode in _MODES)
+        stores = '"memory", "sqlite", "sqlite:PATH", "redis://HOST:PORT/DB"'
+        raise where.error(f'expected one of {modes}, or a store ({stores}), got "{value!s:.80}"')
     return read_one_of(_MODES)(value, where)

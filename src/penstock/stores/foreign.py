@@ -39,18 +39,24 @@ def read_foreign(path: Path) -> Iterator[Foreign]:
         raise InputError(f"{path}: no such folder; expected requests-engine's or fastllm-kit's cache")
     if (path / _DISKCACHE_FILE).is_file():
         return _diskcache(path)
-    if next(path.rglob("*.pkl"), None) is not None:
-        return _pickles(path)
+    pickles = sorted(path.rglob("*.pkl"))
+    hashed = [file for file in pickles if _HASHED.fullmatch(file.stem) and file.is_file()]
+    if hashed:
+        return _pickles(hashed)
+    if pickles:
+        raise InputError(
+            f"{path}: no file here is named as requests-engine names its own (TASK/HASH.pkl, the HASH of 64 hex "
+            f"digits); there is {pickles[0].relative_to(path)}"
+        )
     raise InputError(
         f"{path}: neither requests-engine's cache (TASK/HASH.pkl) nor fastllm-kit's ({_DISKCACHE_FILE}) is here"
     )
 
 
-def _pickles(path: Path) -> Iterator[Foreign]:
-    for file in sorted(path.rglob("*.pkl")):
-        if _HASHED.fullmatch(file.stem) and file.is_file():
-            answer = _unpickled(file.read_bytes()) if file.stat().st_size <= _MOST_BYTES else None
-            yield Foreign("requests-engine", file.stem, answer)
+def _pickles(files: list[Path]) -> Iterator[Foreign]:
+    for file in files:
+        answer = _unpickled(file.read_bytes()) if file.stat().st_size <= _MOST_BYTES else None
+        yield Foreign("requests-engine", file.stem, answer)
 
 
 def _diskcache(path: Path) -> Iterator[Foreign]:

@@ -22,6 +22,7 @@ from penstock.policies.cache import (
     Digester,
     Recall,
     foreign_key,
+    header_form,
     pack,
     target_tag,
     to_keep,
@@ -186,10 +187,12 @@ class Caching:
         return {name: target_tag(name, self._place(name)) for name in targets}
 
     def _place(self, target: str) -> str:
-        """Where a target is, unless that is its vendor's own address: another server may be another model."""
+        """Where a target is, unless that is its vendor's own address: another server may be another model. And with
+        what headers it is asked, where they may change what it says."""
         plan = self._plan(target.partition("/")[0])
         is_own = plan.base_url_from == CATALOG or plan.base_url == plan.vendor.base_url
-        return "" if is_own else plan.base_url or ""
+        address, headers = "" if is_own else plan.base_url or "", header_form(plan.config.headers)
+        return f"{address}\n{headers}" if headers else address
 
     def _writes_openai(self, target: str) -> bool:
         found = self._writing.get(target)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
 from penstock.call import WITHOUT_EFFECT, Call, Kind
 
-__all__ = ["Digester", "body_digest", "canonical_form", "target_tag"]
+__all__ = ["Digester", "body_digest", "canonical_form", "header_form", "target_tag"]
 
 VERSION: Final = 2
 """Of the canonical form. Another form is another digest: what was kept under the old one is never found again."""
@@ -18,6 +20,12 @@ _DIGEST_BYTES: Final = 20
 _TAG_BYTES: Final = 12
 _APART: Final = WITHOUT_EFFECT | {"model"}
 """What the body may say without changing the answer; and the model, which is told apart by the target's tag."""
+
+_NOT_ASKING: Final = re.compile(
+    r"(proxy-)?authorization|cookie|(.*[-_])?(api-?)?(key|token|secret|signature)|user-agent|(http-)?referer|x-title"
+    r"|(openai-)?(organization|project)|traceparent|tracestate|baggage|x-b3-.*|.*[-_](request|trace|correlation)-id"
+)
+"""Headers that say who asks, or by what name the request is found again."""
 
 _MOST_HEADS: Final = 1024
 _MOST_KNOWN: Final = 4096
@@ -28,6 +36,15 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 def target_tag(target: str, place: str = "") -> bytes:
     """Twelve bytes of who answers: a target, and where it is when that isn't its vendor's own address."""
     return hashlib.blake2b(f"{target}\n{place}".encode(), digest_size=_TAG_BYTES).digest()
+
+
+def header_form(headers: Mapping[str, str]) -> str:
+    """Of the headers that go with each request those that may change an answer, in one form; "" where none does.
+
+    What isn't known may: a switch for a beta, a version, a variant of one's own gateway.
+    """
+    told = {name.lower(): value.strip() for name, value in headers.items() if not _NOT_ASKING.fullmatch(name.lower())}
+    return _encode(told).decode() if told else ""
 
 
 class Digester:
