@@ -47,6 +47,14 @@ def test_many_data_lines_are_one_event():
     assert datas(b"data: {\ndata\ndata: }\n\n") == [b"{\n\n}"]
 
 
+def test_data_that_is_plain_text_stays_as_it_is():
+    """Replicate's way: a line feed of the text begins another data line, and a space of its own follows the first."""
+    first = b"event: output\nid: 1:0\ndata: :\ndata: \ndata: Why\n\n"
+    text = first + b"event: output\ndata:  don't\n\nevent: done\ndata: {}\n\n"
+    events = [ServerEvent(b":\n\nWhy", "output"), ServerEvent(b" don't", "output"), ServerEvent(b"{}", "done")]
+    assert read(text) == read(*(text[at : at + 1] for at in range(len(text)))) == events
+
+
 def test_comments_are_signs_of_life_and_nothing_else():
     decoder = SSEDecoder()
     assert decoder.feed(b": OPENROUTER PROCESSING\n\n:\n\n: ping\n") == []

@@ -21,6 +21,7 @@ __all__ = [
     "obeyed",
     "read_fault",
     "request_id_of",
+    "tells",
     "unexplained",
 ]
 
@@ -124,7 +125,7 @@ def fault_in(whole: Any) -> Fault | None:
     error = whole.get("error")
     if isinstance(error, list):
         error = error[0] if error else None
-    if isinstance(error, dict):
+    if isinstance(error, dict) and (tells(error) or "choices" not in whole):
         return _from_object(error, whole)
     if isinstance(error, str) and error:
         return _from_object({**whole, "message": error}, whole)
@@ -135,6 +136,11 @@ def fault_in(whole: Any) -> Fault | None:
         code = str(base["status_code"])
         return _from_object({"message": base.get("status_msg"), "code": f"minimax_{code}"}, whole)
     return None
+
+
+def tells(error: Any) -> bool:
+    """Whether an `error` field says anything: some gateways write one with nothing in it into every answer."""
+    return any(error.values()) if isinstance(error, dict) else bool(error)
 
 
 def _is_flat(whole: dict[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from penstock.errors import CallError
 from penstock.http import WireReply
 from penstock.wire.bending import decoded
 from penstock.wire.bodies import broken, floats_in
-from penstock.wire.fault import fault_in, read_fault
+from penstock.wire.fault import fault_in, read_fault, tells
 from penstock.wire.openai.shapes import Embeddings, ReplyChoice, Vector, decode_embeddings, decode_reply
 from penstock.wire.openai.words import FINISH, finish_of, mend_message, says_something, sources_of, usage_of
 from penstock.wire.refusals import in_band
@@ -32,7 +32,7 @@ def completion_in(kind: Kind, reply: WireReply, vendor: Vendor) -> Completion:
     except ValueError as error:
         raise _no_json(reply, error) from error
     found = said.choices
-    if not found or said.error:
+    if not found or (said.error and tells(said.error)):
         raise _no_choices(reply)
     if len(found) == 1:
         choices: tuple[Choice, ...] = (_choice(found[0], kind),)

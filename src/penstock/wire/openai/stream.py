@@ -24,7 +24,7 @@ from penstock.call import (
 from penstock.catalog import Vendor
 from penstock.errors import CallError
 from penstock.wire.bending import decoded
-from penstock.wire.fault import fault_in
+from penstock.wire.fault import fault_in, tells
 from penstock.wire.openai.chunks import further, split_parts
 from penstock.wire.openai.pieces import decode_fragment, decode_text, decode_thought
 from penstock.wire.openai.shapes import Chunk, ChunkChoice, Delta, ToolFragment, decode_chunk
@@ -223,7 +223,7 @@ class StreamDecoder(StreamState):
     def _take_odd(self, chunk: Chunk, data: bytes) -> None:
         """An object that is no part of an answer: an error in one of its shapes, or something to ignore."""
         whole = loose(data)
-        if chunk.error or fault_in(whole) is not None:
+        if tells(chunk.error) or fault_in(whole) is not None:
             self._failure = self._in_band(whole, data)
 
     def _in_band(self, whole: Any, data: bytes) -> CallError | None:
