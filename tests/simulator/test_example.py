@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import datetime
+import decimal
+import uuid
 from typing import Any
 
+import pydantic
 import pytest
 
 from penstock.simulator.example import example_of
@@ -35,3 +39,17 @@ def test_a_value_fits_its_schema(schema: dict[str, Any], value: Any) -> None:
 def test_a_schema_that_contains_itself_ends() -> None:
     node = {"type": "object", "properties": {"next": {"$ref": "#"}}}
     assert isinstance(example_of(node, "text"), dict)
+
+
+class Node(pydantic.BaseModel):
+    day: datetime.date
+    at: datetime.datetime
+    price: decimal.Decimal
+    id: uuid.UUID
+    pair: tuple[int, str]
+    children: list[Node] = []
+
+
+def test_what_it_makes_of_a_model_is_one() -> None:
+    made = example_of(Node.model_json_schema(), "text")
+    assert Node.model_validate(made).children[0].pair == (1, "text")

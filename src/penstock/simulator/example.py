@@ -61,12 +61,18 @@ def _object(schema: dict[str, Any], text: str, root: dict[str, Any], depth: int)
 
 
 def _array(schema: dict[str, Any], text: str, root: dict[str, Any], depth: int) -> list[Any]:
-    least = schema.get("minItems", 1)
+    first = schema.get("prefixItems")
+    if isinstance(first, list) and first:
+        return [_example(part, text, root=root, depth=depth + 1) for part in first]
+    # A list within lists ends at some depth: else what holds itself would never fit.
+    least = schema.get("minItems", 1 if depth < _MAX_DEPTH // 3 else 0)
     count = min(_MAX_ITEMS, least) if isinstance(least, int) else 1
     return [_example(schema.get("items", {}), text, root=root, depth=depth + 1) for _ in range(count)]
 
 
 def _string(schema: dict[str, Any], text: str, _root: dict[str, Any], _depth: int) -> str:
+    if (formed := _BY_FORMAT.get(str(schema.get("format")))) is not None:
+        return formed
     most, least = schema.get("maxLength"), schema.get("minLength")
     if isinstance(least, int) and len(text) < least:
         text = text.ljust(min(least, 1_000_000), ".")
@@ -80,6 +86,17 @@ def _number(schema: dict[str, Any], _text: str, _root: dict[str, Any], _depth: i
     return 1
 
 
+_BY_FORMAT: Final = {
+    "date": "2026-01-31",
+    "date-time": "2026-01-31T12:00:00Z",
+    "time": "12:00:00Z",
+    "duration": "PT1M",
+    "decimal": "1.5",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+    "email": "ada@example.com",
+    "uri": "https://example.com/",
+}
+"""Of strings that can't be any text."""
 _BY_TYPE: Final[dict[str, Callable[[dict[str, Any], str, dict[str, Any], int], Any]]] = {
     "object": _object,
     "array": _array,
