@@ -123,11 +123,12 @@ class Alarm:
 
     def ring_at(self, at_s: float) -> None:
         """Ring then and at no other instant; inf for never."""
+        wheel = self._wheel
         if self._slot is not None:
-            self._wheel.clear(self, self._slot)
+            wheel.clear(self, self._slot)
             self._slot = None
         if at_s < 1e15:
-            self._slot = self._wheel.set(self, at_s)
+            self._slot = wheel.set(self, at_s)
 
     def ring(self) -> None:
         """The wheel's."""

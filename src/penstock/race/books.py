@@ -35,7 +35,8 @@ class Books:
         """An attempt is sent. Returns the breaker's ticket."""
         if self.tell.listens():
             self.tell.attempt_started(call, attempt)
-        return self.sent(place, now_s)
+        self._counts[place].started += 1
+        return self._targets[place].breaker.started(now_s)
 
     def sent(self, place: int, now_s: float) -> int:
         """As `started`, of what was told already."""

@@ -15,7 +15,7 @@ from penstock.call import Attempt, Call, Completion, Reply
 from penstock.errors import CallError
 from penstock.handler import OpenStream
 from penstock.race.alarm import Alarm
-from penstock.race.inside import send
+from penstock.race.inside import begun, send
 from penstock.race.moves import Cancel, Finish, GiveUp, Start, WaitUntil
 from penstock.race.plan import Plan
 from penstock.race.sides import Sides
@@ -66,17 +66,19 @@ class Contest(Alarm):
         self._waiter: asyncio.Future[None] | None = None
         self._crash: BaseException | None = None
 
-    async def begin(self, permit: Permit, look_s: float) -> Reply:
-        """The call's reply, its first attempt admitted at the first target; something may be late from `look_s` on.
+    def first(self) -> Try:
+        """The call's first attempt, at the first target: sent next by `attend`."""
+        racing, call = self._racing, self._call
+        attempt = Attempt(id=call.id + "-1", target=racing.targets[0].name)
+        self._first = run = racing.begun(call, attempt, 0, self.began_s, streams=self._streams)
+        return run
 
-        Raises `Unanswered`.
-        """
-        first = Attempt(id=self._call.id + "-1", target=self._racing.targets[0].name)
-        run = self._first = self._racing.begun(self._call, first, 0, self.began_s, streams=self._streams)
-        await self._await(run, permit, look_s)
-        if self._won is not None and self._won[0] is run and self._plan is None:
-            return self._finish(run, self._won[1], (run.attempt,), 1)
-        return await self.persist()
+    def plain_reply(self, run: Try) -> Reply | None:
+        """After `attend`: the reply that this attempt brought, nothing else having been tried; else `persist`."""
+        if self._plan is not None or self._won is None or self._won[0] is not run:
+            return None
+        began_s = self.began_s
+        return self._racing.finish(self._call, run, self._won[1], (run.attempt,), 1, began_s=began_s, first_s=began_s)
 
     async def persist(self) -> Reply:
         """The call's reply, nothing sent yet or the plan knowing of what was. Raises `Unanswered`."""
@@ -127,7 +129,7 @@ class Contest(Alarm):
         if plan.first_send_s is None:
             self._racing.count_first()
         run = self._begun(move, now_s)
-        await self._await(run, permit, plan.within(now_s + self._racing.first_look_s))
+        await self.attend(run, permit, plan.within(now_s + self._racing.first_look_s))
 
     async def _admit(self, plan: Plan, place: int) -> Permit | None:
         """A permit; None when the deadline passed first."""
@@ -154,12 +156,15 @@ class Contest(Alarm):
             racing.books.stats.waiting -= 1
             plan.waited(racing.now() - began_s)
 
-    async def _await(self, run: Try, permit: Permit, look_s: float) -> None:
+    async def attend(self, run: Try, permit: Permit, look_s: float) -> None:
         """One attempt in the worker's own task, its permit settled and its end told."""
         self._inline = run
         self.ring_at(look_s)
         try:
-            reply = await send(self._racing.targets[run.place], self._call, self._asked, permit, run, self._racing.now)
+            # Not by `send`: each coroutine in between is one more to be woken through, for each read of a socket.
+            reply = await self._racing.targets[run.place].send(self._asked, permit)
+            if not isinstance(reply, Completion):
+                reply = await begun(reply, self._call, permit, run, self._racing.now)
         except CallError as error:
             self._over()
             permit.refused(error, self._racing.now())
@@ -228,8 +233,8 @@ class Contest(Alarm):
             self._call,
             run,
             reply,
-            attempts=attempts,
-            number=number,
+            attempts,
+            number,
             began_s=self.began_s,
             first_s=self._first_s(),
             plan=self._plan,

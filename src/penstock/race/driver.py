@@ -143,7 +143,10 @@ class Racing:
         self.route.waiting += 1
         contest = Contest(self, call, began_s)
         try:
-            return await contest.begin(permit, look_s)
+            run = contest.first()
+            await contest.attend(run, permit, look_s)
+            reply = contest.plain_reply(run)
+            return await contest.persist() if reply is None else reply
         finally:
             self.route.waiting -= 1
             contest.close()
@@ -271,9 +274,9 @@ class Racing:
         call: Call,
         run: Try,
         reply: Reply,
-        *,
         attempts: tuple[Attempt, ...],
         number: int,
+        *,
         began_s: float,
         first_s: float,
         plan: Plan | None = None,

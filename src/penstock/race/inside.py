@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from penstock.call import Call, Completion, Kind, Reply, Started
+from penstock.call import Call, Completion, Kind, Reply, Started, Stream
 from penstock.errors import CallError
 from penstock.fold import Fold
 from penstock.handler import OpenStream, primed
 from penstock.race.target import Permit, Target
 from penstock.race.triggers import Try
 
-__all__ = ["read_inside", "send"]
+__all__ = ["begun", "read_inside", "send"]
 
 
 async def send(target: Target, call: Call, asked: Call, permit: Permit, run: Try, now: Callable[[], float]) -> Reply:
@@ -20,15 +20,22 @@ async def send(target: Target, call: Call, asked: Call, permit: Permit, run: Try
     Raises `CallError`.
     """
     reply = await target.send(asked, permit)
-    if isinstance(reply, Completion):
-        return reply
+    return reply if isinstance(reply, Completion) else await begun(reply, call, permit, run, now)
+
+
+def begun(stream: Stream, call: Call, permit: Permit, run: Try, now: Callable[[], float]) -> Awaitable[Reply]:
+    """What becomes of a stream: the same for who wants one, once it has begun, else the completion of all of it."""
     if call.stream:
-        stream = await primed(reply)
-        run.token(now_s := now())
-        permit.heard(now_s - run.started_s)
-        return stream
-    assert isinstance(reply, OpenStream)
-    return await read_inside(reply, run, call.kind, permit, now)
+        return _begun(stream, permit, run, now)
+    assert isinstance(stream, OpenStream)
+    return read_inside(stream, run, call.kind, permit, now)
+
+
+async def _begun(stream: Stream, permit: Permit, run: Try, now: Callable[[], float]) -> OpenStream:
+    ready = await primed(stream)
+    run.token(now_s := now())
+    permit.heard(now_s - run.started_s)
+    return ready
 
 
 async def read_inside(stream: OpenStream, run: Try, kind: Kind, permit: Permit, now: Callable[[], float]) -> Completion:
@@ -38,7 +45,7 @@ async def read_inside(stream: OpenStream, run: Try, kind: Kind, permit: Permit, 
     any of it yet, so a text with a hole is a failed attempt. `Completion.raw` is empty.
     """
     folded = run.folded = Fold(kind)
-    async with stream:
+    try:
         while events := await stream.batch():
             for event in events:
                 folded.add(event)
@@ -48,6 +55,10 @@ async def read_inside(stream: OpenStream, run: Try, kind: Kind, permit: Permit, 
                 if run.first_token_s is None:
                     permit.heard(now_s - run.started_s)
                 run.token(now_s, said)
+    finally:
+        # At its end it has closed itself.
+        if not stream.closed:
+            await stream.aclose()
     if stream.malformed_events:
         raise CallError(
             "transport",

@@ -50,6 +50,7 @@ _WEIGHED_S: Final = 1.0
 _MOST_WEIGHT: Final = 2.0**20
 _MOST_HALF_LIVES: Final = 60.0
 _MOST_RUNNING: Final = 65_536
+_MOST_FRESH: Final = 64
 _LONGEST_RUN_S: Final = 3600.0
 
 
@@ -116,6 +117,7 @@ class Distribution:
         "_came",
         "_cut",
         "_epoch_s",
+        "_fresh",
         "_known",
         "_known_until_s",
         "_others",
@@ -134,6 +136,7 @@ class Distribution:
         """Times ever observed or cut, undecayed: grows whenever there is something new to know."""
         self._came = [0.0] * _BUCKETS
         self._cut = [0.0] * _BUCKETS
+        self._fresh: list[float] = []
         self._running: dict[int, float] = {}
         self._tickets = 0
         self._others = others
@@ -164,8 +167,19 @@ class Distribution:
             self._running.pop(ticket, None)
         if now_s >= self._weighed_until_s:
             self._weigh(now_s)
-        self._came[bucket(seconds)] += self._weight
+        # Put into their buckets when someone asks, or many at once: that costs a third of one at a time.
+        fresh = self._fresh
+        fresh.append(seconds)
         self.count += 1
+        if len(fresh) >= _MOST_FRESH:
+            self._sort_in()
+
+    def _sort_in(self) -> None:
+        """Put what came lately into its buckets, at the weight that held since."""
+        came, weight = self._came, self._weight
+        for seconds in self._fresh:
+            came[bucket(seconds)] += weight
+        self._fresh.clear()
 
     def censored(self, age_s: float, now_s: float, *, ticket: int = 0) -> None:
         """It was given up at `age_s`, cancelled or failed, and would have come later."""
@@ -238,6 +252,7 @@ class Distribution:
         return came, cut
 
     def _own_counts(self, now_s: float) -> tuple[list[float], list[float]]:
+        self._sort_in()
         faded = _growth(self._epoch_s - now_s)
         cut = [weight * faded for weight in self._cut]
         for began_s in self._running.values():
@@ -248,6 +263,7 @@ class Distribution:
 
     def _weigh(self, now_s: float) -> None:
         """The weight of a sample of now; brings all back to the weight of 1 before it grows out of hand."""
+        self._sort_in()
         weight = _growth(now_s - self._epoch_s)
         if weight > _MOST_WEIGHT or weight < 1.0 / _MOST_WEIGHT:
             self._came = [value / weight for value in self._came]
