@@ -31,6 +31,9 @@ CODES: Final[dict[str, ErrorKind]] = {
     "payment_required": "quota_exhausted",
     "request_quota_exceeded": "quota_exhausted",
     "1113": "quota_exhausted",  # z.ai: no balance
+    "1308": "quota_exhausted",  # z.ai: the hours of a plan are used up
+    "1261": "context_too_long",  # z.ai
+    "1301": "content_filtered",  # z.ai
     "minimax_1008": "quota_exhausted",
     "minimax_1002": "rate_limited",
     "minimax_1039": "rate_limited",
@@ -69,6 +72,7 @@ CODES: Final[dict[str, ErrorKind]] = {
     "dynamic_request_limited": "rate_limited",
     "dynamic_token_limited": "rate_limited",
     "queue_exceeded": "overloaded",
+    "service_tier_capacity_exceeded": "overloaded",  # Mistral
     "overloaded": "overloaded",
     "overloaded_error": "overloaded",
     "unavailable_error": "overloaded",
@@ -126,13 +130,14 @@ _CONTEXT: Final = (
     r"|reduce the length of the (?:messages|prompt|input|conversation)"
     r"|tokens?`? \+ `?max_new_tokens|input token count .{0,60}exceeds|exceeds the maximum number of (?:input )?tokens"
     r"|too many (?:input )?tokens in the (?:prompt|request)|prompt tokens .{0,40}exceed|max_seq_len"
-    r"|context size has been exceeded|maximum supported sequence length"
+    r"|context size has been exceeded|maximum supported sequence length|exceeded model token limit"
+    r"|range of input length should be"
 )
 # In a 413 alone: something is too large there, and these words say what.
 _TOO_LONG: Final = r"\btokens?\b|\bcontext\b|\bprompt\b|(?:sequence|input) length"
 _FILTER: Final = (
     r"content management policy|content filter(?:ing|ed)? |responsible ai|requires moderation|flagged (?:for|by|as)"
-    r"|usage guidelines|content policy|safety (?:system|filters?) "
+    r"|usage guidelines|content policy|safety (?:system|filters?) |content exists risk"
 )
 _BAD_KEY: Final = (
     r"api[ _]key not valid|(?:incorrect|invalid|wrong|expired|missing) api[ _]key"
@@ -140,9 +145,10 @@ _BAD_KEY: Final = (
 )
 _NO_CREDIT: Final = (
     r"insufficient (?:balance|credits?|funds)|used all available credits|spending limit|requires more credits"
-    r"|out of credits|exceeded your (?:monthly|current) (?:included )?(?:credits|quota)"
+    r"|out of credits|have any credits|exceeded your (?:monthly|current) (?:included )?(?:credits|quota)"
 )
-_SPENT: Final = r"used all available credits|monthly spending limit"  # xAI, a 429
+# A 429 that no minutes cure: xAI, OpenRouter, GitHub.
+_SPENT: Final = r"used all available credits|monthly spending limit|free-models-per-day|bymodelbyday"
 _LOADING: Final = (
     r"overloaded|loading model|model is (?:currently )?(?:loading|busy)|at capacity|server is busy"
     r"|no available capacity"

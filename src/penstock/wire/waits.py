@@ -21,7 +21,7 @@ _GO: Final = r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s|d)"
 _GO_WHOLE: Final = r"(?:\d+(?:\.\d+)?(?:ms|us|µs|ns|h|m|s|d))+"
 _UNITS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _HINT: Final = (
-    r"(?:try again|retry|retry after|available|reset) (?:in|after) (?:about )?"
+    r"(?:(?:try again|retry|retry after|available|reset) (?:in|after)|please wait(?: for)?) (?:about )?"
     r"((?:\d+(?:\.\d+)?(?:ms|us|ns|h|m(?!\w)|m(?=\d)|s|d))+|\d+(?:\.\d+)?)"
     r" ?(milliseconds?|seconds?|secs?|minutes?|mins?|hours?|ms\b|s\b)?"
 )

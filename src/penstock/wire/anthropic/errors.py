@@ -127,7 +127,7 @@ _TEXTS: Final[dict[ErrorKind, tuple[tuple[str, ErrorKind], ...]]] = {
         (_CONTEXT, "context_too_long"),
         (_NO_CREDIT, "quota_exhausted"),
         (_FILTER, "content_filtered"),
-        (r"invalid x-api-key|api[ _]key not valid", "auth"),
+        (r"invalid x-api-key|api[ _]key not valid|organization has been disabled", "auth"),
     ),
     "rate_limited": (
         (_TOO_BIG, "too_big_for_limit"),

@@ -90,7 +90,9 @@ _BAD_KEY: Final = (
     r"api[ _]key (?:is )?(?:not valid|invalid|expired|missing|not found)|(?:invalid|expired) api[ _]key"
     r"|unregistered callers|user location is not supported|authentication credential"
 )
-_BILLING: Final = r"enable billing|billing (?:is disabled|to be enabled|account)|prepa(?:y|id) credits|spending cap"
+_BILLING: Final = (
+    r"enable billing|billing (?:is disabled|to be enabled|account)|prepa(?:y|id|yment) credits|spending cap"
+)
 _TEXTS: Final[tuple[tuple[str, ErrorKind], ...]] = (
     (_CONTEXT, "context_too_long"),
     (_BAD_KEY, "auth"),
