@@ -10,7 +10,7 @@ from tests.wire.whole_given import ASKED, CODECS, ERRORS, RICH, in_one_piece, in
 
 from penstock.call import Call, Choice, Completion, Finished, TextDelta
 from penstock.errors import CallError
-from penstock.testing.exam_codec import check_mutated, essence, read_stream, sample_completion
+from penstock.testing.exam_codec import check_chunking, check_mutated, essence, read_stream, sample_completion
 from penstock.wire.opening import Opening
 
 PLACES = sorted(CODECS)
@@ -206,6 +206,13 @@ def test_a_body_without_end_is_given_up():
     with pytest.raises(CallError, match="longer than 100 bytes") as caught:
         opening.take(b"1", lambda _: False)
     assert (caught.value.kind, caught.value.status) == ("transport", 200)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_marks_before_it_are_the_same_in_any_pieces(place):
+    for behind in (b"", b" ", b"{}", json.dumps(RICH[place]).encode(), b"data: x\n\n"):
+        data = b"\xef\xbb\xbf \xef\xbb\xbf" + behind
+        check_chunking(CODECS[place], ASKED, data, range(len(data)))
 
 
 def test_padding_is_not_kept():

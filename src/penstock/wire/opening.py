@@ -69,9 +69,9 @@ class Opening:
         return whole
 
     def _begin(self, data: bytes) -> bytes | None:
-        """What comes first that is neither white space nor a byte order mark; None when it is yet to come."""
+        """What comes first that is neither white space nor byte order marks; None when it is yet to come."""
         head = (self._head + data).lstrip()
-        if head[:3] == _BOM:
+        while head[:3] == _BOM:
             head = head[3:].lstrip()
         if len(head) < 3 and _BOM.startswith(head):
             self._head = head
