@@ -12,6 +12,7 @@ from typing import Any, Final, is_typeddict
 import msgspec
 
 from penstock.errors import ConfigError
+from penstock.schema.instants import with_instants
 from penstock.schema.reading import Misfit
 
 __all__ = ["Reader", "reader_of", "schema_reader"]
@@ -38,7 +39,7 @@ def reader_of(kind: Any) -> Reader:
     is_pydantics = hasattr(kind, "__pydantic_validator__")
     if not is_pydantics:
         try:
-            schema = msgspec.json.schema(kind)
+            schema = with_instants(msgspec.json.schema(kind), kind)
         except (TypeError, RuntimeError, NameError) as error:
             why: Exception = error
         else:
