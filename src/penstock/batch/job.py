@@ -101,7 +101,6 @@ def _throughput() -> Iterator[None]:
     taking its place at every answer; that saves a switch of threads per request, 10 to 40 % of the CPU time.
     """
     before = gc.get_threshold()
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     restore = _batch_scheduling()

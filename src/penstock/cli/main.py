@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -120,7 +121,11 @@ def command() -> None:
 
 def main() -> None:
     """The entry point of the `penstock` command."""
+    # What is imported lives to the end: looking through it for garbage while there is more of it, and once more when
+    # all is over, takes a quarter of the time of a short command.
+    gc.set_threshold(50_000, 20, 100)
     code = run(sys.argv[1:])
+    gc.freeze()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
