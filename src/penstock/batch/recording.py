@@ -26,6 +26,10 @@ WritesOpenAI = Callable[[str], bool]
 """Whether a target's raw bodies are OpenAI's objects, so that they are kept as they are."""
 
 
+_MOST_TARGETS = 1000
+_record = tuple.__new__
+
+
 class Keeping(Protocol):
     """A cache that is given the answers to what it hadn't."""
 
@@ -53,7 +57,8 @@ class Recorder:
         self, encode_completion: Encode, writes_openai: WritesOpenAI | None, keeping: Keeping | None = None
     ) -> None:
         self._encode = encode_completion
-        self._writes_openai = writes_openai or (lambda _: True)
+        self._asks_writes_openai = writes_openai or (lambda _: True)
+        self._answers_openai: dict[str, bool] = {}
         self._keeping = keeping
         self._kept: dict[bytes, bytes] = {}
 
@@ -64,13 +69,16 @@ class Recorder:
         made where the record is.
         """
         raw = completion.raw
+        is_openai = self._answers_openai.get(completion.target)
+        if is_openai is None:
+            is_openai = self._writes_openai(completion.target)
         return (
             item.idx,
             item.custom_id,
             item.digest,
             item.kind,
             body,
-            raw if raw and self._writes_openai(completion.target) else completion,
+            raw if raw and is_openai else completion,
             completion.request_id,
             self._keeping.key(item, completion) if item.is_new and self._keeping is not None else b"",
             completion.target,
@@ -84,6 +92,12 @@ class Recorder:
             completion.guards,
         )
 
+    def _writes_openai(self, target: str) -> bool:
+        if len(self._answers_openai) >= _MOST_TARGETS:
+            self._answers_openai.clear()
+        answer = self._answers_openai[target] = self._asks_writes_openai(target)
+        return answer
+
     def answer(self, told: Told) -> tuple[Record, bytes]:
         idx, custom_id, digest, kind, body, made_of, request_id, key = told[:8]
         target, sent, latency_s, cached, status, usage, cost_usd, prompt, guards = told[8:]
@@ -95,17 +109,18 @@ class Recorder:
         meta = Meta(
             target=target,
             attempts=sent,
-            latency_s=round(latency_s, 4),
-            cost_usd=_rounded(cost_usd),
+            latency_s=int(latency_s * 1e4 + 0.5) / 1e4,  # rounded, in half the time
+            cost_usd=None if cost_usd is None else round(cost_usd, 12),
             cached=cached,
             status=status,
             usage=usage,
             kind=kind,
-            at_s=round(time.time(), 3),
+            at_s=int(time.time() * 1e3) / 1e3,
             prompt=prompt,
             guards=guards,
         )
-        return Record(idx, custom_id, digest, ANSWERED, body, request_id, encode(meta)), raw
+        # A named tuple's own constructor is a function in Python.
+        return _record(Record, (idx, custom_id, digest, ANSWERED, body, request_id, encode(meta))), raw
 
     def _keep(self, key: bytes, told: Told) -> None:
         made_of = told[5]

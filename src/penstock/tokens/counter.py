@@ -149,6 +149,8 @@ class Counter:
         content = message.get("content")
         if type(content) is str:
             total += of(content)
+            if len(message) == 2 and "role" in message:  # as most are
+                return total
         elif type(content) is list:
             total += sum(self._part(of, part) for part in content)
         if type(name := message.get("name")) is str:
