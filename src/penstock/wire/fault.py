@@ -128,7 +128,9 @@ def fault_in(whole: Any) -> Fault | None:
     if isinstance(error, dict) and (tells(error) or "choices" not in whole):
         return _from_object(error, whole)
     if isinstance(error, str) and error:
-        return _from_object({**whole, "message": error}, whole)
+        beside = whole.get("message")
+        said = f"{error}: {beside}" if isinstance(beside, str) and beside not in ("", error) else error
+        return _from_object({**whole, "message": said}, whole)
     if _is_flat(whole):
         return _from_object(whole, whole)
     base = whole.get("base_resp")
