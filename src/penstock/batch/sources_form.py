@@ -85,7 +85,8 @@ def fast_request_of(line: BatchLine) -> tuple[Kind, str | None, dict[str, Any]] 
     kind = URLS.get(line.url)
     if kind is None:
         return None
-    return kind, *_model_apart(kind, line.body)
+    model, body = _model_apart(kind, line.body)
+    return kind, model, body
 
 
 def _model_apart(kind: Kind, body: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
@@ -150,12 +151,12 @@ def _check_chat(body: dict[str, Any]) -> None:
     if not messages:
         raise BadForm('"messages": expected at least one message, got an empty list')
     for message in messages:
+        if type(message) is dict and type(message.get("role")) is str:
+            continue
+        at = messages.index(message)
         if type(message) is not dict:
-            at = messages.index(message)
             raise BadForm(f'"messages"[{at}]: expected an object, got {json_name(message)}')
-        if type(message.get("role")) is not str:
-            at = messages.index(message)
-            raise BadForm(f'"messages"[{at}]: expected a "role" such as "user", got {_keys_of(message)}')
+        raise BadForm(f'"messages"[{at}]: expected a "role" such as "user", got {_keys_of(message)}')
 
 
 def _check_completion(body: dict[str, Any]) -> None:

@@ -175,7 +175,8 @@ class JsonlSource(_Lines):
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadForm):
                 request = None
             if request is not None and len(line) <= MAX_LINE_BYTES:
-                return Row(index, number, common.custom_id, *request)
+                kind, model, body = request
+                return Row(index, number, common.custom_id, kind, model, body)
             self._is_common = False
         custom_id: str | None = None
         try:
