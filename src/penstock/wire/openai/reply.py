@@ -163,7 +163,7 @@ def _no_json(reply: WireReply, cause: ValueError) -> CallError:
 
 def _no_choices(reply: WireReply) -> CallError:
     try:
-        whole = msgspec.json.decode(reply.body)
+        whole, _ = decoded(reply.body, msgspec.json.decode)
     except (ValueError, RecursionError) as error:
         return broken(reply, f"the body is no JSON object: {error}")
     if fault_in(whole) is not None:
