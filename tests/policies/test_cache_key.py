@@ -143,13 +143,8 @@ def test_what_is_asked_for_counts_also_outside_the_body(fields: dict[str, Any]) 
 
 def test_every_field_of_a_call_is_known_to_count_or_not() -> None:
     # A new field: say above which it is, and put it into the key if it can change the answer.
-    judged = {
-        "expected",
-        "reasks",
-        "spent_s",
-        "variables",
-        "attempts_before",
-    }  # about what comes back, and what the body was made of
+    # About what comes back, what was spent before, and what the body was made of.
+    judged = {"expected", "reasks", "spent_s", "attempts_before", "variables"}
     assert set(Call.__struct_fields__) - judged == {
         *("id", "model", "body", "kind", "stream", "deadline_s", "priority", "estimate", "tags"),
         *("cache", "sample", "prefill"),

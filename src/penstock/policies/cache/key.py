@@ -27,6 +27,7 @@ _NOT_ASKING: Final = re.compile(
 )
 """Headers that say who asks, or by what name the request is found again."""
 
+_SCALARS: Final = frozenset((str, int, bool, type(None)))
 _MOST_HEADS: Final = 1024
 _MOST_KNOWN: Final = 4096
 
@@ -115,24 +116,39 @@ def canonical_form(body: dict[str, Any]) -> bytes:
 
 
 def _is_canonical(body: dict[str, Any], encoded: bytes) -> bool:
-    if not _APART.isdisjoint(body):
-        return False
-    for value in body.values():
-        if type(value) is float and value.is_integer():
+    """Its JSON with sorted keys is its canonical form. One walk: most bodies are all roles, texts and numbers, and
+    that is told in a third of the time that looking through the JSON takes."""
+    is_flat = True
+    for name, value in body.items():
+        if name in _APART:
             return False
-    return _is_flat(body) or not _may_say_the_same(encoded)
+        form = type(value)
+        if form is float:
+            if value.is_integer():
+                return False
+        elif form is list and name == "messages":
+            is_flat = is_flat and _are_plain(value)
+        elif form not in _SCALARS:
+            is_flat = False
+    return is_flat or not _may_say_the_same(encoded)
 
 
 def _is_flat(body: dict[str, Any]) -> bool:
-    """It is all roles, texts and numbers: told in a third of the time that looking through its JSON takes."""
     for name, value in body.items():
         if name == "messages" and type(value) is list:
-            for message in value:
-                if type(message) is not dict or len(message) != 2:
-                    return False
-                if type(message.get("content")) is not str or type(message.get("role")) is not str:
-                    return False
+            if not _are_plain(value):
+                return False
         elif isinstance(value, dict | list | tuple):
+            return False
+    return True
+
+
+def _are_plain(messages: list[Any]) -> bool:
+    """They are a role and a text each."""
+    for message in messages:
+        if type(message) is not dict or len(message) != 2:
+            return False
+        if type(message.get("content")) is not str or type(message.get("role")) is not str:
             return False
     return True
 
