@@ -196,6 +196,7 @@ class Runner:
 
     async def _work(self) -> None:
         items, sink, tally, window = self._items, self._sink, self.tally, self._window
+        now = self._clock.now
         while self.stopped is None:
             if len(self._workers) > window.limit:
                 # Gone at once and not only when the loop hears of it: the next worker to look would leave as well,
@@ -209,13 +210,8 @@ class Runner:
             if item is None:
                 self._exhausted = True
                 return
-            if isinstance(item, BadItem):
-                tally.bad += 1
-                sink.bad(item)
-                continue
-            if isinstance(item, Hits):
-                self._recalled(item)
-                await asyncio.sleep(0)  # nothing waited: the others get their turn
+            if not isinstance(item, Item):
+                await self._take(item)
                 continue
             tally.in_flight += 1
             try:
@@ -225,8 +221,17 @@ class Runner:
                     await self._ask_once(item)
             finally:
                 tally.in_flight -= 1
-            if window.done(self._clock.now()):
+            if window.done(now()):
                 self._staff()
+
+    async def _take(self, item: BadItem | Hits) -> None:
+        """Record what needs no asking."""
+        if isinstance(item, BadItem):
+            self.tally.bad += 1
+            self._sink.bad(item)
+        else:
+            self._recalled(item)
+            await asyncio.sleep(0)  # nothing waited: the others get their turn
 
     async def _pull(self) -> Item | BadItem | None:
         assert self._next is not None

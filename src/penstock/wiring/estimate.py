@@ -63,7 +63,9 @@ def most_output(kind: Kind, body: Mapping[str, Any], by_default: int) -> int:
         return 0
     most = body.get("max_completion_tokens") or body.get("max_tokens")
     output = most if type(most) is int and most > 0 else by_default
-    choices = max(_whole(body.get("n")), _whole(body.get("best_of")), 1)
+    choices = 1
+    if "n" in body or "best_of" in body:
+        choices = max(_whole(body.get("n")), _whole(body.get("best_of")), 1)
     prompts = body.get("prompt") if kind == "completion" else None
     if isinstance(prompts, list) and prompts and type(prompts[0]) is not int:
         # Each of a list of texts, or of lists of tokens, is answered by itself.
