@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.crash.given import command, environment, lines, penstock, questions, simulator, text_of
 
 KILLS = 50
-COUNT = 6000
+COUNT = 8000
 
 
 def test_fifty_kills_lose_nothing_and_pay_nothing_twice(tmp_path: Path) -> None:
@@ -40,6 +40,7 @@ def test_fifty_kills_lose_nothing_and_pay_nothing_twice(tmp_path: Path) -> None:
         assert penstock(sim, *words, "--concurrency", "500").returncode == 0
         answers = lines(out)
         ledger = sim.ledger()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
     assert [line["custom_id"] for line in answers] == [f"id-{n}" for n in range(COUNT)]
     assert all(text_of(line).endswith(f"number {n}") for n, line in enumerate(answers))
     assert {line["custom_id"]: line["response"]["body"]["id"] for line in answers}.items() >= committed.items()

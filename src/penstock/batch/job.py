@@ -258,9 +258,9 @@ class _Job:
         out, journal = self._settings.out, self._opened.journal
         if journal is None or out is None:
             return None
+        OrderedOutput.clear(out)
         if self._settings.unordered:
             return GrowingOutput(out, journal.items(), self._opened.run_id, body=journal.body)
-        OrderedOutput.clear(out)
         if out.suffix != ".jsonl" or not journal.is_empty() or (out.exists() and not out.is_file()):
             return None
         return OrderedOutput(out, self._opened.run_id, body=journal.body)
