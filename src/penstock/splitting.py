@@ -19,7 +19,7 @@ __all__ = ["EmbeddingLimit", "Split"]
 
 _AT_ONCE: Final = 8
 _MOST_ATTEMPTS_TOLD: Final = 64
-_CHARACTERS_PER_TOKEN: Final = 3
+_BYTES_PER_TOKEN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,14 @@ class EmbeddingLimit:
 
     @staticmethod
     def weight_of(one: object) -> int:
-        """The tokens of an input, estimated where it is text; at least 1."""
-        return len(one) // _CHARACTERS_PER_TOKEN + 1 if isinstance(one, str) else max(1, _length(one))
+        """The tokens of an input, estimated where it is text; at least 1.
+
+        A token for three bytes is more than there are, in any alphabet: a Chinese letter has three.
+        """
+        if not isinstance(one, str):
+            return max(1, _length(one))
+        letters = len(one) if one.isascii() else len(one.encode("utf-8", "surrogatepass"))
+        return letters // _BYTES_PER_TOKEN + 1
 
 
 def _length(one: object) -> int:

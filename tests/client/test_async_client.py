@@ -4,7 +4,7 @@ import asyncio
 import itertools
 
 import pytest
-from tests.client.given import KEY
+from tests.client.given import KEY, running_simulator
 
 import penstock
 from penstock import AsyncClient, Request
@@ -129,6 +129,20 @@ def test_embeddings_beyond_one_request_come_in_order():
 
     vectors, one, requests = run(main())
     assert (len(vectors), list(vectors[4321]) == list(one[0]), requests) == (5000, True, 4)
+
+
+def test_vectors_of_two_models_are_never_mixed(tmp_path):
+    scenario = tmp_path / "few.toml"
+    scenario.write_text("[models.few]\nlimits = { rpm = 1 }\n")
+    texts = [f"text {number}" for number in range(5000)]
+
+    async def main(url):
+        provider = {"wire": "openai", "base_url": f"{url}/openai/v1", "api_key": KEY}
+        async with AsyncClient("a/few", "a/many", config={"providers": {"a": provider}}) as client:
+            return await client.embed(texts, deadline=0.5)
+
+    with running_simulator("--scenario", str(scenario)) as url, pytest.raises(Unanswered):
+        asyncio.run(main(url))
 
 
 def test_map_answers_in_order_and_failures_are_answers(config):
@@ -295,7 +309,7 @@ def test_the_route_default_serves_a_client_without_targets():
         ),
         (("sim/fast",), {"stream_inside": "off", "timeouts": {"first_token": 9}}, ConfigError, "stream_inside: "),
         (("sim/fast",), {"on_break": "ignore"}, ConfigError, 'on_break: unknown value "ignore"'),
-        (("sim/fast",), {"cache": "sometimes"}, ConfigError, "cache: unknown value"),
+        (("sim/fast",), {"cache": "sometimes"}, ConfigError, "cache: expected one of"),
         (("sim/fast",), {"deadline": "soon"}, ConfigError, "deadline: expected a duration"),
         (("sim/fast",), {"limits": {"rmp": 1}}, ConfigError, 'did you mean "rpm"'),
         (("sim/fast",), {"timeouts": {"connect": -1}}, ConfigError, "connect: expected a duration"),

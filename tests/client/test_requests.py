@@ -5,9 +5,10 @@ import json
 import pytest
 
 from penstock import Batch, Client, ConfigError, InputError, Request, request_hash
-from penstock.client.embedding import MAX_INPUTS, MAX_TOKENS, parts_of
+from penstock.client.embedding import parts_of
 from penstock.client.options import read_options
 from penstock.client.request import row_of
+from penstock.splitting import EmbeddingLimit
 from penstock.wiring import estimate_tokens
 
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}]
@@ -192,10 +193,12 @@ def test_a_batch_refuses_a_request_that_asks_nothing(make):
 
 
 def test_texts_to_embed_are_cut_at_the_providers_bounds():
-    assert [len(part) for part in parts_of(["x"] * (2 * MAX_INPUTS + 1))] == [MAX_INPUTS, MAX_INPUTS, 1]
-    assert [len(part) for part in parts_of(["x" * 4 * (MAX_TOKENS // 2)] * 3)] == [1, 1, 1]
-    assert list(parts_of("one")) == [["one"]]
-    assert list(parts_of([[1, 2], [3]])) == [[[1, 2], [3]]]
+    cut = EmbeddingLimit(10, 100).parts_of
+    assert [len(part) for part in parts_of(["x"] * 21, cut)] == [10, 10, 1]
+    assert [len(part) for part in parts_of(["x" * 200] * 3, cut)] == [1, 1, 1]
+    assert list(parts_of("one", cut)) == [["one"]]
+    assert list(parts_of([[1, 2], [3]], cut)) == [[[1, 2], [3]]]
+    assert list(parts_of([], cut)) == []
 
 
 @pytest.mark.parametrize(
@@ -203,7 +206,7 @@ def test_texts_to_embed_are_cut_at_the_providers_bounds():
 )
 def test_what_cant_be_embedded_is_refused(inputs, message):
     with pytest.raises(InputError, match=message):
-        list(parts_of(inputs))
+        list(parts_of(inputs, EmbeddingLimit().parts_of))
 
 
 @pytest.mark.parametrize(

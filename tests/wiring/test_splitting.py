@@ -81,6 +81,10 @@ def test_parts_stay_below_the_tokens_that_fit(inputs: list[str], most: int) -> N
     assert all(len(part) == 1 or sum(len(text) // 3 + 1 for text in part) <= most for part in parts)
 
 
+def test_alphabets_with_more_tokens_a_letter_weigh_more() -> None:
+    assert [EmbeddingLimit.weight_of(300 * letter) for letter in "aж漢"] == [101, 201, 301]
+
+
 def test_all_vectors_are_of_the_target_that_answered_first() -> None:
     embedder = Embedder("a/m", "b/m")
     whole = embedded([str(n) for n in range(9)], embedder, inputs=2)

@@ -33,6 +33,7 @@ from penstock.client.tool_loop import ToolLoop, read_bounds
 from penstock.errors import ConfigError, PenstockError
 from penstock.handler import Handler
 from penstock.wiring import EngineStats, Keys, Manner, Models, TargetContext, contexts_of
+from penstock.wiring.packers import bounds_of
 
 if TYPE_CHECKING:
     from penstock.client.batcher import AsyncBatcher
@@ -132,15 +133,23 @@ class AsyncClient:
     ) -> list[Sequence[float]]:
         """A vector for each text (or list of token ids), in their order; for one text a list of one.
 
-        More than one request takes are sent as several, at most 8 at once. Raises as `generate` does.
+        More than one request takes are sent as several, at most 8 at once, to the target that answered the first: no
+        two models mix. Raises as `generate` does.
         """
         asking = read_options("embedding", options)
+        bounds = bounds_of(self._engine, self._models if asking.model is None else asking.model)
+        parts = parts_of(inputs, bounds.parts_of)
         vectors: list[Sequence[float]] = []
+        for part in parts:
+            first = await self._ask(row_of(part, asking, kind="embedding"))
+            vectors.extend(first.vectors)
+            asking = msgspec.structs.replace(asking, model=first.target or asking.model)
+            break
 
         async def ask(part: Sequence[Any]) -> Answer:
             return await self._ask(row_of(part, asking, kind="embedding"))
 
-        mapping = Mapping(parts_of(inputs), ask, concurrency=_EMBEDDINGS_AT_ONCE, ordered=True)
+        mapping = Mapping(parts, ask, concurrency=_EMBEDDINGS_AT_ONCE, ordered=True)
         try:
             async for _, answer in mapping:
                 vectors.extend(answer.vectors)

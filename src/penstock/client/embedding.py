@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from penstock.errors import InputError
 
-__all__ = ["MAX_INPUTS", "MAX_TOKENS", "parts_of"]
-
-MAX_INPUTS = 2048
-"""Inputs in one request: OpenAI's bound."""
-MAX_TOKENS = 200_000
-"""Tokens in one request, estimated: OpenAI's bound is 300,000."""
-_CHARACTERS_PER_TOKEN = 4
+__all__ = ["parts_of"]
 
 
-def parts_of(inputs: object) -> Iterator[Sequence[Any]]:
-    """The inputs in order, in parts of one request each. Raises `InputError` for what can't be embedded."""
+def parts_of(inputs: object, cut: Callable[[Sequence[Any]], Sequence[Sequence[Any]]]) -> Iterator[Sequence[Any]]:
+    """The inputs in order, in the parts of one request each that `cut` makes of them.
+
+    Raises `InputError` for what can't be embedded.
+    """
     if isinstance(inputs, str):
         inputs = [inputs]
     if not isinstance(inputs, Sequence):
         raise InputError(f"expected a text, or a list of texts, to embed, got {type(inputs).__name__}")
     for place, text in enumerate(inputs):
         _check(place, text)
-    return _cut(inputs)
-
-
-def _cut(inputs: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    part: list[Any] = []
-    tokens = 0
-    for text in inputs:
-        needed = len(text) // _CHARACTERS_PER_TOKEN + 1 if isinstance(text, str) else len(text)
-        if part and (len(part) >= MAX_INPUTS or tokens + needed > MAX_TOKENS):
-            yield part
-            part, tokens = [], 0
-        part.append(text)
-        tokens += needed
-    if part:
-        yield part
+    return iter(cut(inputs) if inputs else ())
 
 
 def _check(place: int, text: object) -> None:

@@ -7,13 +7,29 @@ from typing import Final
 from penstock.call import Call, Reply
 from penstock.handler import Handler
 from penstock.packing import Packer, Packing
+from penstock.splitting import EmbeddingLimit
 from penstock.wiring.engine import Engine
 from penstock.wiring.settings import Manner, Models
 from penstock.wiring.wires import embedding_limit
 
-__all__ = ["Packers"]
+__all__ = ["MAX_INPUTS", "MAX_TOKENS", "Packers", "bounds_of"]
+
+MAX_INPUTS: Final = 2048
+"""Inputs in one request where no limit is known: OpenAI's."""
+MAX_TOKENS: Final = 200_000
+"""Tokens in one request at most, estimated: OpenAI's bound is 300,000."""
 
 _MOST: Final = 64
+
+
+def bounds_of(engine: Engine, models: Models) -> EmbeddingLimit:
+    """What a request for embeddings holds at most when a client cuts a list for these. Raises `ConfigError`."""
+    limit = _limit_of(engine, models) or EmbeddingLimit()
+    return EmbeddingLimit(min(limit.inputs or MAX_INPUTS, MAX_INPUTS), min(limit.tokens or MAX_TOKENS, MAX_TOKENS))
+
+
+def _limit_of(engine: Engine, models: Models) -> EmbeddingLimit | None:
+    return embedding_limit([(engine.plan(target.provider), target.model) for target in engine.check(models).targets])
 
 
 class Packers:
@@ -48,7 +64,7 @@ class Packers:
     def _made(self, models: Models, manner: Manner | None) -> tuple[Packer, Handler]:
         engine = self._engine
         targets = engine.check(models).targets
-        limit = embedding_limit([(engine.plan(target.provider), target.model) for target in targets])
+        limit = _limit_of(engine, models)
 
         async def ask(call: Call) -> Reply:
             return await engine.handler(models, manner=manner)(call)
