@@ -39,25 +39,25 @@ class Contest(Alarm):
         "_call",
         "_crash",
         "_detached",
-        "_first",
         "_inline",
         "_plan",
         "_racing",
         "_sides",
-        "_streams",
         "_waiter",
         "_won",
         "began_s",
+        "first",
+        "streams",
     )
 
     def __init__(self, racing: Racing, call: Call, began_s: float, *, plan: Plan | None = None) -> None:
-        super().__init__(racing.wheel)
+        Alarm.__init__(self, racing.wheel)  # `super` makes an object for each call
         self._racing = racing
         self._call = call
         self.began_s = began_s
         self._plan = plan
-        self._asked, self._streams = racing.asked(call)
-        self._first: Try | None = None
+        self._asked, self.streams = racing.asked(call)
+        self.first: Try | None = None
         self._inline: Try | None = None
         self._admitting = False
         self._sides: Sides | None = None
@@ -65,13 +65,6 @@ class Contest(Alarm):
         self._won: tuple[Try, Reply] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._crash: BaseException | None = None
-
-    def first(self) -> Try:
-        """The call's first attempt, at the first target: sent next by `attend`."""
-        racing, call = self._racing, self._call
-        attempt = Attempt(id=call.id + "-1", target=racing.targets[0].name)
-        self._first = run = racing.begun(call, attempt, 0, self.began_s, streams=self._streams)
-        return run
 
     def plain_reply(self, run: Try) -> Reply | None:
         """After `attend`: the reply that this attempt brought, nothing else having been tried; else `persist`."""
@@ -378,7 +371,7 @@ class Contest(Alarm):
         racing, plan, place = self._racing, self._the_plan(), move.target
         racing.books.chosen(move)
         attempt = racing.attempt(self._call, plan, move, now_s)
-        run = racing.begun(self._call, attempt, place, now_s, streams=self._streams)
+        run = racing.begun(self._call, attempt, place, now_s, streams=self.streams)
         return plan.started(attempt, place, now_s, run=run)
 
     def _beside(self) -> Sides:
@@ -391,8 +384,8 @@ class Contest(Alarm):
         """Made when something is decided that isn't plain: the first attempt then becomes known to it."""
         if self._plan is None:
             self._plan = self._racing.plan(self._call, self.began_s)
-            if self._first is not None:
-                self._plan.started(self._first.attempt, 0, self.began_s, run=self._first)
+            if self.first is not None:
+                self._plan.started(self.first.attempt, 0, self.began_s, run=self.first)
         return self._plan
 
     def _first_s(self) -> float:

@@ -139,11 +139,16 @@ class Racing:
         if self._hedges:
             self.count_first()
         look_s = began_s + self.first_look_s
-        look_s = look_s if deadline_s is None else min(look_s, deadline_s)
+        if deadline_s is not None and deadline_s < look_s:
+            look_s = deadline_s
         self.route.waiting += 1
         contest = Contest(self, call, began_s)
         try:
-            run = contest.first()
+            attempt = Attempt(id=call.id + "-1", target=target.name)
+            ticket = self.books.started(call, attempt, 0, began_s)
+            latency, breaker, streams = target.latency.at(call.estimate), target.breaker, contest.streams
+            run = Try(attempt, 0, began_s, streams=streams, ticket=ticket, latency=latency, breaker=breaker)
+            contest.first = run
             await contest.attend(run, permit, look_s)
             reply = contest.plain_reply(run)
             return await contest.persist() if reply is None else reply
