@@ -23,12 +23,14 @@ def insert(connection: sqlite3.Connection, pairs: Mapping[bytes, bytes], put_s: 
     """The values under their keys, newest last."""
     first = 1 + int(connection.execute("SELECT ifnull(max(id), 0) FROM bodies").fetchone()[0])
     numbered = list(enumerate(pairs.items(), first))
+    # Through the index from one end to the other: a tenth less than here and there.
+    entries = sorted((place(key), number, put_s) for number, (key, _) in numbered)
     start = 0
     while start < len(numbered):
         size = min(_CHUNK, 1 << ((len(numbered) - start).bit_length() - 1))
+        some = itertools.chain.from_iterable(entries[start : start + size])
+        connection.execute(_statement("entries", size), list(some))
         part = numbered[start : start + size]
-        entries = itertools.chain.from_iterable((place(key), number, put_s) for number, (key, _) in part)
-        connection.execute(_statement("entries", size), list(entries))
         bodies = itertools.chain.from_iterable((number, key, value) for number, (key, value) in part)
         connection.execute(_statement("bodies", size), list(bodies))
         start += size
