@@ -23,6 +23,8 @@ from penstock.testing.exam_codec import (
     read_stream,
     sample_completion,
 )
+from penstock.wire.anthropic.messages import tool_id
+from penstock.wire.calls import with_ids
 
 FORMS = sorted(BASES)
 IDS = st.text("abcXYZ019_-", min_size=1, max_size=12)
@@ -92,7 +94,7 @@ def test_any_call_arrives_as_it_was_made(body, form, stream):
     there = codec(form)
     heard = there.decode_request(there.encode_request(asking(**body), "claude-x:1", stream=stream))
     assert (heard.model, heard.stream, heard.kind) == ("claude-x:1", stream, "chat")
-    assert {name: heard.body.get(name) for name in body} == body
+    assert {name: heard.body.get(name) for name in body} == {**body, "messages": with_ids(body["messages"], tool_id)}
 
 
 @given(seed=st.integers(), form=st.sampled_from(FORMS))

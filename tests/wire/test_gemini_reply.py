@@ -8,6 +8,7 @@ from tests.wire.gemini_given import CHAT, GEMINI, answer, reply
 from penstock.call import Call, Usage, status_of
 from penstock.errors import CallError
 from penstock.http import WireReply
+from penstock.wire.calls import id_of_its_own
 
 
 def said(body):
@@ -29,7 +30,8 @@ def test_text_in_parts_is_one_text_and_thoughts_stand_apart():
 def test_calls_get_ids_where_they_have_none_and_stop_means_calls():
     calls = [{"functionCall": {"name": "wx", "args": {"city": city}}} for city in ("Rome", "Oslo")]
     completion = said(answer(*calls, responseId="r1"))
-    assert [call["id"] for call in completion.message["tool_calls"]] == ["call_r1_0", "call_r1_1"]
+    made = [id_of_its_own("r1", "wx", 0, at) for at in range(2)]
+    assert [call["id"] for call in completion.message["tool_calls"]] == made
     assert [json.loads(call["function"]["arguments"]) for call in completion.message["tool_calls"]] == [
         {"city": "Rome"},
         {"city": "Oslo"},

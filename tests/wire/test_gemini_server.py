@@ -12,6 +12,7 @@ from penstock.errors import CallError
 from penstock.fold import fold
 from penstock.http import WireRequest
 from penstock.testing.exam_codec import read_stream
+from penstock.wire.calls import with_ids
 from penstock.wire.gemini.server import path_of
 
 
@@ -98,7 +99,7 @@ def test_what_is_asked_is_heard(body, model, codec):
     for stream in (False, True):
         there = codec.decode_request(codec.encode_request(call, model, stream=stream))
         assert (there.model, there.stream, there.kind) == (model, stream, "chat")
-        assert there.body == {**body, "model": model}
+        assert there.body == {**body, "messages": with_ids(body["messages"]), "model": model}
 
 
 @pytest.mark.parametrize("codec", [GEMINI, VERTEX])

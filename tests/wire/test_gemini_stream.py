@@ -6,6 +6,7 @@ from tests.wire.gemini_given import GEMINI, answer, frames
 from penstock.call import Call, Finished, Started, TextDelta, ToolDelta, Usage, UsageUpdate
 from penstock.fold import fold
 from penstock.testing.exam_codec import read_stream
+from penstock.wire.calls import id_of_its_own
 
 CALL = Call(id="1", model="m", body={}, stream=True)
 
@@ -49,7 +50,7 @@ def test_calls_come_whole_and_stop_means_calls():
     )
     assert error is None
     assert [event for event in events if isinstance(event, ToolDelta)] == [
-        ToolDelta(0, "call_r_0", "f", '{"a": 1}', extra={"google": {"thought_signature": "c2ln"}}),
+        ToolDelta(0, id_of_its_own("r", "f", 0, 0), "f", '{"a": 1}', extra={"google": {"thought_signature": "c2ln"}}),
         ToolDelta(1, "own", "g", "{}"),
     ]
     assert fold(events).finish == "tool_calls"
@@ -183,7 +184,7 @@ def test_arguments_in_pieces_are_one_call_each():
     calls = [(call["id"], call["function"]["arguments"]) for call in completion.message["tool_calls"]]
     assert calls == [
         ("c", '{"town":"Paris","days":[null,{"at":7}],"is it":true,"x":null}'),
-        ("call_1", '{"a":{"b":0.5}}'),
+        (id_of_its_own("g", "", 0, 1), '{"a":{"b":0.5}}'),
     ]
     assert completion.finish == "tool_calls"
 

@@ -8,6 +8,7 @@ from tests.wire.ollama_given import ASKED, CODEC, answer, lines, streamed
 from penstock.call import Call, Choice, Completion, Finished, Started, ToolDelta, Usage
 from penstock.errors import CallError
 from penstock.http import WireReply
+from penstock.wire.calls import id_of_its_own
 
 CREATED = "2024-05-24T20:01:31.01558Z"
 CALL = {"function": {"name": "f", "arguments": {"x": 1}}}
@@ -52,7 +53,7 @@ def test_thoughts_are_reasoning_and_calls_get_what_they_lack():
     assert (message["content"], message["reasoning_content"], completion.finish) == (None, "Hm.", "tool_calls")
     function = {"name": "f", "arguments": '{"x": 1}'}
     assert message["tool_calls"] == [
-        {"id": "call_0", "type": "function", "function": function},
+        {"id": id_of_its_own(CREATED, 0, *function.values()), "type": "function", "function": function},
         {"id": "call_x", "type": "function", "function": function},
     ]
 

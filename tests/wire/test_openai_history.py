@@ -22,6 +22,7 @@ SAID = {
     "mine": 1,
 }
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+OTHER = {**CALL, "id": "d"}
 PAGE = {"type": "url_citation", "url_citation": {"url": "https://a.test", "title": "A"}}
 
 
@@ -45,8 +46,8 @@ def test_others_get_all_of_it(name):
 
 
 def test_a_calls_signature_is_left_out_and_the_call_stays():
-    signed = {"role": "assistant", "content": None, "tool_calls": [{**CALL, "extra_content": {"s": 1}}, CALL]}
-    assert sent("groq", signed)[0]["tool_calls"] == [CALL, CALL]
+    signed = {"role": "assistant", "content": None, "tool_calls": [{**CALL, "extra_content": {"s": 1}}, OTHER]}
+    assert sent("groq", signed)[0]["tool_calls"] == [CALL, OTHER]
     assert signed["tool_calls"][0]["extra_content"] == {"s": 1}
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from penstock.errors import CallError
 from penstock.wire.anthropic.words import THOUGHT_FORMAT
+from penstock.wire.calls import with_ids
 from penstock.wire.dropping import dropped
 from penstock.wire.sending import refusal
 
@@ -47,6 +48,7 @@ def messages_of(messages: Any) -> tuple[Any, list[_Block]]:
     """
     if not isinstance(messages, list):
         raise refused("messages: expected a list")
+    messages = with_ids(messages, tool_id)
     system: list[Any] = []
     turns: list[_Block] = []
     for message in messages:

@@ -20,6 +20,7 @@ from penstock.wire.anthropic.words import (
     source_of,
     usage_of,
 )
+from penstock.wire.calls import id_of_its_own
 from penstock.wire.fault import fault_in, kept, read_fault
 
 __all__ = ["arguments_of", "completion_in", "owed_space"]
@@ -109,7 +110,7 @@ class _Heard:
                 self.answered = True
             case "tool_use":
                 function = {"name": block.name or "", "arguments": arguments_of(block)}
-                id_ = block.id or f"call_{len(self.calls)}"
+                id_ = block.id or id_of_its_own(len(self.calls), block.name or "")
                 self.calls.append({"id": id_, "type": "function", "function": function})
             case "thinking":
                 self.thinking.append(block.thinking or "")

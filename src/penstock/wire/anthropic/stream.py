@@ -35,6 +35,7 @@ from penstock.wire.anthropic.words import (
     source_of,
     usage_of,
 )
+from penstock.wire.calls import id_of_its_own
 from penstock.wire.fault import fault_in
 from penstock.wire.sse import SSEDecoder
 from penstock.wire.streaming import StreamState, last_events, loose
@@ -260,7 +261,8 @@ class StreamDecoder(StreamState):
             opened.tool = self._tools
             self._tools += 1
             self._said = True
-            events.append(ToolDelta(opened.tool, block.id or f"call_{opened.tool}", block.name or ""))
+            name = block.name or ""
+            events.append(ToolDelta(opened.tool, block.id or id_of_its_own(opened.tool, name), name))
         elif block.type == "thinking" and block.thinking:
             self._think(opened, block.thinking, events)
 

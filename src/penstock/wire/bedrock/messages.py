@@ -10,6 +10,7 @@ import msgspec
 
 from penstock.wire.bedrock.parts import blocks_of, cache_point
 from penstock.wire.bedrock.words import WIRE, refused, thought_blocks
+from penstock.wire.calls import with_ids
 from penstock.wire.dropping import dropped
 
 __all__ = ["messages_of", "tool_id"]
@@ -31,6 +32,7 @@ def messages_of(messages: Any) -> tuple[list[_Block], list[_Block]]:
     """
     if not isinstance(messages, list):
         raise refused("messages: expected a list")
+    messages = with_ids(messages, tool_id)
     system: list[_Block] = []
     turns: list[_Block] = []
     for message in messages:

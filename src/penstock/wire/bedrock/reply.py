@@ -22,6 +22,7 @@ from penstock.wire.bedrock.words import (
     usage_of,
 )
 from penstock.wire.bodies import broken
+from penstock.wire.calls import id_of_its_own
 from penstock.wire.fault import request_id_of
 
 __all__ = ["completion_in", "embeddings_in", "model_in"]
@@ -143,7 +144,7 @@ class _Heard:
             self.answered = True
             return
         function = {"name": use.name, "arguments": arguments}
-        id_ = use.tool_use_id or f"call_{len(self.calls)}"
+        id_ = use.tool_use_id or id_of_its_own(len(self.calls), use.name)
         self.calls.append({"id": id_, "type": "function", "function": function})
 
     def _think(self, index: int, said: _Body) -> None:

@@ -32,6 +32,7 @@ from penstock.wire.bedrock.words import (
     usage_of,
 )
 from penstock.wire.bending import mended
+from penstock.wire.calls import id_of_its_own
 from penstock.wire.eventstream import EventStreamDecoder, Frame
 from penstock.wire.streaming import StreamState, loose
 
@@ -188,7 +189,8 @@ class StreamDecoder(StreamState):
             block.tool = self._tools
             self._tools += 1
             self._said = True
-            events.append(ToolDelta(block.tool, id_ if isinstance(id_, str) and id_ else f"call_{block.tool}", name))
+            given = id_ if isinstance(id_, str) and id_ else id_of_its_own(block.tool, name)
+            events.append(ToolDelta(block.tool, given, name))
 
     def _delta(self, said: _Body, events: list[Event]) -> None:
         delta = said.get("delta")

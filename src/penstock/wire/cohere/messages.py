@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from penstock.wire.calls import with_ids
 from penstock.wire.cohere.words import WIRE, refused
 from penstock.wire.dropping import dropped
 
@@ -18,7 +19,7 @@ def messages_of(messages: Any, *, thinks: bool) -> list[_Body]:
     if not isinstance(messages, list):
         raise refused("messages: expected a list")
     said: list[_Body] = []
-    for message in messages:
+    for message in with_ids(messages):
         role = message.get("role") if isinstance(message, dict) else None
         if role == "assistant":
             said.append(_assistant(message, thinks=thinks))

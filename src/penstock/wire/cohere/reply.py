@@ -13,6 +13,7 @@ from penstock.errors import ErrorKind
 from penstock.http import WireReply
 from penstock.wire.bending import decoded
 from penstock.wire.bodies import broken, floats_in, object_in
+from penstock.wire.calls import id_of_its_own
 from penstock.wire.cohere.errors import error_in
 from penstock.wire.cohere.shapes import CallShape, MessageShape, ReplyShape, decode_reply
 from penstock.wire.cohere.words import finish_of, logprobs_of, tokens_in, usage_of
@@ -81,7 +82,7 @@ def _call(call: CallShape, index: int) -> dict[str, Any]:
     function = call.function
     name, arguments = (call.name, call.parameters) if function is None else (function.name, function.arguments)
     said = {"name": name or "", "arguments": arguments_of(arguments)}
-    return {"id": call.id or f"call_{index}", "type": "function", "function": said}
+    return {"id": call.id or id_of_its_own(index, name or ""), "type": "function", "function": said}
 
 
 def arguments_of(said: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from penstock.call import Event, Finished, PartDelta, ReasoningDelta, RefusalDelta, Started, TextDelta, ToolDelta
 from penstock.errors import CallError, ErrorKind
 from penstock.wire.bending import decoded
+from penstock.wire.calls import id_of_its_own
 from penstock.wire.cohere.errors import in_band
 from penstock.wire.cohere.reply import arguments_of
 from penstock.wire.cohere.shapes import CallShape, ContentShape, EventShape, TextShape, decode_event, decode_piece
@@ -150,8 +151,8 @@ class StreamDecoder(StreamState):
         if at is None:
             self._said = True
             at = self._places[index] = len(self._places)
-            name = function.name if function is not None else None
-            events.append(ToolDelta(at, call.id or f"call_{at}", name or "", arguments))
+            name = (function.name if function is not None else None) or ""
+            events.append(ToolDelta(at, call.id or id_of_its_own(at, name), name, arguments))
         elif arguments:
             events.append(ToolDelta(at, arguments=arguments))
             self._flow()
@@ -196,7 +197,8 @@ class StreamDecoder(StreamState):
         for call in event.tool_calls or ():
             self._said = True
             at = self._places[len(self._places)] = len(self._places)
-            events.append(ToolDelta(at, f"call_{at}", call.name or "", arguments_of(call.parameters)))
+            name = call.name or ""
+            events.append(ToolDelta(at, id_of_its_own(at, name), name, arguments_of(call.parameters)))
 
     def _old_end(self, event: EventShape, events: list[Event]) -> None:
         raw = event.finish_reason

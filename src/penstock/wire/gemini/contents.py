@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from penstock.wire.calls import with_ids
 from penstock.wire.dropping import dropped
 from penstock.wire.gemini.parts import WIRE, parts_of, refuse
 from penstock.wire.gemini.signatures import REASONING, TEXT, google_extra, signed
@@ -37,7 +38,7 @@ def contents_of(messages: Any, model: str) -> tuple[list[dict[str, Any]], list[_
     contents: list[_Content] = []
     calls: dict[str, tuple[str, int]] = {}
     signs = _UNSIGNED_IS_FINE.match(model) is None
-    for group, where in _grouped(messages):
+    for group, where in _grouped(with_ids(messages, needed=False)):
         role = group[0].get("role")
         if role in ("system", "developer"):
             if contents:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from penstock.call import Event, Finish, PartDelta, ReasoningDelta, RefusalDelta, TextDelta, ToolDelta
+from penstock.wire.calls import id_of_its_own
 from penstock.wire.gemini.growing import Growing
 from penstock.wire.gemini.shapes import Blob, Candidate, FunctionCall, Part, arguments_of
 from penstock.wire.gemini.signatures import REASONING, TEXT, Signatures
@@ -107,8 +108,11 @@ class Voice:
             self._end_call(events)
             comes_in_pieces = call.will_continue or call.partial_args is not None
             arguments = "" if comes_in_pieces else arguments_of(call)
-            made = f"call_{answer_id}_{self.tools}" if answer_id else f"call_{self.tools}"
-            events.append(ToolDelta(self.tools, call.id or made, call.name or "", arguments, self.index, extra))
+            name = call.name or ""
+            # An answer's id tells it from any other; without one, what is called does as far as it can.
+            known = (answer_id, name) if answer_id else (name, arguments)
+            id_ = call.id or id_of_its_own(*known, self.index, self.tools)
+            events.append(ToolDelta(self.tools, id_, name, arguments, self.index, extra))
             self.tools += 1
             self.has_answered = True
             if self.finish == "stop":

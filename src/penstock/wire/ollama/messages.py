@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from penstock.wire.calls import with_ids
 from penstock.wire.dropping import dropped
 from penstock.wire.ollama.words import WIRE, arguments_object, refused
 
@@ -20,7 +21,7 @@ def messages_of(messages: Any) -> list[_Body]:
     names: dict[str, str] = {}
     """From a call's id to its tool: the results of tools are told by name."""
     said: list[_Body] = []
-    for message in messages:
+    for message in with_ids(messages, needed=False):
         asked = message.get("role") if isinstance(message, dict) else None
         role = _ROLES.get(asked) if isinstance(asked, str) else None
         if role is None:

@@ -8,6 +8,7 @@ from penstock.call import Call, Choice, Completion, Message, Usage
 from penstock.http import WireReply
 from penstock.wire.bending import decoded
 from penstock.wire.bodies import broken, object_in
+from penstock.wire.calls import id_of_its_own
 from penstock.wire.fault import request_id_of
 from penstock.wire.ollama.errors import error_in
 from penstock.wire.ollama.shapes import CallShape, MessageShape, PieceShape, decode_piece
@@ -73,17 +74,19 @@ def _message(said: PieceShape) -> Message | None:
     if calls:
         message["tool_calls"] = [
             {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
-            for id_, name, arguments in (call_of(call, index) for index, call in enumerate(calls))
+            for id_, name, arguments in (call_of(call, index, said.created_at) for index, call in enumerate(calls))
         ]
     return message
 
 
-def call_of(call: CallShape, index: int) -> tuple[str, str, str]:
-    """A call's id (made where the server gives none), name, and arguments. Raises `ValueError` for broken ones."""
+def call_of(call: CallShape, index: int, when: str | None) -> tuple[str, str, str]:
+    """A call's id (made where the server gives none), name, and arguments; `when` is the server's time of it.
+
+    Raises `ValueError` for broken ones.
+    """
     function = call.function
-    if function is None:
-        return call.id or f"call_{index}", "", "{}"
-    return call.id or f"call_{index}", function.name or "", arguments_of(function.arguments)
+    name, arguments = ("", "{}") if function is None else (function.name or "", arguments_of(function.arguments))
+    return call.id or id_of_its_own(when, index, name, arguments), name, arguments
 
 
 def embeddings_in(call: Call, reply: WireReply) -> Completion:

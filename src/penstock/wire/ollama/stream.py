@@ -126,11 +126,11 @@ class StreamDecoder(StreamState):
                 events.append(TextDelta(message.content, 0, logprobs))
                 self._flows = logprobs is None and piece.message is not None
             if message.thinking or message.tool_calls or message.refusal:
-                self._take_rest(message, events)
+                self._take_rest(message, piece.created_at, events)
         if piece.done:
             self._finish(piece, events)
 
-    def _take_rest(self, message: MessageShape, events: list[Event]) -> None:
+    def _take_rest(self, message: MessageShape, when: str | None, events: list[Event]) -> None:
         if message.thinking:
             events.append(ReasoningDelta(message.thinking))
         if message.refusal:
@@ -138,7 +138,7 @@ class StreamDecoder(StreamState):
             events.append(RefusalDelta(message.refusal))
         for call in message.tool_calls or ():
             self._said = True
-            events.append(ToolDelta(self._calls, *call_of(call, self._calls)))
+            events.append(ToolDelta(self._calls, *call_of(call, self._calls, when)))
             self._calls += 1
 
     def _finish(self, piece: PieceShape, events: list[Event]) -> None:

@@ -14,7 +14,7 @@ from penstock.http import WireReply
 from penstock.wire.bending import decoded
 from penstock.wire.bodies import broken, floats_in
 from penstock.wire.fault import fault_in, read_fault, tells
-from penstock.wire.openai.shapes import Embeddings, ReplyChoice, Vector, decode_embeddings, decode_reply
+from penstock.wire.openai.shapes import Embeddings, Reply, ReplyChoice, Vector, decode_embeddings, decode_reply
 from penstock.wire.openai.words import FINISH, finish_of, mend_message, says_something, sources_of, usage_of
 from penstock.wire.refusals import in_band
 
@@ -35,9 +35,9 @@ def completion_in(kind: Kind, reply: WireReply, vendor: Vendor) -> Completion:
     if not found or (said.error and tells(said.error)):
         raise _no_choices(reply)
     if len(found) == 1:
-        choices: tuple[Choice, ...] = (_choice(found[0], kind),)
+        choices: tuple[Choice, ...] = (_choice(found[0], said, kind),)
     else:
-        choices = tuple(sorted((_choice(one, kind) for one in found), key=_index))
+        choices = tuple(sorted((_choice(one, said, kind) for one in found), key=_index))
     first = choices[0]
     if found[0].error:
         failed = in_band({"error": found[0].error}, reply.body, reply.headers, partial=Completion(choices=choices).text)
@@ -99,7 +99,7 @@ def _index(choice: Choice) -> int:
     return choice.index
 
 
-def _choice(said: ReplyChoice, kind: Kind) -> Choice:
+def _choice(said: ReplyChoice, whole: Reply, kind: Kind) -> Choice:
     message, raw = said.message, said.finish_reason
     if message is None:
         message = {"role": "assistant", "content": said.text}
@@ -113,7 +113,7 @@ def _choice(said: ReplyChoice, kind: Kind) -> Choice:
         or "role" not in message
         or "reasoning" in message
     ):
-        mend_message(message)
+        mend_message(message, whole.id or str(whole.created or ""))
         has_tool_calls = bool(message.get("tool_calls") or message.get("function_call"))
         return Choice(message, finish_of(raw, has_tool_calls=has_tool_calls), raw, said.index, said.logprobs)
     # The common case, without a call: no tool was called.

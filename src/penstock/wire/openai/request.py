@@ -13,6 +13,7 @@ from penstock.call import Call, Kind
 from penstock.catalog import Vendor, is_reasoning, schema_mode
 from penstock.errors import CallError
 from penstock.http import WireRequest
+from penstock.wire.calls import with_ids
 from penstock.wire.forming import ask_for_form
 from penstock.wire.openai.chunks import with_chunks
 from penstock.wire.openai.history import EXTRAS, without
@@ -76,10 +77,13 @@ class RequestEncoder:
         url = self._urls[call.kind] if self._deployed is None else self._address(self._deployed, call.kind, model)
         if self._vendor.schema_modes and "response_format" in body and call.kind == "chat":
             ask_for_form(body, schema_mode(self._vendor, model))
-        if self._has_chunks and call.kind == "chat":
-            body["messages"] = with_chunks(body.get("messages"))
-        elif self._refused is not None and call.kind == "chat":
-            body["messages"] = without(body.get("messages"), self._refused)
+        if call.kind == "chat" and "messages" in body:
+            messages = with_ids(body["messages"])
+            if self._has_chunks:
+                messages = with_chunks(messages)
+            elif self._refused is not None:
+                messages = without(messages, self._refused)
+            body["messages"] = messages
         if call.prefill and call.kind == "chat":
             url = self._prefill_url
             self._ask_to_continue(body)

@@ -24,6 +24,7 @@ from penstock.call import (
 from penstock.catalog import Vendor
 from penstock.errors import CallError
 from penstock.wire.bending import decoded
+from penstock.wire.calls import id_of_its_own
 from penstock.wire.fault import fault_in, tells
 from penstock.wire.openai.chunks import further, split_parts
 from penstock.wire.openai.pieces import decode_fragment, decode_text, decode_thought
@@ -42,7 +43,7 @@ _PARTS = ("audio", "images", "annotations", "reasoning_details")
 class _Choice:
     """What one of the answers has said so far."""
 
-    __slots__ = ("finish", "finish_raw", "keys", "nameless", "said", "tools")
+    __slots__ = ("finish", "finish_raw", "given", "keys", "nameless", "said", "tools")
 
     def __init__(self) -> None:
         self.said = False
@@ -50,12 +51,14 @@ class _Choice:
         self.finish_raw: str | None = None
         self.tools: list[str] = []
         """The id of each tool call, in order of appearance; "" while it hasn't come."""
+        self.given: list[str] = []
+        """The ids as the provider gave them: two calls may share one."""
         self.keys: dict[int, int] = {}
         """From the provider's index to ours, which counts from 0."""
         self.nameless: set[int] = set()
         """Calls whose name hasn't come yet."""
 
-    def place(self, fragment: ToolFragment) -> tuple[int, bool]:
+    def place(self, fragment: ToolFragment, stem: str) -> tuple[int, bool]:
         """Our index of a fragment's tool call, and whether it is new.
 
         Some vendors leave the index out (then a new id or a name begins a call), begin at another number, or give
@@ -65,31 +68,47 @@ class _Choice:
         if not fragment.id and fragment.index in self.keys:
             return self.keys[fragment.index], False
         named = bool(fragment.function is not None and fragment.function.name)
-        known = self.tools.index(fragment.id) if fragment.id and fragment.id in self.tools else None
+        known = self.given.index(fragment.id) if fragment.id and fragment.id in self.given else None
         if fragment.index is None:
             if known is not None:
                 return known, False
             if not named and self.tools and not (fragment.id and self.tools[-1]):
                 return len(self.tools) - 1, False
-            return self._add(fragment), True
+            return self._add(fragment, stem), True
         at = self.keys.get(fragment.index)
+        if at is not None and known is not None and self.given[at] == fragment.id:
+            return at, False
         if at is not None and not (fragment.id and named and known is None and self.tools[at]):
             return (known if known is not None else at), False
-        if known is not None and at is None:
+        if known is not None and at is None and not named:
             self.keys[fragment.index] = known
             return known, False
         self.keys[fragment.index] = len(self.tools)
-        return self._add(fragment), True
+        return self._add(fragment, stem), True
 
-    def _add(self, fragment: ToolFragment) -> int:
-        self.tools.append(fragment.id or "")
+    def _add(self, fragment: ToolFragment, stem: str) -> int:
+        given = fragment.id or ""
+        self.tools.append(id_of_its_own(stem, len(self.tools)) if given and given in self.given else given)
+        self.given.append(given)
         return len(self.tools) - 1
 
 
 class StreamDecoder(StreamState):
     """One stream's state: a `penstock.wire.codec.Decoder`."""
 
-    __slots__ = ("_choices", "_held", "_kind", "_piece", "_sources", "_sse", "_started", "_usage", "_vendor", "_whole")
+    __slots__ = (
+        "_choices",
+        "_held",
+        "_kind",
+        "_piece",
+        "_sources",
+        "_sse",
+        "_started",
+        "_stem_of_ids",
+        "_usage",
+        "_vendor",
+        "_whole",
+    )
 
     def __init__(self, kind: Kind, vendor: Vendor) -> None:
         super().__init__()
@@ -101,6 +120,7 @@ class StreamDecoder(StreamState):
         """What the last event was a piece of."""
         self._sources: list[dict[str, Any]] = []
         self._started = False
+        self._stem_of_ids = ""
         self._usage: Usage | None = None
         self._held: list[Finished] = []
         self._whole: str | None = None
@@ -240,6 +260,7 @@ class StreamDecoder(StreamState):
 
     def _start(self, chunk: Chunk, events: list[Event]) -> None:
         self._started = True
+        self._stem_of_ids = chunk.id or str(chunk.created or "")
         events.append(Started(chunk.model or "", chunk.id or "", chunk.created or 0))
 
     def _take_choice(self, said: ChunkChoice, chunk: Chunk, events: list[Event]) -> None:
@@ -287,7 +308,8 @@ class StreamDecoder(StreamState):
             for fragment in delta.tool_calls if len(delta.tool_calls) == 1 else _apart(delta.tool_calls):
                 self._take_tool(fragment, choice, index, events)
         if delta.function_call is not None:
-            self._take_tool(ToolFragment(0, "call_0", delta.function_call), choice, index, events)
+            made = id_of_its_own(self._stem_of_ids, 0)
+            self._take_tool(ToolFragment(0, made, delta.function_call), choice, index, events)
         if delta.audio or delta.images or delta.annotations or delta.reasoning_details:
             self._take_parts(delta, choice, index, events)
 
@@ -299,7 +321,7 @@ class StreamDecoder(StreamState):
         events.append(PartDelta(fields, index))
 
     def _take_tool(self, fragment: ToolFragment, choice: _Choice, index: int, events: list[Event]) -> None:
-        at, is_new = choice.place(fragment)
+        at, is_new = choice.place(fragment, self._stem_of_ids)
         function = fragment.function
         arguments = (function.arguments or "") if function is not None else ""
         name = (function.name or "") if function is not None else ""
@@ -310,7 +332,7 @@ class StreamDecoder(StreamState):
                 choice.nameless.add(at)
         else:
             if fragment.id and not choice.tools[at]:
-                id_ = choice.tools[at] = fragment.id
+                id_ = choice.tools[at] = choice.given[at] = fragment.id
             if name and at in choice.nameless:
                 choice.nameless.discard(at)
             else:
@@ -330,7 +352,7 @@ class StreamDecoder(StreamState):
         choice.finish = finish = finish_of(raw, has_tool_calls=bool(choice.tools))
         for at, id_ in enumerate(choice.tools):
             if not id_:
-                choice.tools[at] = f"call_{at}"
+                choice.tools[at] = id_of_its_own(self._stem_of_ids, at)
                 events.append(ToolDelta(at, choice.tools[at], choice=index))
         if finish == "error":
             self._failure = self._error("server_error", f"generation ended with {raw!r}")

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from penstock.call import Finish, Message, Usage
+from penstock.wire.calls import id_of_its_own
 from penstock.wire.openai.chunks import split_parts
 from penstock.wire.openai.shapes import UsageShape
 
@@ -74,12 +75,12 @@ def usage_of(said: UsageShape | None, *, reasoning_outside: bool) -> Usage | Non
     return Usage(given, written, cached, reasoning, (inputs.cache_write_tokens or 0) if inputs is not None else 0)
 
 
-def mend_message(message: Message) -> None:
+def mend_message(message: Message, answer_id: str = "") -> None:
     """Make a vendor's assistant message one that can be sent back to any vendor.
 
     A content list of text, thoughts and references becomes text, `reasoning_content` and `references`; `reasoning` is
-    called `reasoning_content`; tool calls get what some vendors leave out (an id, the type) and their arguments as a
-    string; empty placeholders go. A missing `content` becomes None.
+    called `reasoning_content`; tool calls get what some vendors leave out (an id of their own, the type) and their
+    arguments as a string; empty placeholders go. A missing `content` becomes None.
     """
     content = message.get("content")
     if content.__class__ is list:
@@ -99,7 +100,7 @@ def mend_message(message: Message) -> None:
         message["reasoning_content"] = message.pop("reasoning")
     calls = message.get("tool_calls")
     if calls:
-        _mend_tool_calls(message, calls)
+        _mend_tool_calls(message, calls, answer_id)
     elif calls is not None:
         del message["tool_calls"]  # an empty list, which nobody takes back
     for name, proof in _PLACEHOLDERS:
@@ -110,12 +111,15 @@ def mend_message(message: Message) -> None:
         message["role"] = "assistant"
 
 
-def _mend_tool_calls(message: Message, calls: Any) -> None:
+def _mend_tool_calls(message: Message, calls: Any, answer_id: str) -> None:
+    ids: set[str] = set()
     mended: list[dict[str, Any]] = []
     for index, call in enumerate(calls if isinstance(calls, list) else []):
         if not isinstance(call, dict):
             continue
-        call["id"] = call.get("id") or f"call_{index}"
+        id_ = call.get("id")
+        call["id"] = id_ = id_ if id_ and id_ not in ids else id_of_its_own(answer_id, index)
+        ids.add(id_)
         call["type"] = call.get("type") or "function"
         function = call.get("function")
         if isinstance(function, dict):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from penstock.errors import CallError
+from penstock.wire.calls import with_ids
 from penstock.wire.dropping import dropped
 from penstock.wire.responses.words import WIRE, reasoning_items
 from penstock.wire.sending import refusal
@@ -28,7 +29,7 @@ def items_of(messages: Any, *, tools: Any = None, stored: bool = False) -> list[
     if not isinstance(messages, list) or not messages:
         raise refused("messages: expected a list of at least one message")
     writer = _Writer(tools, stored=stored)
-    for message in messages:
+    for message in with_ids(messages):
         role = message.get("role")
         write = _ROLES.get(role) if isinstance(role, str) else None
         if write is None:

@@ -12,6 +12,7 @@ from penstock.errors import CallError
 from penstock.http import WireReply
 from penstock.wire.bending import decoded
 from penstock.wire.bodies import broken
+from penstock.wire.calls import id_of_its_own
 from penstock.wire.fault import fault_in, read_fault, request_id_of
 from penstock.wire.refusals import in_band
 from penstock.wire.responses.words import finish_of, image_of, said_of, source_of, thought_texts, thoughts_of, usage_of
@@ -163,11 +164,13 @@ def call_of(item: _Object, number: int) -> _Object | None:
         return None
     arguments = item.get("arguments" if kind == "function_call" else "input")
     id_, name = item.get("call_id"), item.get("name")
+    name = name if isinstance(name, str) else ""
     function = {
-        "name": name if isinstance(name, str) else "",
+        "name": name,
         "arguments": arguments if isinstance(arguments, str) else _spelled(arguments),
     }
-    return {"id": id_ if isinstance(id_, str) and id_ else f"call_{number}", "type": "function", "function": function}
+    made = id_ if isinstance(id_, str) and id_ else id_of_its_own(number, name)
+    return {"id": made, "type": "function", "function": function}
 
 
 def _spelled(arguments: Any) -> str:
