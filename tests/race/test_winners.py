@@ -55,6 +55,32 @@ def test_a_caller_that_goes_away_while_losers_end_leaves_nothing_open(streams: b
 
 
 @pytest.mark.parametrize("streams", [False, True])
+def test_a_hedge_that_answers_as_its_caller_leaves_is_closed_and_told_to_its_breaker(streams: bool) -> None:
+    callers: list[asyncio.Task[Reply]] = []
+
+    class Leaving(ScriptedTarget):
+        async def send(self, call: Call, permit: Any) -> Reply:
+            reply = await super().send(call, permit)
+            callers[0].cancel()
+            return reply
+
+    step = STREAM if streams else an_answer()
+    first, second = ScriptedTarget("a/x", [Delayed(60, an_answer())]), Leaving("b/x", [Delayed(1, step)])
+    stats = RaceStats()
+
+    async def main() -> None:
+        answer = build(first, second, settings=HEDGED, stats=stats)
+        callers.append(asyncio.ensure_future(answer(a_call(stream=streams))))
+        await asyncio.wait(callers)
+        assert callers[0].cancelled()
+
+    run(main)
+    assert [first.breaker.in_flight, second.breaker.in_flight] == [0, 0]
+    assert [first.in_flight, second.in_flight, second.handler.open] == [0, 0, 0]
+    assert (stats.lost, stats.answered) == (2, 0)
+
+
+@pytest.mark.parametrize("streams", [False, True])
 def test_a_hedge_that_answered_for_a_caller_who_left_is_told_to_its_breaker(streams: bool) -> None:
     step = STREAM if streams else an_answer()
     first, second = SlowToLeave("a/x", [Delayed(60, an_answer())]), ScriptedTarget("b/x", [Delayed(1, step)])

@@ -235,15 +235,18 @@ class Contest(Alarm):
 
     async def _abandon(self) -> None:
         """Nobody wants the reply any more: end everything, whoever else cancels meanwhile."""
+        if self._sides is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sides.end()
+        # Looked at afterwards: one of them may have answered in the very step in which the caller left.
         if self._won is not None:
             run, reply = self._won
             self._won = None
             self._beside().lose(reply)
             now_s = self._racing.now()
             self._racing.books.lost(self._call, run, now_s, self._first_s(), why="cancelled by the caller")
-        if self._sides is not None:
             with contextlib.suppress(asyncio.CancelledError):
-                await self._sides.end()
+                await self._beside().end()
 
     # In callbacks.
 
