@@ -58,6 +58,7 @@ def test_a_unary_request_says_nothing_of_streams():
         ("openai", "gpt-5-nano", "max_tokens", "max_completion_tokens"),
         ("mistral", "mistral-small", "max_completion_tokens", "max_tokens"),
         ("mistral", "mistral-small", "seed", "random_seed"),
+        ("mistral", "codestral-embed", "dimensions", "output_dimension"),
         ("deepseek", "deepseek-reasoner", "max_completion_tokens", "max_tokens"),
         ("groq", "openai/gpt-oss-120b", "max_completion_tokens", "max_completion_tokens"),
         ("custom", "o3", "max_tokens", "max_tokens"),

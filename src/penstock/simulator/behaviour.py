@@ -167,7 +167,7 @@ def _continued(whole: Completion, call: Call, behaviour: Behaviour, *, begun: Be
 
 
 def _embeddings(call: Call, dimensions: int, read: int) -> Completion:
-    wanted = call.body.get("dimensions")
+    wanted = call.body.get("dimensions", call.body.get("output_dimension"))
     size = wanted if isinstance(wanted, int) and 1 <= wanted <= 65_536 else dimensions
     return Completion(
         kind="embedding",

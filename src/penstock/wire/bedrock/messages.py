@@ -85,7 +85,12 @@ def _assistant(message: _Block) -> list[_Block]:
     said = _content({**message, "content": message.get("content") or None})
     if message.get("refusal"):
         said.append({"text": str(message["refusal"])})
-    return [*thought_blocks(message.get("reasoning_details")), *said, *(_call(call) for call in calls)]
+    made = [*thought_blocks(message.get("reasoning_details")), *said]
+    for call in calls:
+        made.append(_call(call))
+        if call.get("cache_control") is not None:
+            made.append(cache_point(call["cache_control"]))
+    return made
 
 
 def _call(call: Any) -> _Block:

@@ -54,8 +54,9 @@ def _tools(tools: Any) -> list[_Body]:
             made.append(tool)
         else:
             raise refused("tools: only functions can be offered")
-        if tool.get("cache_control") is not None:
-            made.append(cache_point(tool["cache_control"]))
+        mark = tool.get("cache_control") or (function.get("cache_control") if isinstance(function, dict) else None)
+        if mark is not None:
+            made.append(cache_point(mark))
     return made
 
 

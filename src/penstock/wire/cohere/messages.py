@@ -102,8 +102,6 @@ def _content(content: Any, show: Callable[[_Body], _Body]) -> Any:
 def _text(part: Any) -> _Body:
     if not isinstance(part, dict) or part.get("type") != "text":
         raise refused(f"messages: no part of type {_type_of(part)!r} can be said here")
-    if part.get("cache_control") is not None:
-        dropped(WIRE, "cache_control", "Cohere caches by itself")
     return {"type": "text", "text": part.get("text")}
 
 

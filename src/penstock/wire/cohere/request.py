@@ -14,6 +14,7 @@ from penstock.wire.cohere.messages import messages_of
 from penstock.wire.cohere.words import WIRE, refused
 from penstock.wire.dropping import dropped
 from penstock.wire.leftover import HARMLESS, LEFT_OUT, rest_of
+from penstock.wire.marks import without_marks
 from penstock.wire.sending import UNWRITABLE, headers_of, no_json
 
 __all__ = ["RENAMES", "RequestEncoder", "chat_body", "embedding_body"]
@@ -95,6 +96,7 @@ class RequestEncoder:
 
 def chat_body(asked: _Body, model: str) -> _Body:
     """`/v2/chat`'s body for OpenAI's. Raises `CallError` bad_request."""
+    asked = without_marks(asked, WIRE, "Cohere caches by itself")
     thinks = is_reasoning(model)
     body: _Body = {"model": model, "messages": messages_of(asked.get("messages"), thinks=thinks)}
     body.update((theirs, asked[ours]) for ours, theirs in RENAMES if asked.get(ours) is not None)

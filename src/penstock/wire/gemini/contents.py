@@ -45,6 +45,8 @@ def contents_of(messages: Any, model: str) -> tuple[list[dict[str, Any]], list[_
                 dropped(WIRE, "the place of a later system message", "Gemini has one system instruction, at the front")
             system += parts_of(group[0].get("content"), where)
         elif role == "user":
+            if group[0].get("name"):
+                dropped(WIRE, "messages.name", "contents have no names")
             contents.append({"role": "user", "parts": parts_of(group[0].get("content"), where)})
         elif role == "assistant":
             contents.append({"role": "model", "parts": _said(group[0], where, calls, signs=signs)})

@@ -41,8 +41,6 @@ def part_of(part: Any, where: str) -> dict[str, Any]:
     make = _PARTS.get(kind) if isinstance(kind, str) else None
     if make is None:
         raise refuse(f"{where}.content has a part of type {kind!r}, which Gemini doesn't take")
-    if "cache_control" in part:
-        dropped(WIRE, "cache_control", "Gemini caches by itself, or by a `cachedContent` of your own")
     said = make(part, where)
     signature = google_extra(part).get("thought_signature")
     return {**said, "thoughtSignature": signature} if isinstance(signature, str) and signature else said

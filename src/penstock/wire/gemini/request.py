@@ -14,8 +14,9 @@ from penstock.catalog import Vendor
 from penstock.http import WireRequest
 from penstock.wire.gemini.contents import contents_of
 from penstock.wire.gemini.embeddings import embedding_request
-from penstock.wire.gemini.parts import refuse
+from penstock.wire.gemini.parts import WIRE, refuse
 from penstock.wire.gemini.settings import settings_of
+from penstock.wire.marks import without_marks
 from penstock.wire.sending import NOWHERE, UNWRITABLE, headers_of, no_json
 
 __all__ = ["Platform", "RequestEncoder"]
@@ -47,8 +48,9 @@ class RequestEncoder:
         if call.kind == "chat":
             if call.prefill and self._vendor.prefill is None:
                 raise refuse(f"{self._vendor.title} continues no assistant message")
-            system, contents = contents_of(call.body.get("messages"), model)
-            body = {"contents": contents, **settings_of(call.body, model)}
+            asked = without_marks(call.body, WIRE, "Gemini caches by itself, or by a `cachedContent` of your own")
+            system, contents = contents_of(asked.get("messages"), model)
+            body = {"contents": contents, **settings_of(asked, model)}
             if system:
                 own = body.get("systemInstruction")
                 before = own.get("parts") if isinstance(own, dict) else None

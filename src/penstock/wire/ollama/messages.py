@@ -88,13 +88,13 @@ def _content(content: Any) -> tuple[str, list[str]]:
             images.append(_image(part.get("image_url")))
         else:
             raise refused(f"messages: no part of type {kind!r} can be said here")
-        if isinstance(part, dict) and part.get("cache_control") is not None:
-            dropped(WIRE, "cache_control", "Ollama caches by itself")
     return "\n".join(texts), images
 
 
 def _image(image: Any) -> str:
     url = image.get("url") if isinstance(image, dict) else image
+    if isinstance(image, dict) and image.get("detail") not in (None, "auto"):
+        dropped(WIRE, "image_url.detail", "images are always read whole")
     head, comma, data = url.partition(",") if isinstance(url, str) else ("", "", "")
     if not (head.startswith("data:") and head.endswith(";base64") and comma):
         raise refused("messages.image_url: only images in base64 by a data: URL; Ollama fetches none")

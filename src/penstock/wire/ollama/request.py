@@ -10,7 +10,9 @@ import msgspec
 from penstock.call import Call, Kind
 from penstock.catalog import Vendor, prefills
 from penstock.http import WireRequest
+from penstock.wire.dropping import dropped
 from penstock.wire.leftover import HARMLESS, LEFT_OUT, rest_of
+from penstock.wire.marks import without_marks
 from penstock.wire.ollama.messages import messages_of
 from penstock.wire.ollama.words import WIRE, refused
 from penstock.wire.sending import UNWRITABLE, headers_of, no_json
@@ -99,7 +101,7 @@ class RequestEncoder:
 
 def body_of(call: Call, model: str) -> _Body:
     """Ollama's body for OpenAI's. Raises `CallError` bad_request."""
-    asked = call.body
+    asked = without_marks(call.body, WIRE, "Ollama caches by itself")
     body: _Body = {"model": model, **_CONTENT[call.kind](asked)}
     given = asked.get("options")
     options: _Body = dict(given) if isinstance(given, dict) else {}
@@ -138,6 +140,8 @@ def _tool(tool: _Body) -> _Body:
     function = tool["function"]
     if not isinstance(function, dict):
         raise refused("tools: only functions can be offered")
+    if function.get("strict"):
+        dropped(WIRE, "tools.function.strict", "Ollama doesn't promise that arguments fit their schema")
     return {"type": "function", "function": {key: value for key, value in function.items() if key != "strict"}}
 
 

@@ -15,6 +15,7 @@ from penstock.errors import CallError
 from penstock.http import WireRequest
 from penstock.wire.calls import with_ids
 from penstock.wire.forming import ask_for_form
+from penstock.wire.marks import without_marks
 from penstock.wire.openai.chunks import with_chunks
 from penstock.wire.openai.history import EXTRAS, without
 from penstock.wire.sending import NOWHERE, UNWRITABLE, headers_of, no_json
@@ -44,6 +45,7 @@ class RequestEncoder:
         "_encode",
         "_has_chunks",
         "_headers",
+        "_is_unmarked",
         "_prefill_url",
         "_refused",
         "_renames",
@@ -65,6 +67,7 @@ class RequestEncoder:
         self._prefill_url = _join(elsewhere or base, PATHS["chat"])
         self._headers = headers_of(headers)
         self._renames: dict[str, _Renames] = {}
+        self._is_unmarked = not vendor.cache_marks
         self._has_chunks = vendor.contents == "chunks"
         self._refused = EXTRAS.difference(vendor.takes_back) if vendor.takes_back is not None else None
 
@@ -74,6 +77,8 @@ class RequestEncoder:
         Raises `CallError` bad_request for a body that is no JSON, and for a prefill where nobody continues one.
         """
         body = {**call.body, "model": model}
+        if self._is_unmarked and call.kind == "chat":
+            body = without_marks(body, self._vendor.name, f"{self._vendor.title} caches by itself")
         url = self._urls[call.kind] if self._deployed is None else self._address(self._deployed, call.kind, model)
         if self._vendor.schema_modes and "response_format" in body and call.kind == "chat":
             ask_for_form(body, schema_mode(self._vendor, model))

@@ -19,6 +19,7 @@ from penstock.errors import CallError
 from penstock.http import WireRequest
 from penstock.wire.forming import ask_for_form
 from penstock.wire.leftover import drop, refuse_unless
+from penstock.wire.marks import without_marks
 from penstock.wire.responses.items import items_of, refused
 from penstock.wire.responses.tooling import flat_choice, flat_format, flat_tool, search_tool
 from penstock.wire.responses.words import WIRE
@@ -56,6 +57,8 @@ class RequestEncoder:
             raise refused("nobody continues an assistant message here")
         try:
             asked = call.body
+            if not self._vendor.cache_marks:
+                asked = without_marks(asked, WIRE, f"{self._vendor.title} caches by itself")
             if self._vendor.schema_modes and "response_format" in asked:
                 asked = {**asked}
                 ask_for_form(asked, schema_mode(self._vendor, model))
