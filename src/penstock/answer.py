@@ -163,8 +163,9 @@ class Answer:
 
     @property
     def model(self) -> str:
-        """The model that answered, in the provider's words."""
-        return self._completion.model if self._completion else ""
+        """The model that answered, in the provider's words; the one that was asked where it names none."""
+        said = self._completion
+        return (said.model or said.target.partition("/")[2]) if said else ""
 
     @property
     def target(self) -> str:

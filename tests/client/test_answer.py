@@ -2,6 +2,7 @@
 
 import pickle
 
+import msgspec
 import pytest
 
 import penstock
@@ -34,6 +35,11 @@ def test_an_answer_tells_everything_that_came():
     assert (answer.usage.input_tokens, answer.usage.output_tokens, answer.cost) == (3, 2, None)
     assert (answer.model, answer.target, len(answer.attempts), answer.latency_s) == ("m-1", "sim/m", 1, 0.5)
     assert (answer.tool_calls, answer.message["content"], answer.raw, answer.cached) == ([TOOL], "Hello", b"{}", False)
+
+
+def test_a_model_that_its_provider_does_not_name_is_the_one_that_was_asked():
+    said = msgspec.structs.replace(whole(), model="", target="bedrock/amazon.nova-pro-v1:0")
+    assert Answer(said, body=BODY).model == "amazon.nova-pro-v1:0"
 
 
 @pytest.mark.parametrize(
