@@ -336,3 +336,15 @@ def test_without_a_client_the_configuration_answers():
     assert chat.ask("one").text.endswith("one")
     with pytest.raises(ConfigError, match="no model"):
         Conversation().ask("one")
+
+
+@pytest.mark.parametrize("options", [{}, {"max_tokens": 50}])
+def test_the_limit_of_an_empty_conversation_is_known(options):
+    with Client("openai/gpt-4o-mini", config={"providers": {"openai": {"api_key": "sk-test-not-a-key"}}}) as client:
+        chat = Conversation(client=client, **options)
+        empty = chat.stats()
+        chat.add("user", "Hello?")
+        assert empty.limit == chat.stats().limit is not None
+        assert (empty.context_tokens, empty.utilisation, empty.left_out) == (0, 0.0, 0)
+    with Client("sim/fast", config={}) as client:
+        assert Conversation(client=client).stats().utilisation is None

@@ -29,7 +29,7 @@ from penstock.client.parameters import check_many
 from penstock.client.prompting import TextPrompt
 from penstock.client.request import Prompt, Row, row_of
 from penstock.client.stream import AsyncStream, StreamCallbacks
-from penstock.client.tool_loop import ToolLoop, read_bounds
+from penstock.client.tool_loop import ToolLoop, Window, read_bounds
 from penstock.errors import ConfigError, PenstockError
 from penstock.handler import Handler
 from penstock.wiring import EngineStats, Keys, Manner, Models, TargetContext, contexts_of
@@ -111,16 +111,37 @@ class AsyncClient:
         dollars, `deadline` the time of all of it: `ToolLoopStopped` is raised there and carries the `messages` so far.
         A model's call of a tool without a function ends the loop with that answer. Raises as `generate` does.
         """
+        loop = self.tool_loop(
+            prompt, max_steps=max_steps, max_cost=max_cost, raise_tool_errors=raise_tool_errors, **options
+        )
+        return await loop.run()
+
+    def tool_loop(
+        self,
+        prompt: Prompt,
+        *,
+        max_steps: int = 20,
+        max_cost: float | None = None,
+        raise_tool_errors: bool = False,
+        window: Window | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> ToolLoop:
+        """What `converse` runs, for who keeps its messages one by one (`heard`) and says what of them is sent."""
         row = row_of(prompt, read_options("chat", options), models=self._models, contexts=self.contexts)
         if not row.functions:
             raise ConfigError("tools: converse needs at least one function, tools=[f]; generate asks without")
         clock = self._engine.clock
         deadline_s = None if row.deadline_s is None else clock.now() + row.deadline_s
         bounds = read_bounds(max_steps, max_cost, deadline_s=deadline_s)
-        loop = ToolLoop(
-            self._complete, row, bounds, model=_one(row.models), clock=clock, raise_tool_errors=raise_tool_errors
+        return ToolLoop(
+            self._complete,
+            row,
+            bounds,
+            model=_one(row.models),
+            clock=clock,
+            raise_tool_errors=raise_tool_errors,
+            window=window,
         )
-        return await loop.run()
 
     async def complete(self, prompt: TextPrompt, **options: Unpack[CompletionOptions]) -> str:
         """How a completion-only model goes on with the text. Raises as `generate` does."""

@@ -18,12 +18,18 @@ from penstock.errors import ConfigError, DeadlineExceeded, PenstockError, ToolLo
 from penstock.fold import Total
 from penstock.schema import Tool, written
 
-__all__ = ["Bounds", "ToolLoop", "read_bounds"]
+__all__ = ["Bounds", "Heard", "ToolLoop", "Window", "read_bounds"]
 
 _MOST_AT_ONCE = 32
 """Tool calls of one step that run together; a model may ask for any number."""
 
 Ask = Callable[[Row], Awaitable[Completion]]
+
+Heard = tuple[Message, Answer | None]
+"""A message that came to the prompt's, and the answer that it is; None for a tool's result."""
+
+Window = Callable[[Sequence[Heard]], Awaitable[list[Message]]]
+"""What is sent when these have come to the prompt, where that isn't all of it."""
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,8 +58,19 @@ class ToolLoop:
     """One conversation with tools, from its prompt to its answer."""
 
     def __init__(
-        self, ask: Ask, row: Row, bounds: Bounds, *, model: str | None, clock: Clock, raise_tool_errors: bool
+        self,
+        ask: Ask,
+        row: Row,
+        bounds: Bounds,
+        *,
+        model: str | None,
+        clock: Clock,
+        raise_tool_errors: bool,
+        window: Window | None = None,
     ) -> None:
+        self.heard: list[Heard] = []
+        """What came so far, the answer at the end."""
+        self._window = window
         self._ask = ask
         self._row = row
         self._bounds = bounds
@@ -77,18 +94,23 @@ class ToolLoop:
         try:
             while True:
                 step = await self._step()
+                self.heard.append((step.message, step))
                 calls = step.tool_calls
                 if not calls or any(call.name in self._others for call in calls):
-                    return answer_of(self._total.completion(), self._now(), model=self._model)
+                    return answer_of(self._total.completion(), self._now(self._messages), model=self._model)
                 self._messages.append(step.message)
-                self._messages += await self._results(calls)
+                results = await self._results(calls)
+                self._messages += results
+                self.heard += [(result, None) for result in results]
         except PenstockError as error:
             error.messages = list(self._messages)
             raise
 
     async def _step(self) -> Answer:
         self._check_bounds()
-        row = self._now()
+        # The prompt came as it is to be sent.
+        grown = self._window if self._steps else None
+        row = self._now(self._messages if grown is None else await grown(self.heard))
         try:
             completion = await self._ask(row)
         except Unanswered as error:
@@ -100,9 +122,9 @@ class ToolLoop:
         self._total.add(completion, self._clock.now())
         return answer_of(completion, row, model=self._model)
 
-    def _now(self) -> Row:
-        """What is asked next: the messages so far, in what is left of the time."""
-        body = {**self._row.body, "messages": list(self._messages)}
+    def _now(self, messages: Sequence[Message]) -> Row:
+        """What is asked next: these messages, in what is left of the time."""
+        body = {**self._row.body, "messages": list(messages)}
         if self._steps and body.get("tool_choice") not in (None, "auto", "none"):
             # A call that is demanded is demanded once: else the loop would never end.
             del body["tool_choice"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,13 +11,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from penstock.answer import Answer
-from penstock.call import Message as Body
+from penstock.call import PromptVersion
 from penstock.client import AsyncClient, ChatOptions
 from penstock.client.options import read_options
 from penstock.conversation.context import UNKNOWN, Measures, Sent, fitted
 from penstock.conversation.keeping import Keeper
-from penstock.conversation.message import Message, Told, check_order, new_message, open_calls
+from penstock.conversation.message import Message, answer_message, check_order, open_calls
+from penstock.conversation.question import question_of
 from penstock.conversation.state import State, Summary
+from penstock.conversation.steps import Steps
 from penstock.conversation.summary import Summarizer, summarise, tokens_for, written_by
 from penstock.conversation.turns import Turns
 from penstock.errors import ConfigError, ContextTooLong, InputError, PenstockError
@@ -32,25 +35,37 @@ _AFTER_SUMMARY = 0.5
 class Exchange(NamedTuple):
     """A question on its way."""
 
+    state: State
+    """What it is asked on top of."""
     new: tuple[Message, ...]
     """The question, where one was asked; () where the conversation goes on as it stands."""
     sent: Sent
     options: dict[str, Any]
+    asked: Asked
+    source: PromptVersion | None
+    """The prompt that the question was made from."""
+
+
+class Asked(NamedTuple):
+    """Whom a question is put to, and the request's fields beside the messages."""
+
+    model: Models
+    contexts: Sequence[TargetContext]
+    params: Mapping[str, Any]
 
 
 def window(
     state: State,
-    question: Message | None,
+    new: tuple[Message, ...],
     contexts: Sequence[TargetContext],
     measures: Measures,
     params: Mapping[str, Any],
     *,
     share: float = 1.0,
 ) -> Sent:
-    """What would be sent of the state and the question. Raises `ContextTooLong`."""
-    messages = state.messages if question is None else (*state.messages, question)
+    """What would be sent of the state and of what is new. Raises `ContextTooLong`."""
     return fitted(
-        messages,
+        (*state.messages, *new),
         state.summary,
         contexts,
         measures,
@@ -95,17 +110,16 @@ class Shortened(NamedTuple):
 async def _shorter(
     client: AsyncClient,
     state: State,
-    question: Message | None,
-    contexts: Sequence[TargetContext],
+    new: tuple[Message, ...],
+    asking: Asked,
     measures: Measures,
-    params: Mapping[str, Any],
-    model: Models,
     summarizer: Summarizer | None,
 ) -> Shortened | str:
     """A summary of what leaves the window, or why there is none."""
-    full = window(state, question, contexts, measures, params)
+    model, contexts, params = asking
+    full = window(state, new, contexts, measures, params)
     try:
-        kept = window(state, question, contexts, measures, params, share=_AFTER_SUMMARY)
+        kept = window(state, new, contexts, measures, params, share=_AFTER_SUMMARY)
     except ContextTooLong:
         kept = full
     before = state.summary.covers if state.summary is not None else 0
@@ -131,18 +145,12 @@ async def _shorter(
     return Shortened(state.messages[:covers], Summary(text, covers), answers)
 
 
-def _answer_message(answer: Answer, at_s: float) -> Message:
-    """The answer as a message of the conversation."""
-    body: Body = {"role": "assistant", "content": None, **answer.message}
-    if body["content"] is None and not body.get("tool_calls"):
-        body["content"] = ""
-    return Message(body=body, at_s=at_s, told=Told.of(answer))
-
-
-def _settled(state: State, new: tuple[Message, ...], answer: Answer) -> State:
-    """The state with an exchange that came to its end."""
-    after = state.with_messages(state.messages + new)
-    return msgspec.structs.replace(after, spent=state.spent.plus(answer))
+def _settled(state: State, new: tuple[Message, ...], answers: Sequence[Answer]) -> State:
+    """The state with an exchange that came to its end, and what its answers came to."""
+    spent = state.spent
+    for answer in answers:
+        spent = spent.plus(answer)
+    return msgspec.structs.replace(state.with_messages(state.messages + new), spent=spent)
 
 
 class Asker:
@@ -170,38 +178,78 @@ class Asker:
         finally:
             self.turns.give()
 
+    async def converse(
+        self,
+        client: AsyncClient,
+        who: object,
+        content: Any,
+        pinned: bool,
+        bounds: Mapping[str, Any],
+        options: ChatOptions,
+    ) -> Answer:
+        """The answer after rounds of tools, once it is in the conversation with its question and all of them."""
+        check_options(options)
+        await self.turns.take(who or asyncio.current_task())
+        try:
+            exchange = await self.ready(client, content, pinned, options)
+            loop = Steps(self, client, exchange, self._now)
+            try:
+                with self.turns.waiting_for():
+                    answer = await loop.run(bounds)
+            except BaseException:
+                # What was answered is paid, although none of it is kept.
+                if loop.answers:
+                    with contextlib.suppress(PenstockError):
+                        await self._aside(lambda: self._keeper.change(lambda state: _settled(state, (), loop.answers)))
+                raise
+            await self.settle(exchange, answer, loop)
+            return answer
+        finally:
+            self.turns.give()
+
     async def ready(self, client: AsyncClient, content: Any, pinned: bool, options: ChatOptions) -> Exchange:
         """What is to be sent, for who has the turn. Raises `InputError`, `ContextTooLong`, `ConfigError`."""
         state = await self._aside(self._keeper.refresh)
-        question = None if content is None else new_message("user", content, at_s=self._now(), pinned=pinned)
-        check_askable(state, question)
-        asked: dict[str, Any] = {**options}
+        said: dict[str, Any] = {**options}
         model: Models = options.get("model") or state.settings.model
-        if model is not None:
-            asked["model"] = model
-        contexts = client.contexts(model)
-        params = read_options("chat", options).params
-        if state.settings.compress == "summary":
-            sent = window(state, question, contexts, self._measures, params)
-            if sent.left_out:
-                found = await _shorter(
-                    client, state, question, contexts, self._measures, params, model, self.summarizer
-                )
-                if isinstance(found, str):
-                    sent = msgspec.structs.replace(sent, trouble=found)
-                else:
-                    state = await self._aside(lambda: self._keeper.change(found.apply))
-                    sent = window(state, question, contexts, self._measures, params)
+        question = question_of(content, said, state, model, at_s=self._now(), pinned=pinned)
+        if question.new:
+            check_order(state.messages, question.new[0])
         else:
-            sent = window(state, question, contexts, self._measures, params)
-        self.last_sent = sent
-        return Exchange(() if question is None else (question,), sent, asked)
+            check_askable(state)
+        model = model or said.get("model")
+        if model is not None:
+            said["model"] = model
+        asked = Asked(model, client.contexts(model), read_options("chat", said).params)
+        state, sent = await self.fit(client, state, question.new, asked)
+        return Exchange(state, question.new, sent, said, asked, question.source)
 
-    async def settle(self, exchange: Exchange, answer: Answer) -> None:
-        """Keep the question and the answer. Raises `NotKept`, which has the answer, when its store can't be written."""
-        new = (*exchange.new, _answer_message(answer, self._now()))
+    async def fit(
+        self, client: AsyncClient, state: State, new: tuple[Message, ...], asked: Asked
+    ) -> tuple[State, Sent]:
+        """What has room of the state and of what is new, and the state, where a summary had to be written for it."""
+        _, contexts, params = asked
+        sent = window(state, new, contexts, self._measures, params)
+        if sent.left_out and state.settings.compress == "summary":
+            found = await _shorter(client, state, new, asked, self._measures, self.summarizer)
+            if isinstance(found, str):
+                sent = msgspec.structs.replace(sent, trouble=found)
+            else:
+                state = await self._aside(lambda: self._keeper.change(found.apply))
+                sent = window(state, new, contexts, self._measures, params)
+        self.last_sent = sent
+        return state, sent
+
+    async def settle(self, exchange: Exchange, answer: Answer, steps: Steps | None = None) -> None:
+        """Keep the question and the answer, with the steps before it. Raises `NotKept`, which has the answer, when its
+        store can't be written."""
+        answer.prompt = exchange.source
+        new = (answer_message(answer, self._now()),) if steps is None else steps.messages()
+        answers = [answer] if steps is None else steps.answers
         try:
-            await self._aside(lambda: self._keeper.change(lambda state: _settled(state, new, answer)))
+            await self._aside(
+                lambda: self._keeper.change(lambda state: _settled(state, (*exchange.new, *new), answers))
+            )
         except PenstockError as error:
             raise NotKept(f"the answer came, but could not be kept: {error}", answer) from error
 
@@ -218,11 +266,8 @@ def check_options(options: Mapping[str, Any]) -> None:
         raise ConfigError("system: said with the conversation, not with a question: conversation.system = ...")
 
 
-def check_askable(state: State, question: Message | None) -> None:
-    """Raises `InputError` when nothing can be asked now."""
-    if question is not None:
-        check_order(state.messages, question)
-        return
+def check_askable(state: State) -> None:
+    """Raises `InputError` when there is nothing to answer as it stands."""
     if open_ := open_calls(state.messages):
         raise InputError(f"the tool call {open_[0]} has no result yet")
     if not state.messages or state.messages[-1].role not in ("user", "tool"):

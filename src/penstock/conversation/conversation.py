@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -14,18 +13,17 @@ import msgspec
 
 from penstock.answer import Answer, Chunk
 from penstock.client import AsyncClient, AsyncStream, ChatOptions, Client, Stream
-from penstock.conversation.asking import Asker, Exchange, check_askable, check_options, window
-from penstock.conversation.context import UNKNOWN, Measures, Sent
+from penstock.conversation.asking import Exchange, check_askable, check_options, window
 from penstock.conversation.document import read_document, write_document
+from penstock.conversation.history import History
 from penstock.conversation.keeping import Keeper, check_name, open_store
-from penstock.conversation.message import KEPT_ROLES, Message, check_order, new_message
-from penstock.conversation.settings import ConversationOptions, begin, check_summarizer, read_asked
-from penstock.conversation.state import State, undone
+from penstock.conversation.settings import ConversationOptions, begin, check_summarizer
+from penstock.conversation.state import State
 from penstock.conversation.stats import ConversationStats, stats_of
 from penstock.conversation.store import ConversationStore
 from penstock.conversation.streaming import AnswerStream
 from penstock.conversation.summary import Summarizer
-from penstock.errors import ConfigError, PenstockError
+from penstock.errors import PenstockError
 from penstock.wiring import Models, TargetContext
 
 __all__ = ["Conversation"]
@@ -33,7 +31,7 @@ __all__ = ["Conversation"]
 ClientT = TypeVar("ClientT", Client, AsyncClient, covariant=True)
 
 
-class Conversation(Generic[ClientT]):
+class Conversation(History, Generic[ClientT]):
     """Messages that belong together, and a client that answers them.
 
     `Conversation("Be brief.", client=client)`: with a `Client` its `ask` returns the answer, with an `AsyncClient` it
@@ -71,143 +69,6 @@ class Conversation(Generic[ClientT]):
         self._client = client
         self._hold(begin(system, client, options, self._now), options.get("summarizer"))
 
-    def _hold(self, keeper: Keeper, summarizer: Summarizer | None) -> None:
-        self._keeper = keeper
-        self._measures = Measures()
-        self._asker = Asker(keeper, self._measures, self._now, summarizer)
-
-    # What was said.
-
-    @property
-    def name(self) -> str | None:
-        """Under which it is kept in its store; None when it isn't."""
-        return self._keeper.name
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """Every message, the system prompt first, with its tokens as the first target counts them."""
-        messages = self._keeper.state.messages
-        counts = self._measures.of(self._contexts()[0].model).of(messages)
-        return tuple(
-            msgspec.structs.replace(message, tokens=tokens) for message, tokens in zip(messages, counts, strict=True)
-        )
-
-    @property
-    def system(self) -> str | None:
-        """The system prompt's text. Setting it replaces the prompt, None takes it away."""
-        messages = self._keeper.state.messages
-        return messages[0].text if messages and messages[0].role in KEPT_ROLES else None
-
-    @system.setter
-    def system(self, text: str | None) -> None:
-        prompt = None if text is None else new_message("system", text, at_s=self._now())
-        self._keeper.change(lambda state: state.with_system(prompt))
-
-    @property
-    def model(self) -> Models:
-        """The target, targets or route that are asked; None for the client's. Setting it holds from the next question
-        on, and raises `ConfigError` for an unknown one."""
-        return self._keeper.state.settings.model
-
-    @model.setter
-    def model(self, model: Models) -> None:
-        said = read_asked("model", model)
-        if self._client is not None and said is not None:
-            self._client.contexts(said)
-        self._keeper.change(
-            lambda state: msgspec.structs.replace(state, settings=msgspec.structs.replace(state.settings, model=said))
-        )
-
-    @property
-    def last_sent(self) -> Sent | None:
-        """What was sent with the last question; None before the first."""
-        return self._asker.last_sent
-
-    @property
-    def summary(self) -> str | None:
-        """What is sent in place of the oldest messages; None when there is no need."""
-        found = self._keeper.state.summary
-        return None if found is None else found.text
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """The caller's own words, given when it was made."""
-        return dict(self._keeper.state.metadata)
-
-    def __len__(self) -> int:
-        return len(self._keeper.state.messages)
-
-    def __repr__(self) -> str:
-        return f"Conversation({self.name or 'unnamed'}, {len(self)} messages)"
-
-    # Changing it.
-
-    def add(
-        self,
-        role: str,
-        content: Any = None,
-        *,
-        pinned: bool = False,
-        metadata: Mapping[str, Any] | None = None,
-        tool_calls: Sequence[Mapping[str, Any]] | None = None,
-        tool_call_id: str | None = None,
-        name: str | None = None,
-    ) -> Message:
-        """Add a message without asking. A tool's result names the call that it answers; what is no text becomes JSON.
-
-        Raises `InputError` for a message that is none, or that can't stand there.
-        """
-        if role == "tool" and not isinstance(content, str | list):
-            content = msgspec.json.encode(content).decode()
-        fields: dict[str, Any] = {
-            "tool_calls": None if tool_calls is None else [dict(call) for call in tool_calls],
-            "tool_call_id": tool_call_id,
-            "name": name,
-        }
-        message = new_message(
-            role,
-            content,
-            at_s=self._now(),
-            pinned=pinned,
-            metadata=metadata,
-            fields={key: value for key, value in fields.items() if value is not None},
-        )
-
-        def put(state: State) -> State:
-            check_order(state.messages, message)
-            return state.with_messages((*state.messages, message))
-
-        self._keeper.change(put)
-        return message
-
-    def pin(self, index: int = -1) -> None:
-        """Send that message always, whatever is left out; -1 is the last one. Raises `InputError`."""
-        self._keeper.change(lambda state: state.with_pin(index, pinned=True))
-
-    def unpin(self, index: int = -1) -> None:
-        """Let that message go with its time again. Raises `InputError`."""
-        self._keeper.change(lambda state: state.with_pin(index, pinned=False))
-
-    def undo(self) -> tuple[Message, ...]:
-        """Take the last question back, with all that came after it; what was taken. Raises `InputError`."""
-        taken: list[tuple[Message, ...]] = []
-
-        def back(state: State) -> State:
-            kept = undone(state.messages)
-            taken.append(tuple(m for m in state.messages if not any(m is other for other in kept)))
-            return state.with_messages(kept)
-
-        self._keeper.refresh()
-        self._keeper.change(back)
-        return taken[-1]
-
-    def clear(self) -> None:
-        """Take back everything but the system prompt and what is pinned."""
-        self._keeper.refresh()
-        self._keeper.change(
-            lambda state: state.with_messages(tuple(message for message in state.messages if message.is_kept))
-        )
-
     def fork(self, name: str | None = None) -> Conversation[ClientT]:
         """Another conversation with the same beginning; each goes its own way from here.
 
@@ -231,8 +92,8 @@ class Conversation(Generic[ClientT]):
         self: Conversation[AsyncClient], content: Any = None, *, pinned: bool = False, **options: Unpack[ChatOptions]
     ) -> Coroutine[Any, Any, Answer]: ...
     def ask(self, content: Any = None, *, pinned: bool = False, **options: Unpack[ChatOptions]) -> Any:
-        """Ask, and keep the question and the answer. `content` is text or a list of parts; without it the conversation
-        is answered as it stands, after a message or a tool's result was added.
+        """Ask, and keep the question and the answer. `content` is text, a list of parts, or a `penstock.Prompt` with
+        `variables=`; without it the conversation is answered as it stands, after a message or a tool's result.
 
         Options are those of `Client.generate`; raises as it does, and `ContextTooLong` when what must be sent (system
         prompt, pinned messages, the question) has no room. An error or a cancellation leaves the history as it was.
@@ -242,6 +103,51 @@ class Conversation(Generic[ClientT]):
             return self._asker.ask(client, None, content, pinned, options)
         who = ("thread", threading.get_ident())
         return client.on_loop(lambda inner: self._asker.ask(inner, who, content, pinned, options))
+
+    @overload
+    def converse(
+        self: Conversation[Client],
+        content: Any = None,
+        *,
+        pinned: bool = False,
+        max_steps: int = 20,
+        max_cost: float | None = None,
+        raise_tool_errors: bool = False,
+        **options: Unpack[ChatOptions],
+    ) -> Answer: ...
+    @overload
+    def converse(
+        self: Conversation[AsyncClient],
+        content: Any = None,
+        *,
+        pinned: bool = False,
+        max_steps: int = 20,
+        max_cost: float | None = None,
+        raise_tool_errors: bool = False,
+        **options: Unpack[ChatOptions],
+    ) -> Coroutine[Any, Any, Answer]: ...
+    def converse(
+        self,
+        content: Any = None,
+        *,
+        pinned: bool = False,
+        max_steps: int = 20,
+        max_cost: float | None = None,
+        raise_tool_errors: bool = False,
+        **options: Unpack[ChatOptions],
+    ) -> Any:
+        """Ask, call the `tools` that the model wants, and keep the question, all calls and results and the answer.
+
+        Options are those of `Client.converse`; raises as it and `ask` do. They are kept together once the answer is
+        there: an error, a bound or a cancellation leaves the history as it was, and the error has the `messages`. A
+        tool can't ask the conversation itself, which waits for it.
+        """
+        client = self._answerer()
+        bounds = {"max_steps": max_steps, "max_cost": max_cost, "raise_tool_errors": raise_tool_errors}
+        if isinstance(client, AsyncClient):
+            return self._asker.converse(client, None, content, pinned, bounds, options)
+        who = ("thread", threading.get_ident())
+        return client.on_loop(lambda inner: self._asker.converse(inner, who, content, pinned, bounds, options))
 
     @overload
     def stream(
@@ -322,9 +228,9 @@ class Conversation(Generic[ClientT]):
     ) -> tuple[list[dict[str, Any]], Models]:
         """What a client that is given the conversation as a prompt sends of it, and whom it asks."""
         state = self._keeper.refresh()
-        check_askable(state, None)
+        check_askable(state)
         asked = model or state.settings.model
-        return window(state, None, contexts(asked), self._measures, params).messages, asked
+        return window(state, (), contexts(asked), self._measures, params).messages, asked
 
     def stats(self) -> ConversationStats:
         """The conversation in numbers."""
@@ -378,10 +284,3 @@ class Conversation(Generic[ClientT]):
             # Of the configuration: the conversation's model, or the route `default`, is asked with each question.
             self._client = Client()
         return self._client
-
-    def _contexts(self) -> Sequence[TargetContext]:
-        model = self._keeper.state.settings.model
-        if self._client is not None:
-            with contextlib.suppress(ConfigError):  # no model at all, as long as none is asked
-                return self._client.contexts(model)
-        return (msgspec.structs.replace(UNKNOWN, model=model if isinstance(model, str) else ""),)

@@ -13,7 +13,17 @@ from penstock.call import Usage
 from penstock.config.suggest import did_you_mean
 from penstock.errors import InputError
 
-__all__ = ["KEPT_ROLES", "ROLES", "Message", "Told", "check_order", "new_message", "open_calls", "text_of"]
+__all__ = [
+    "KEPT_ROLES",
+    "ROLES",
+    "Message",
+    "Told",
+    "answer_message",
+    "check_order",
+    "new_message",
+    "open_calls",
+    "text_of",
+]
 
 ROLES: Final = ("system", "developer", "user", "assistant", "tool")
 KEPT_ROLES: Final = ("system", "developer")
@@ -95,6 +105,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, eq=True):
     def __getitem__(self, key: str) -> Any:
         """A field of the message in OpenAI's form."""
         return self.body[key]
+
+
+def answer_message(answer: Answer, at_s: float) -> Message:
+    """The answer as a message of the conversation."""
+    body: dict[str, Any] = {"role": "assistant", "content": None, **answer.message}
+    if body["content"] is None and not body.get("tool_calls"):
+        body["content"] = ""
+    return Message(body=body, at_s=at_s, told=Told.of(answer))
 
 
 def text_of(content: Any) -> str:

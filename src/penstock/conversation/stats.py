@@ -54,7 +54,7 @@ def stats_of(
 ) -> ConversationStats:
     """The state in numbers; `messages` are its own, with their tokens."""
     try:
-        sent = window(state, None, contexts, measures, {}) if messages else None
+        sent = window(state, (), contexts, measures, {})
     except ContextTooLong:
         sent = None
     said = state.summary
@@ -65,9 +65,9 @@ def stats_of(
         by_role=dict(Counter(message.role for message in messages)),
         pinned=sum(1 for message in messages if message.pinned),
         tokens=sum(message.tokens for message in messages),
-        context_tokens=sent.tokens if sent else None if messages else 0,
+        context_tokens=None if sent is None else sent.tokens if messages else 0,
         limit=sent.limit if sent else state.settings.max_tokens,
-        utilisation=sent.utilisation if sent else None,
+        utilisation=None if sent is None else sent.utilisation if messages or not sent.limit else 0.0,
         left_out=sent.left_out if sent else 0,
         summarised=said.covers - kept if said else 0,
         answers=spent.answers,

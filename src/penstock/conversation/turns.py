@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import deque
+from collections.abc import Iterator
+from contextvars import ContextVar
 
 from penstock.errors import PenstockError
 
 __all__ = ["Turns"]
+
+_INSIDE: ContextVar[tuple[tuple[Turns, list[bool]], ...]] = ContextVar("penstock_inside", default=())
+"""The turns that wait for the code which runs here, and whether they still do."""
 
 
 class Turns:
@@ -33,6 +39,8 @@ class Turns:
         `keeps`: it stays with `who` across calls, as a stream does with its reader; asked again by the same one, the
         turn would wait for itself. Raises `PenstockError` then.
         """
+        if any(turns is self and waits for turns, waits in _INSIDE.get()):
+            raise PenstockError("a tool asks the conversation that waits for it: ask a fork of it, or another one")
         with self._guard:
             if not self._taken:
                 self._taken, self._holder = True, who if keeps else None
@@ -55,6 +63,17 @@ class Turns:
             if not is_waiting:
                 self.give()
             raise
+
+    @contextlib.contextmanager
+    def waiting_for(self) -> Iterator[None]:
+        """Who has the turn waits for code that runs here, in tasks and threads of it too: it can't take the turn."""
+        waits = [True]
+        token = _INSIDE.set((*_INSIDE.get(), (self, waits)))
+        try:
+            yield
+        finally:
+            waits.clear()
+            _INSIDE.reset(token)
 
     def give(self) -> None:
         """Hand the turn to the next in the line."""
