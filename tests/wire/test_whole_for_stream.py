@@ -126,6 +126,34 @@ def test_damage_makes_the_same_answer_or_the_same_kind_of_error(place, at, inste
     assert isinstance(said, str) == isinstance(expected, str)
 
 
+FRAMES = {
+    "alone": b"data: %b\n\n",
+    "with an end": b"data: %b\n\ndata: [DONE]\n\n",
+    "named": b"event: message\ndata: %b\n\n",
+    "without its blank line": b"data: %b",
+}
+FRAMED = [place for place in PLACES if place not in ("ollama", "bedrock converse", "anthropic on bedrock")]
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("place", FRAMED)
+def test_a_whole_answer_framed_as_the_only_event_is_the_answer(place, frame):
+    codec, body = CODECS[place], json.dumps(RICH[place]).encode()
+    framed = FRAMES[frame] % body
+    said, expected = json.loads(in_pieces(codec, framed)), json.loads(in_one_piece(codec, body))
+    for each in said, expected:
+        for choice in each["choices"]:
+            choice["message"].pop("unheard_of", None)  # OpenAI's own pieces have no place for it
+    assert (said["choices"], said["usage"]) == (expected["choices"], expected["usage"])
+    assert in_pieces(codec, framed, range(1, len(framed))) == in_pieces(codec, framed)
+
+
+@pytest.mark.parametrize("place", FRAMED)
+def test_an_event_that_is_no_answer_says_nothing(place):
+    kind, *_ = in_pieces(CODECS[place], b'data: {"object": "of a version to come"}\n\n')
+    assert kind in ("transport", "empty")
+
+
 def test_an_array_of_pieces_is_a_stream_of_gemini():
     body = json.dumps(
         [

@@ -37,6 +37,7 @@ class StreamState(ABC):
         "_over",
         "_read_whole",
         "_said",
+        "_said_whole",
         "_surprises",
         "_text",
         "_usage_told",
@@ -48,6 +49,8 @@ class StreamState(ABC):
         """The pieces of the first choice's text, in order."""
         self._said = False
         """Something was said, so that the caller has a part of the answer."""
+        self._said_whole = False
+        """What came was the whole answer in one piece: there is nothing to conclude."""
         self._flows = False
         """The last event was a piece and nothing else: the next one is read as such first, which is quicker."""
         self._surprises = 0
@@ -115,10 +118,10 @@ class StreamState(ABC):
         events: list[Event] = []
         if self._failure is None:
             try:
-                if self._opening is None:
-                    self._conclude(events)
-                else:
+                if self._opening is not None:
                     self._conclude_whole(self._opening.body(), events)
+                elif not self._said_whole:
+                    self._conclude(events)
             except CallError as error:
                 self._hold(error)
         if self._failure is not None:
@@ -145,14 +148,12 @@ class StreamState(ABC):
         said = loose(body)
         if body and self._read_whole is not None and not self._is_stream(said):
             try:
-                events += events_of(self._read_whole(WireReply(200, {}, body)))
+                self._tell_whole(self._read_whole(WireReply(200, {}, body)), events)
             except CallError as error:
                 if error.kind not in ("transport", "empty"):
                     raise
                 refused = error
             else:
-                self._text += [event.text for event in events if type(event) is TextDelta and event.choice == 0]
-                self._over = True
                 return
         if said is not None:
             # Line ends, which are none of JSON's own, would cut it.
@@ -165,6 +166,21 @@ class StreamState(ABC):
             self._hold(error)
         if refused is not None and self._failure is not None and not events and self._failure.kind == "transport":
             self._failure = refused
+
+    def _take_framed(self, data: bytes, events: list[Event]) -> None:
+        """Take an event that is none of the wire's: some proxies frame a whole answer as the stream's only one."""
+        if self._read_whole is None or self._said:
+            return
+        try:
+            self._tell_whole(self._read_whole(WireReply(200, {}, data)), events)
+        except CallError:
+            return
+
+    def _tell_whole(self, completion: Completion, events: list[Event]) -> None:
+        told = events_of(completion)
+        events += told
+        self._text += [event.text for event in told if type(event) is TextDelta and event.choice == 0]
+        self._over = self._said_whole = True
 
     def _flow(self) -> None:
         """A piece came, and nothing else."""

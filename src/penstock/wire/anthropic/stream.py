@@ -131,6 +131,8 @@ class StreamDecoder(StreamState):
     def _conclude(self, events: list[Event]) -> None:
         if not self._over:
             self._read_last(events)
+            if self._said_whole:
+                return
         if self._failure is None:
             self._tell_preface(events)
             self._failure = self._verdict()
@@ -216,6 +218,8 @@ class StreamDecoder(StreamState):
                 self._complete(event, events)
             case "ping":
                 pass
+            case "message":
+                self._take_framed(data, events)
             case _:
                 if event.error or fault_in(loose(data)) is not None:
                     self._failure = in_band(data, partial=self.partial)

@@ -49,6 +49,8 @@ class StreamDecoder(StreamState):
         if not self._over:
             for event in last_events(self._sse):
                 self._take(event.data, events)
+            if self._said_whole:
+                return
         self._failure = self._failure or self._verdict()
         if self._failure is None:
             events.extend(self._held)
@@ -102,6 +104,8 @@ class StreamDecoder(StreamState):
             handle(self, event, events)
         elif fault_in(whole := loose(data)) is not None:
             self._failure = in_band(whole, data, partial=self.partial)
+        elif kind is None:
+            self._take_framed(data, events)
 
     def _unreadable(self, data: bytes) -> None:
         if data.strip() == b"[DONE]":

@@ -167,6 +167,8 @@ class StreamDecoder(StreamState):
         if take is None:
             if event.error or kind == "error" or not kind:
                 self._fail(loose(data), data)
+            if not event.type and self._failure is None:
+                self._take_framed(data, events)
             return
         try:
             take(self, event, events)
