@@ -9,48 +9,38 @@ from typing import Literal
 
 from penstock.call import Completion, Kind
 from penstock.clock import Clock, LoopClock
-from penstock.config import Config, RouteTimeouts, Selection, TargetName, resolve, taken_for
-from penstock.credentials import KeyPool
-from penstock.credentials.signing import Credential
-from penstock.endpoint import Endpoint
-from penstock.errors import CallError, ConfigError
+from penstock.config import Config, Selection, TargetName, resolve, taken_for
+from penstock.errors import ConfigError
 from penstock.handler import Handler
-from penstock.http import Pool, Transport
 from penstock.observers.logging import PromptLog, prompts_wanted
-from penstock.policies.limit import Limiter, Limits
 from penstock.race import Hedges, ProbeTurns, RaceSettings, RaceStats, Route, race
 from penstock.splitting import Split
-from penstock.transport import open_transport
 from penstock.wiring.again import ask_again
-from penstock.wiring.ambient import ambient_credential, check_ambient
+from penstock.wiring.ambient import check_ambient
 from penstock.wiring.caching import Caching
 from penstock.wiring.estimate import Asked
 from penstock.wiring.forecast import Forecast
 from penstock.wiring.guarding import guarded, guards_text
-from penstock.wiring.limiting import limits_of
+from penstock.wiring.lines import Lines
 from penstock.wiring.money import Money
 from penstock.wiring.prompting import kept_apart, prompt_text, prompted
 from penstock.wiring.providers import ProviderPlan, known_providers, plan_provider
 from penstock.wiring.reports import EngineStats, engine_stats
 from penstock.wiring.rotation import Rotation, rotate
-from penstock.wiring.routes import check_overrides, check_policy, phases, race_settings, timeouts_of
+from penstock.wiring.routes import check_overrides, check_policy, race_settings, timeouts_of
 from penstock.wiring.running import (
     Keys,
-    address_of,
-    key_pool,
     list_models,
-    open_provider_transport,
 )
 from penstock.wiring.settings import Manner, Models, Overrides, Transports
-from penstock.wiring.target import LimitedTarget, Standing
+from penstock.wiring.target import LimitedTarget
 from penstock.wiring.tree import draw, limits_text, plan_text, race_lines
-from penstock.wiring.wires import Speaker, as_openai, dialect_of, embedding_limit, from_openai, writes_openai
+from penstock.wiring.wires import as_openai, dialect_of, embedding_limit, from_openai, writes_openai
 
 __all__ = ["Engine", "build"]
 
 _DEADLINE_S = 120.0
 _MOST_HANDLERS = 10_000
-_MOST_TARGETS = 10_000
 
 
 def build(
@@ -91,10 +81,8 @@ class Engine:
         self._final = engine_stats(self.race_stats, {}, 0.0, {})
         self._manner = Manner(patience=patience, else_deadline_s=None if patience == "batch" else _DEADLINE_S)
         self._overrides = overrides
-        self._concurrency = overrides.concurrency or 0
         self._given_clock = clock
         self._rng = rng or random.Random()
-        self._open_transport = transports
         # "custom" has no address of its own: it is for those who give one with the command.
         self._known = [*known_providers(config), "custom"]
         for name in config.routes:
@@ -102,7 +90,16 @@ class Engine:
         self._plans: dict[str, ProviderPlan] = {}
         self.caching = Caching(config.cache, overrides, self.plan, by_call=patience == "interactive", ask=self.handler)
         self.money = Money(config, overrides, self.plan, lambda models: self._usable(models).targets[0])
-        self._pools: dict[str, KeyPool] = {}
+        self._lines = Lines(
+            self.plan,
+            lambda: self.clock,
+            environ=lambda: self.config.environ,
+            overrides=overrides,
+            manner=self._manner,
+            money=self.money,
+            rng=self._rng,
+            transports=transports,
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._forget()
 
@@ -110,12 +107,8 @@ class Engine:
         """Everything that belongs to a loop."""
         self.money.forget()
         self.caching.forget()
+        self._lines.forget()
         self._clock: Clock | None = None
-        self._transports: dict[str, Transport] = {}
-        self._speakers: dict[tuple[str, str], Speaker] = {}
-        self._credentials: dict[str, Credential | None] = {}
-        self._standings: dict[str, Standing] = {}
-        self._targets: dict[tuple[TargetName, RouteTimeouts], LimitedTarget] = {}
         self._routes: dict[Selection, Route] = {}
         self._handlers: dict[tuple[str | tuple[str, ...] | None, Manner | None], Handler] = {}
 
@@ -158,14 +151,14 @@ class Engine:
         """The provider's keys, to be replaced while running. Call `replace` on the engine's loop."""
         if provider not in self._known:
             raise ConfigError(f'unknown provider "{provider}"')
-        return Keys(provider, lambda: self._pool(provider))
+        return Keys(provider, lambda: self._lines.pool(provider))
 
     def reread_keys(self, read: Callable[[], Config]) -> Rotation:
         """Take the keys, and nothing else, of the configuration that `read` returns; requests in flight keep theirs.
 
         Call it on the engine's loop. What can't be read keeps its keys, is logged, and is in the result.
         """
-        self.config, rotation = rotate(self.config, read, self._plans, self._pools)
+        self.config, rotation = rotate(self.config, read, self._plans, self._lines.pools)
         return rotation
 
     def estimate(self, models: Models, asked: Asked) -> int:
@@ -176,7 +169,7 @@ class Engine:
         """What requests to the first of these models would come to. No key is needed. Raises `ConfigError`."""
         name = resolve(self.config, models, self._known).targets[0]
         plan = self.plan(name.provider)
-        return Forecast(self.money.bill(name), self._limits(plan), keys=len(plan.keys.keys))
+        return Forecast(self.money.bill(name), self._lines.limits(plan), keys=len(plan.keys.keys))
 
     def writes_openai(self, target: str) -> bool:
         """Whether the body of this target's answers is OpenAI's own object; else `encode` makes one."""
@@ -204,9 +197,9 @@ class Engine:
         if loop is not self._loop or self._clock is None:
             # Connections belong to a loop. One that is gone took them along; keys and counts stay.
             self._forget()
-            self._pools = {name: pool.copied() for name, pool in self._pools.items()}
             self._loop = loop
             self._clock = self._given_clock or LoopClock(loop)
+            self._lines.begin()
         return self._clock
 
     def handler(self, models: Models = None, *, manner: Manner | None = None) -> Handler:
@@ -231,25 +224,24 @@ class Engine:
         """The targets of these models, behind their limits. Raises `ConfigError`."""
         selection = self._usable(models)
         timeouts = timeouts_of(selection, self._manner, self._overrides)
-        return tuple(self._target(name, timeouts) for name in selection.targets)
+        return tuple(self._lines.target(name, timeouts) for name in selection.targets)
 
     async def list_models(self, provider: str) -> list[str]:
         """The model ids that the provider lists. Raises `ConfigError`, or `CallError` when it refuses or is silent."""
         plan = self.plan(provider)
         plan.check()
         _ = self.clock
-        speaker = self._speaker(TargetName(provider, ""))
-        return await list_models(plan, speaker, self._transport(provider), self._pool(provider))
+        speaker = self._lines.speaker(TargetName(provider, ""))
+        return await list_models(plan, speaker, self._lines.transport(provider), self._lines.pool(provider))
 
     async def aclose(self) -> None:
         """Close every connection; what still runs ends with an error. An engine that is asked again opens anew."""
         if asyncio.get_running_loop() is not self._loop:
             return
         await self.caching.aclose()
-        for target in self._targets.values():
-            target.close()
+        transports = self._lines.close()
         self.money.close()
-        transports, self._final = list(self._transports.values()), self.stats()
+        self._final = self.stats()
         self._forget()
         self._loop = None
         for transport in transports:
@@ -257,7 +249,7 @@ class Engine:
 
     def widen(self, concurrency: int) -> None:
         """Make pools whose size nobody set big enough for so many requests; those that are open stay as they are."""
-        self._concurrency = max(self._concurrency, concurrency)
+        self._lines.widen(concurrency)
 
     # For people.
 
@@ -266,7 +258,7 @@ class Engine:
         if self._loop is None:
             return self._final
         now_s = self.clock.now()  # before the rest: what belongs to a loop that is gone goes with it
-        return self.caching.counted(engine_stats(self.race_stats, self._standings, now_s, self._routes))
+        return self.caching.counted(engine_stats(self.race_stats, self._lines.standings, now_s, self._routes))
 
     def tree(self, models: Models = None) -> str:
         """The engine for these models, drawn: what a call goes through, from the caller to the provider."""
@@ -276,7 +268,7 @@ class Engine:
         branches = []
         for name in selection.targets:
             plan = self.plan(name.provider)
-            way = f"breaker - {self.money.text()}limit({limits_text(self._limits(plan))}) - endpoint({name})"
+            way = f"breaker - {self.money.text()}limit({limits_text(self._lines.limits(plan))}) - endpoint({name})"
             branches.append((way, prompt_text(selection, str(name)) + plan_text(plan)))
         above = guards_text(selection, self._overrides) + self.caching.text()
         return above + draw(race_lines(settings, selection, timeouts), branches)
@@ -295,7 +287,7 @@ class Engine:
         settings = race_settings(selection, manner, self._overrides)
         timeouts = timeouts_of(selection, manner, self._overrides)
         handler = race(
-            prompted([self._target(name, timeouts) for name in selection.targets], selection),
+            prompted([self._lines.target(name, timeouts) for name in selection.targets], selection),
             settings,
             clock=self.clock,
             rng=self._rng,
@@ -317,84 +309,3 @@ class Engine:
             route = Route(hedges=Hedges(settings.hedge_budget), turns=ProbeTurns(rng=self._rng))
             self._routes[selection] = route
         return route
-
-    def _target(self, name: TargetName, timeouts: RouteTimeouts) -> LimitedTarget:
-        target = self._targets.get((name, timeouts))
-        if target is None:
-            if len(self._targets) >= _MOST_TARGETS:
-                raise ConfigError(f"more than {_MOST_TARGETS} different models in one engine")
-            speaker = self._speaker(name)
-            bounds = phases(timeouts)
-            endpoint = Endpoint(
-                speaker.codec,
-                self._transport(name.provider),
-                model=dialect_of(self.plan(name.provider), name.model).model or name.model,
-                name=str(name),
-                now=self.clock.now,
-                timeouts=bounds,
-                stream_timeouts=bounds,
-                sign=speaker.sign,
-                credential=speaker.credential,
-            )
-            target = self._targets[name, timeouts] = LimitedTarget(
-                self._standing(name), endpoint, prefills=speaker.codec.prefills(name.model)
-            )
-        return target
-
-    def _standing(self, name: TargetName) -> Standing:
-        standing = self._standings.get(str(name))
-        if standing is None:
-            limiter = Limiter(
-                self._pool(name.provider),
-                clock=self.clock,
-                name=str(name),
-                limits=self._limits(self.plan(name.provider)),
-                rng=self._rng,
-            )
-            door, bill = self.money.door(limiter, name), self.money.bill(name)
-            standing = self._standings[str(name)] = Standing.begin(limiter, self._rng, door=door, bill=bill)
-        return standing
-
-    def _limits(self, plan: ProviderPlan) -> Limits:
-        return limits_of(plan, self._overrides, self._manner)
-
-    def _pool(self, provider: str) -> KeyPool:
-        pool = self._pools.get(provider)
-        if pool is None:
-            pool = self._pools[provider] = key_pool(self.plan(provider))
-        return pool
-
-    def _transport(self, provider: str) -> Transport:
-        transport = self._transports.get(provider)
-        if transport is None:
-            try:
-                transport = (
-                    open_provider_transport(self.plan(provider), self.clock, concurrency=self._concurrency)
-                    if self._open_transport is None
-                    else self._open_transport(provider, self.clock)
-                )
-            except CallError as error:
-                raise ConfigError(f"{provider}: {error.message}") from error
-            self._transports[provider] = transport
-        return transport
-
-    def _speaker(self, name: TargetName) -> Speaker:
-        """The codec and the signature for a model; models of one provider that speak alike share them."""
-        plan = self.plan(name.provider)
-        dialect = dialect_of(plan, name.model)
-        place = (name.provider, dialect.name)
-        speaker = self._speakers.get(place)
-        if speaker is None:
-            codec = dialect.open(plan, address_of(plan))
-            speaker = self._speakers[place] = Speaker(codec, dialect.sign(), self._credential(plan))
-        return speaker
-
-    def _credential(self, plan: ProviderPlan) -> Credential | None:
-        if plan.name not in self._credentials:
-
-            def open_(pool: Pool) -> Transport:
-                transport = self._transports[f"{plan.name} credentials"] = open_transport("wreq", pool)
-                return transport
-
-            self._credentials[plan.name] = ambient_credential(plan, self.config.environ, open_)
-        return self._credentials[plan.name]
