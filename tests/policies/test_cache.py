@@ -205,6 +205,26 @@ def test_a_store_that_fails_fails_no_call_and_is_logged_once(caplog: pytest.LogC
     run(main())
 
 
+class _Full(MemoryStore):
+    """Writes nothing, and says so late."""
+
+    lost: str | None = None
+
+    async def aclose(self) -> None:
+        self.lost = "the disk is full"
+
+
+def test_what_a_store_lost_is_known_after_it_was_closed() -> None:
+    async def main() -> None:
+        answers = answers_in(_Full())
+        ask = cached(ScriptedHandler([of()]), answers)
+        await ask(asked())
+        await answers.aclose(close_store=True)
+        assert answers.trouble == "the disk is full"
+
+    run(main())
+
+
 def test_a_store_that_cant_be_opened_fails_no_call() -> None:
     def refuse() -> MemoryStore:
         raise OSError("no such place")

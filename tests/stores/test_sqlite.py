@@ -328,6 +328,64 @@ def test_a_full_disk_loses_answers_and_nothing_else(tmp_path: Path) -> None:
         store.put(b"after", b"2")
         await store.flush()
         assert store.trouble is None
+        assert store.lost is not None
+        await store.aclose()
+
+    run(main())
+
+
+def test_the_size_is_kept_however_fast_it_is_filled(tmp_path: Path) -> None:
+    async def main() -> None:
+        most = 2_000_000
+        store = SqliteStore(tmp_path / "c", max_bytes=most)
+        for number in range(40_000):
+            store.put(b"k%d" % number, b"v" * 200)
+            if number % 2000 == 1999:
+                await store.flush()
+        assert (tmp_path / "c").stat().st_size < most * 2
+        assert await held(store, 20_000) == []
+        await store.aclose()
+
+    run(main())
+
+
+def test_what_is_too_old_goes_however_much_it_is(tmp_path: Path) -> None:
+    async def main() -> None:
+        now = Now()
+        store = SqliteStore(tmp_path / "c", ttl_s=100, now=now)
+        for number in range(10_000):
+            store.put(b"k%d" % number, b"v")
+        await store.flush()
+        now.s += 200
+        for number in range(10):
+            store.put(b"new%d" % number, b"v")
+            await store.flush()
+            now.s += 1
+        assert (await store.stats()).entries == 10
+        await store.aclose()
+
+    run(main())
+
+
+def test_a_full_disk_can_be_cleared(tmp_path: Path) -> None:
+    async def main() -> None:
+        store = SqliteStore(tmp_path / "c")
+        for number in range(5000):
+            store.put(b"k%d" % number, os.urandom(200))
+        await store.flush()
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, limits[1]))
+        try:
+            assert await store.clear() == 5000
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, ignored)
+        assert await held(store, 5000) == []
+        assert ((await store.stats()).size_bytes or 0) < 60_000
+        store.put(b"after", b"2")
+        await store.flush()
+        assert await store.get([b"after"]) is not None
         await store.aclose()
 
     run(main())

@@ -43,6 +43,8 @@ class RedisStore:
         self._bytes = 0
         self._sender: asyncio.Task[None] | None = None
         self.trouble: str | None = None
+        self.lost: str | None = None
+        """Why something that was put isn't there, whenever that was."""
 
     async def get(self, keys: Sequence[bytes]) -> Found | None:
         """The value of the first key that has one, in one request. Raises `StoreError`."""
@@ -150,7 +152,7 @@ class RedisStore:
             except StoreError as error:
                 if self.trouble is None:
                     _log.warning("%s; answers are not cached meanwhile", error)
-                self.trouble = str(error)
+                self.trouble = self.lost = str(error)
             finally:
                 self._bytes -= sum(map(len, self._sending.values()))
                 self._sending = {}

@@ -16,7 +16,9 @@ from penstock.stores.sqlite_file import (
     check_header,
     connect_reader,
     connect_writer,
+    delete,
     is_damage,
+    is_full,
     place,
     set_aside,
 )
@@ -51,6 +53,8 @@ class SqliteStore:
         """Opens or makes it. Raises `StoreError` for a file that isn't a store, is newer, or can't be used."""
         self.path = path
         self.trouble: str | None = None
+        self.lost: str | None = None
+        """Why something that was put isn't there, whenever that was."""
         self._ttl_s = ttl_s
         self._max_bytes = max_bytes
         self._now = now
@@ -104,6 +108,20 @@ class SqliteStore:
             aside = set_aside(self.path)
             self._use.take(shared=True)
         _log.warning("%s was damaged (%s): begun anew, the old one is kept as %s", self.path, why, aside.name)
+
+    def _empty(self) -> None:
+        """Delete the file and make a new one, if nobody else has it open. Raises `StoreError`."""
+        with _refused(self.path):
+            self._let_go()
+            with self._turn.held(PATIENCE_S):
+                is_alone = self._use.take(patience_s=0.0)
+                if is_alone:
+                    delete(self.path)
+                self._use.take(shared=True, patience_s=PATIENCE_S)
+            self._connect()
+        if not is_alone:
+            raise StoreError(f"{self.path}: the disk is full and others use the cache; stop them, then try again")
+        self.trouble = None
 
     # A store.
 
@@ -184,9 +202,16 @@ class SqliteStore:
         return await self._do(lambda connection: prune_rows(connection, before_s, self._max_bytes))
 
     async def clear(self) -> int:
-        """Drop everything."""
+        """Drop everything. Where the disk is too full even for that, the file is deleted and begun anew."""
         await self._flushed()
-        return await self._do(clear_rows)
+        try:
+            return await self._do(clear_rows)
+        except StoreError as error:
+            if not is_full(error.__cause__):
+                raise
+        (count, _) = await self._do(count_rows)
+        await asyncio.to_thread(self._empty)
+        return count
 
     async def aclose(self) -> None:
         """Write what was put, and let go of the file. A damaged one is put aside."""
@@ -208,7 +233,8 @@ class SqliteStore:
             return await asyncio.to_thread(writer.do, act)
         except (sqlite3.Error, OSError) as error:
             self._failed(error)
-            raise StoreError(f"{self.path}: {error}") from error
+            hint = "; penstock cache clear frees its room" if "full" in str(error) else ""
+            raise StoreError(f"{self.path}: {error}{hint}") from error
 
     def _failed(self, error: Exception | None) -> None:
         """From any thread: what went wrong, or None when it works again."""
@@ -219,14 +245,18 @@ class SqliteStore:
         if self.trouble is None:
             _log.warning("%s: %s; answers are not cached meanwhile", self.path, error)
         self.trouble = str(error)
+        self.lost = f"{self.path}: {error}"
 
-    def _close(self) -> None:
+    def _let_go(self) -> None:
         writer, reader = self._writer, self._reader
         self._writer = self._reader = None
         if reader is not None:
             reader.close()
         if writer is not None:
             writer.close()
+
+    def _close(self) -> None:
+        self._let_go()
         if self._is_damaged:
             with contextlib.suppress(StoreError, OSError):
                 self._renew(self.trouble or "damaged")

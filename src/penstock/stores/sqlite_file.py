@@ -29,7 +29,9 @@ __all__ = [
     "check_header",
     "connect_reader",
     "connect_writer",
+    "delete",
     "is_damage",
+    "is_full",
     "place",
     "set_aside",
 ]
@@ -168,6 +170,18 @@ def is_damage(error: BaseException) -> bool:
     if not isinstance(error, sqlite3.DatabaseError):
         return False
     return not isinstance(error, sqlite3.OperationalError) or "no such" in str(error) or "malformed" in str(error)
+
+
+def is_full(error: BaseException | None) -> bool:
+    """There is no room to write, or nothing can be written at all."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what it says more exactly
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+
+
+def delete(path: Path) -> None:
+    """Delete a store that nobody has open."""
+    for suffix in ("-wal", "-shm", ""):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def set_aside(path: Path) -> Path:

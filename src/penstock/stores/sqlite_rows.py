@@ -122,9 +122,12 @@ def drop_expired(connection: sqlite3.Connection, before_s: float, count: int) ->
         (count, before_s),
     ).fetchone()
     if row[0] is None:
-        return drop_oldest(connection, count)
-    (old,) = connection.execute("SELECT count(*) FROM bodies WHERE id < ?", row).fetchone()
-    return drop_oldest(connection, old) if old else 0
+        (old,) = connection.execute("SELECT count(*) FROM (SELECT id FROM bodies LIMIT ?)", (count,)).fetchone()
+    else:
+        (old,) = connection.execute("SELECT count(*) FROM bodies WHERE id < ?", row).fetchone()
+    if old:
+        drop_oldest(connection, old)
+    return int(old)
 
 
 def renew(connection: sqlite3.Connection, keys: Iterable[bytes]) -> None:

@@ -227,12 +227,15 @@ class Writer:
             self._empty_log(connection)
 
     def _make_room(self, connection: sqlite3.Connection, now_s: float) -> None:
-        if self._ttl_s is not None and now_s - self._expired_s > min(_EXPIRE_EVERY_S, self._ttl_s):
+        # More than is written, or what is too much would grow with each group.
+        most = max(_DROP_ROWS, 2 * len(self._writing))
+        is_time = self._ttl_s is not None and now_s - self._expired_s > min(_EXPIRE_EVERY_S, self._ttl_s)
+        if self._ttl_s is not None and is_time and drop_expired(connection, now_s - self._ttl_s, most) < most:
+            # Else there may be more, and the next group goes on.
             self._expired_s = now_s
-            drop_expired(connection, now_s - self._ttl_s, _DROP_ROWS)
         if self._max_bytes is None:
             return
-        self._is_half_full = shrink_to(connection, self._max_bytes, _DROP_ROWS) * 2 > self._max_bytes
+        self._is_half_full = shrink_to(connection, self._max_bytes, most) * 2 > self._max_bytes
 
     def _empty_log(self, connection: sqlite3.Connection) -> None:
         """Carry the log into the file when it is long; the next write begins it anew once nobody reads in it."""

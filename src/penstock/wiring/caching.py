@@ -101,7 +101,7 @@ class Caching:
     @property
     def trouble(self) -> str | None:
         """Why nothing is read or kept, or was at some time."""
-        return self._answers.trouble or getattr(self._answers.store, "trouble", None)
+        return self._answers.trouble or getattr(self._answers.store, "lost", None)
 
     def over(
         self, inner: Handler, targets: Sequence[str], *, clock: Clock, deadline_after_s: float | None, again: Layer

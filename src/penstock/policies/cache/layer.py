@@ -239,6 +239,7 @@ class Answers:
                 await store.flush()
         except Exception as error:  # noqa: BLE001 - as above
             self._failed("closed", error)
+        self.trouble = self.trouble or getattr(store, "lost", None)
 
     def _opened(self) -> Store | None:
         if self._now() < self._away_until_s:
