@@ -258,6 +258,33 @@ def test_an_engine_that_was_closed_opens_anew():
     assert run(main()) == "sim/fast"
 
 
+def test_counts_go_on_in_an_engine_that_was_closed_and_opened_anew():
+    made = engine({"routes": {"r": {"targets": ["sim/fast"]}}})
+
+    async def main():
+        for target in ("r", "sim/fast", "sim/typical"):
+            await made.handler(target)(call())
+        before = made.stats()
+        await made.aclose()
+        _ = made.clock
+        between = made.stats()
+        await made.handler("r")(call())
+        return before, between, made.stats()
+
+    before, between, after = run(main())
+    assert (between.requests, between.usage, set(between.targets)) == (3, before.usage, {"sim/fast", "sim/typical"})
+    assert between.routes.keys() == before.routes.keys()
+    assert (after.requests, after.answered, after.targets["sim/fast"].requests) == (4, 4, 3)
+
+    async def again():
+        await made.handler("sim/typical")(call())
+        return made.stats()
+
+    last = run(again())  # another loop, without a close between
+    assert (last.requests, last.targets["sim/fast"].requests, last.targets["sim/typical"].requests) == (5, 3, 2)
+    assert last.routes.keys() == before.routes.keys()
+
+
 def test_routes_share_what_is_known_of_a_target_and_callers_of_a_route_share_its_budget():
     async def main():
         made = engine({"routes": {"a": {"targets": ["sim/fast"]}, "b": {"targets": ["sim/typical", "sim/fast"]}}})

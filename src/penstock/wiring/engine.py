@@ -196,6 +196,8 @@ class Engine:
         loop = asyncio.get_running_loop()
         if loop is not self._loop or self._clock is None:
             # Connections belong to a loop. One that is gone took them along; keys and counts stay.
+            if self._loop is not None and self._clock is not None:
+                self._final = self._told(self._clock.now())
             self._forget()
             self._loop = loop
             self._clock = self._given_clock or LoopClock(loop)
@@ -258,7 +260,11 @@ class Engine:
         if self._loop is None:
             return self._final
         now_s = self.clock.now()  # before the rest: what belongs to a loop that is gone goes with it
-        return self.caching.counted(engine_stats(self.race_stats, self._lines.standings, now_s, self._routes))
+        return self._told(now_s)
+
+    def _told(self, now_s: float) -> EngineStats:
+        now = engine_stats(self.race_stats, self._lines.standings, now_s, self._routes, self._final)
+        return self.caching.counted(now)
 
     def tree(self, models: Models = None) -> str:
         """The engine for these models, drawn: what a call goes through, from the caller to the provider."""

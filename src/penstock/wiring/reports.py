@@ -70,11 +70,21 @@ class EngineStats(msgspec.Struct, kw_only=True):
 
 
 def engine_stats(
-    counts: RaceStats, standings: Mapping[str, Standing], now_s: float, routes: Mapping[Selection, Route]
+    counts: RaceStats,
+    standings: Mapping[str, Standing],
+    now_s: float,
+    routes: Mapping[Selection, Route],
+    before: EngineStats | None = None,
 ) -> EngineStats:
-    """The counts of every target that was ever asked, and what is known of it now."""
+    """The counts of every target that was ever asked, and what is known of it now.
+
+    `before` is what was told when the engine's last loop was left: its targets' counts go on, its routes' costs add up.
+    """
     costs = {s.route.name if s.route else ", ".join(map(str, s.targets)): r.spending.usd for s, r in routes.items()}
     targets = {name: _report(counts, name, standing, now_s) for name, standing in standings.items()}
+    if before is not None:
+        targets = {**before.targets, **targets}
+        costs = {name: _sum(before.routes.get(name, 0.0), costs.get(name, 0.0)) for name in {**before.routes, **costs}}
     return EngineStats(
         requests=sum(target.requests for target in targets.values()),
         answered=counts.answered,
@@ -92,6 +102,10 @@ def engine_stats(
         targets=targets,
         routes=costs,
     )
+
+
+def _sum(some: float | None, more: float | None) -> float | None:
+    return None if some is None or more is None else some + more
 
 
 def _report(counts: RaceStats, name: str, standing: Standing, now_s: float) -> TargetReport:
