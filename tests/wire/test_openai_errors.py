@@ -8,6 +8,7 @@ import pytest
 from penstock.catalog import vendor
 from penstock.http import WireReply
 from penstock.wire.openai import OpenAICodec
+from penstock.wire.responses import ResponsesCodec
 
 CASES = json.loads((Path(__file__).parent / "data" / "errors.json").read_text())
 CODEC = OpenAICodec(vendor("openai"))
@@ -28,6 +29,44 @@ def test_every_refusal_gets_its_class(case):
             assert getattr(error, field) == case[name]
     if "wait_s" in case:
         assert error.retry_after_s == (None if case["wait_s"] is None else pytest.approx(case["wait_s"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "headers", "wait_s"),
+    [
+        (
+            "cerebras",
+            {"limit-tokens-minute": "60000", "remaining-tokens-minute": "0", "reset-tokens-minute": "12.5"},
+            12.5,
+        ),
+        (
+            "cerebras",
+            {"limit-tokens-minute": "60000", "remaining-tokens-minute": "9", "reset-tokens-minute": "12.5"},
+            None,
+        ),
+        ("cerebras", {"limit-requests-day": "9", "remaining-requests-day": "0", "reset-requests-day": "24479.2"}, 300),
+        ("together", {"limit": "10", "remaining": "0", "reset": "3"}, 3),
+        ("openrouter", {"limit": "20", "remaining": "0", "reset": "1770199225000"}, 25),
+        (
+            "openai",
+            {"limit-tokens_usage_based": "9", "remaining-tokens_usage_based": "0", "reset-tokens_usage_based": "4s"},
+            4,
+        ),
+        ("azure", {"limit-requests": "9", "remaining-requests": "0", "reset-requests": "7"}, None),
+    ],
+)
+@pytest.mark.parametrize("codec", [OpenAICodec, ResponsesCodec])
+def test_the_wait_is_the_reset_of_what_is_empty_in_each_dialect(codec, name, headers, wait_s):
+    said = {"date": "Wed, 04 Feb 2026 10:00:00 GMT", **{f"x-ratelimit-{key}": value for key, value in headers.items()}}
+    error = codec(vendor(name), "https://api.example.org").classify(
+        WireReply(429, said, b'{"error": {"message": "slow"}}')
+    )
+    assert (error.kind, error.retry_after_s) == ("rate_limited", wait_s)
+
+
+def test_mistrals_older_names_tell_the_wait_too():
+    headers = {"ratelimitbysize-limit": "500000", "ratelimitbysize-remaining": "0", "ratelimitbysize-reset": "9"}
+    assert OpenAICodec(vendor("mistral")).classify(WireReply(429, headers, b"{}")).retry_after_s == 9
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])

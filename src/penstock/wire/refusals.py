@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
+from penstock.call import RateLimits
 from penstock.errors import CallError, ErrorKind
 from penstock.http import Headers, WireReply
 from penstock.wire.answering import headers_of
 from penstock.wire.fault import Fault, fault_in, kept, obeyed, read_fault, request_id_of, unexplained
-from penstock.wire.waits import retry_after_s
+from penstock.wire.waits import empty_bucket_s, retry_after_s
 
 __all__ = ["CODES", "STATUSES", "TYPES", "class_name", "classify", "encode_error", "error_object", "in_band"]
 
@@ -156,10 +158,13 @@ _LOADING: Final = (
 _TOO_BIG: Final = r"limit:? ?([\d,]+)\b.{0,80}?requested:? ?([\d,]+)"
 
 
-def classify(reply: WireReply) -> CallError:
-    """The error in a reply that is no success."""
+def classify(reply: WireReply, read_limits: Callable[[Headers], RateLimits | None] | None = None) -> CallError:
+    """The error in a reply that is no success. `read_limits` knows the names that its headers may have."""
     fault = read_fault(reply.body)
-    return _error(fault, reply.status, reply.headers, reply.body)
+    error = _error(fault, reply.status, reply.headers, reply.body)
+    if error.kind == "rate_limited" and error.retry_after_s is None and read_limits is not None:
+        error.retry_after_s = empty_bucket_s(read_limits(reply.headers))
+    return error
 
 
 def in_band(whole: Any, body: bytes, headers: Headers | None = None, *, partial: str = "") -> CallError:

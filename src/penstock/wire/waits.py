@@ -7,11 +7,12 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from penstock.call import RateLimits
 from penstock.errors import ErrorKind
 from penstock.http import Headers
 from penstock.wire.fault import Fault
 
-__all__ = ["MAX_WAIT_S", "go_duration_s", "http_date_s", "retry_after_s"]
+__all__ = ["MAX_WAIT_S", "empty_bucket_s", "go_duration_s", "http_date_s", "retry_after_s"]
 
 MAX_WAIT_S: Final = 300.0
 """No single word of a server makes anyone wait longer before asking again."""
@@ -65,6 +66,23 @@ def retry_after_s(headers: Headers, fault: Fault, kind: ErrorKind) -> float | No
         if wait is not None and math.isfinite(wait) and wait > 0:
             return min(wait, MAX_WAIT_S)
     return None
+
+
+def empty_bucket_s(limits: RateLimits | None) -> float | None:
+    """The longest reset among the limits that have nothing left, in (0, 300]; None when none is told."""
+    if limits is None:
+        return None
+    waits = [
+        reset
+        for left, reset in (
+            (limits.requests_remaining, limits.requests_reset_s),
+            (limits.tokens_remaining, limits.tokens_reset_s),
+            (limits.input_tokens_remaining, limits.input_tokens_reset_s),
+            (limits.output_tokens_remaining, limits.output_tokens_reset_s),
+        )
+        if left == 0 and reset is not None and reset > 0
+    ]
+    return min(max(waits), MAX_WAIT_S) if waits else None
 
 
 def _scaled(text: str | None, scale: float) -> float | None:

@@ -53,7 +53,7 @@ class ResponsesCodec:
 
     def classify(self, reply: WireReply) -> CallError:
         """The error in a reply that is no success, `target` left empty."""
-        return refusals.classify(reply)
+        return refusals.classify(reply, self.rate_limits)
 
     def request_id(self, headers: Headers) -> str | None:
         """The provider's name for a stream that began with these headers."""
