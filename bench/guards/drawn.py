@@ -1,4 +1,4 @@
-"""Texts of the blind set: lines in files, in which `{...}` is drawn from a seed of the line's own."""
+"""Texts of the blind and the varied set: lines in files, in which `{...}` is drawn from a seed of the line's own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.guards.making import Make, upper
 
 __all__ = ["Text", "injections", "texts"]
 
-_FOLDER = Path(__file__).parent / "blind"
+_FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,16 +159,16 @@ def _drawn(make: Make, text: str) -> str:
     return re.sub(r"\{([a-zA-Z]\w*(?::[^{}]*)?)\}", value, disguised)
 
 
-def _lines(name: str) -> list[tuple[bool, str]]:
-    lines = (_FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+def _lines(folder: str, name: str) -> list[tuple[bool, str]]:
+    lines = (_FOLDER / folder / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     return [(line[0] == "+", line[2:].replace("\\n", "\n")) for line in lines if line[:2] in ("+ ", "- ")]
 
 
-def texts(kind: str) -> list[Text]:
+def texts(kind: str, folder: str = "blind") -> list[Text]:
     """The texts of a kind of value."""
     found = []
-    for number, (is_positive, line) in enumerate(_lines(kind)):
-        text = _drawn(Make(f"blind {kind} {number}"), line)
+    for number, (is_positive, line) in enumerate(_lines(folder, kind)):
+        text = _drawn(Make(f"{folder} {kind} {number}"), line)
         if not is_positive:
             found.append(Text(text, False, 0, 0))
             continue
@@ -178,10 +178,10 @@ def texts(kind: str) -> list[Text]:
     return found
 
 
-def injections() -> list[Text]:
+def injections(folder: str = "blind") -> list[Text]:
     """The texts of injections, each with its sort."""
     found = []
-    for number, (is_positive, line) in enumerate(_lines("injection")):
+    for number, (is_positive, line) in enumerate(_lines(folder, "injection")):
         sort, _, text = line.partition(" ")
-        found.append(Text(_drawn(Make(f"blind injection {number}"), text), is_positive, 0, 0, sort))
+        found.append(Text(_drawn(Make(f"{folder} injection {number}"), text), is_positive, 0, 0, sort))
     return found

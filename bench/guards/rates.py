@@ -20,6 +20,7 @@ __all__ = [
     "Rate",
     "blind_injection_rate",
     "blind_rate",
+    "injection_lines",
     "injection_rate",
     "interval",
     "rate",
@@ -123,16 +124,19 @@ _INTO = (
 )
 
 
+def injection_lines(half: str) -> list[tuple[str, str]]:
+    """The lines of a set: + or -, and the text."""
+    lines = (_FOLDER / f"injection_{half}.txt").read_text(encoding="utf-8").splitlines()
+    parts = [line.partition(" ") for line in lines]
+    return [(sign, text.replace("\\n", "\n")) for sign, _, text in parts if sign in ("+", "-")]
+
+
 def injection_rate(half: str, threshold: float, *, keep: bool = False) -> Rate:
     """The same of the injection score at a threshold; each line alone and inside other text."""
     found = Rate(wrong=[] if keep else None)
-    file = _FOLDER / f"injection_{half}.txt"
-    for line in file.read_text(encoding="utf-8").splitlines():
-        sign, _, text = line.partition(" ")
-        if sign not in "+-":
-            continue
+    for sign, text in injection_lines(half):
         for into in _INTO:
-            whole = into.replace("@@", text.replace("\\n", "\n"))
+            whole = into.replace("@@", text)
             is_hit = injection_score(whole).score >= threshold
             if sign == "+":
                 found.positives += 1

@@ -122,7 +122,7 @@ MENTION = 'The phrase "ignore previous instructions" is the classic attack. '
 
 
 def test_words_that_are_quoted_and_spoken_of_are_less_of_a_sign() -> None:
-    assert 0 < injection_score(MENTION).score < 0.5
+    assert injection_score(MENTION).score < 0.5
     assert injection_score('He wrote "ignore previous instructions" on the wall.').score > 0.5
 
 

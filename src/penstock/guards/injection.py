@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import tomllib
-import unicodedata
-from base64 import b64decode
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import resources
-from typing import Final, NamedTuple
+from math import exp
+from typing import Any, Final, NamedTuple
 
-__all__ = ["Score", "injection_score"]
+from penstock.guards.disguises import variants
+from penstock.guards.lexicon import Lexicon, lexicon
+
+__all__ = ["BESIDE", "Score", "Sign", "Signs", "injection_score", "signs", "with_neighbours"]
 
 
 class Score(NamedTuple):
@@ -20,35 +23,202 @@ class Score(NamedTuple):
     found: tuple[str, ...]
 
 
-_INVISIBLE: Final = dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF))
-_SPACES: Final = re.compile(r"[ \t\r\f\v\u00a0]+")
-_LEET: Final = str.maketrans("013457@$", "oieastas")
-_LEET_CHAR: Final = re.compile(r"[0134578@$]")
-_LEET_WORD: Final = re.compile(r"\b(?=[a-z]*[0134578@$]+[a-z])[a-z0134578@$]{4,}\b")
-_SPREAD_SOME: Final = re.compile(r"[ .\-_*]\w[ .\-_*]\w[ .\-_*]")
-_SPREAD: Final = re.compile(r"\b(?:\w[ .\-_*]){4,}\w\b")
-_BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{24,}={0,2}")
-_QUOTES: Final = ('"', "'", "`", "\u201c", "\u201d", "\u201e", "\u00ab", "\u00bb", "\u2018", "\u2019")
-_ABOUT: Final = re.compile(
-    r"\b(?:means?|meaning|called|phrases?|words|term|attacks?|injections?|examples?|paper|detect\w*|classif\w*)\b"
-)
-_SPOKEN_OF: Final = 0.5
-_MOST_MENTIONS: Final = 64
+class Sign(NamedTuple):
+    """Meanings that say more together than each alone, and how much they say: below 0 that it is no order.
+
+    Of each of the groups one meaning must be there: `close` within a few words, `near` in the sentence, `around` there
+    or in the two sentences before or behind; none of `without` may be in the sentence.
+    """
+
+    name: str
+    weight: float
+    close: tuple[int, ...]
+    near: tuple[int, ...]
+    around: tuple[int, ...]
+    without: int
+
+
+_END: Final = re.compile(r"([.!?;]+(?=[\s\"')\]]|$)|\n+|[\u3002\uff01\uff1f\uff1b\u0964\u06d4\u061f])")
+_QUOTED: Final = re.compile(r"(?:^|[\s(\[:])[\"\u201c\u201e\u00ab`'\u2018](?=\w)")
+_STRUCTURE: Final = re.compile(r"[<\[#{}=/*|@:()\-\"]|\d|assistant|label|classif|mark |output|score|judge|rank |sudo")
+_ENDS: Final = (".example", ".com", ".org", ".net", ".io", ".test")
+_ADDRESS: Final = re.compile(r"\w{1,20}://\S+|\S{1,64}@[\w.-]+|[\w.-]{1,64}\.(?:example|com|org|net|io|test)\b\S*")
+"""Places of the net: their words are names."""
+_AROUND: Final = 2
+"""Sentences before and behind one that are around it."""
+BESIDE: Final = 0.4
+"""How much of what the sentence before or behind says counts."""
+_CLOSE: Final = 6
+"""Words that are close to each other."""
+_WEAK: Final = {"context", "verb", "word"}
+"""Signs that add to others and tell nobody anything."""
 _MOST_CHARS: Final = 200_000
-_MOST_DECODED: Final = 8
+_MOST_KNOWN: Final = 20_000
+_MOST_DAMPED: Final = 24
+"""Sentences that only speak of injections; where there are more, they are taken for what they say."""
+
+
+class Signs:
+    """The table of signs with its lexicon, ready to be looked for."""
+
+    def __init__(self, table: dict[str, Any]) -> None:
+        self.bias: float = table["bias"]
+        more = (*table["form"], "QUESTION", "QUOTED", "FIRST", "HIDDEN_TEXT", "ANY")
+        self.words: Lexicon = lexicon(more)
+        bits = self.words.bits
+        self.forms: list[tuple[int, tuple[str, ...], re.Pattern[str]]] = []
+        self.told: list[tuple[int, int, re.Pattern[str]]] = []
+        for name, form in table["form"].items():
+            pattern = re.compile(_filled(form["form"], table["part"]))
+            if "where" in form:
+                self.told.append((bits[name], _either(bits, form["where"]), pattern))
+            else:
+                self.forms.append((bits[name], tuple(form["with"]), pattern))
+
+        def groups(row: dict[str, Any], key: str) -> tuple[int, ...]:
+            return tuple(_either(bits, one) for one in row.get(key, ()))
+
+        self.signs = tuple(
+            Sign(
+                row["name"],
+                row["weight"],
+                groups(row, "close"),
+                groups(row, "near"),
+                groups(row, "around"),
+                _either(bits, row["without"]) if "without" in row else 0,
+            )
+            for row in table["sign"]
+        )
+        self.doing = _either(bits, "WAIVE UNDO SHOW SEND ACT SAY PERSONA")
+        self.is_close = [bool(sign.close) for sign in self.signs]
+        self._close: dict[int, frozenset[int]] = {}
+        self._near: dict[int, tuple[int, ...]] = {}
+
+    def found(self, text: str, *, hidden: bool = False) -> Iterator[list[int]]:
+        """Of each sentence of a folded text the signs in it, by their place in the table."""
+        sentences = list(self._sentences(text, hidden=hidden))
+        spoken_of = self.words.bits["DISCUSS"]
+        is_repeated = sum(bool(near & spoken_of) for near, _ in sentences) > _MOST_DAMPED
+        for place, (near, closes) in enumerate(sentences):
+            around = near
+            for other, _ in sentences[max(0, place - _AROUND) : place + _AROUND + 1]:
+                around |= other
+            found = self._of(near, closes, around)
+            yield [one for one in found if self.signs[one].weight > 0] if is_repeated else found
+
+    def _of(self, near: int, closes: Iterable[int], around: int) -> list[int]:
+        candidates = set(self._near_ones(near))
+        for window in closes:
+            candidates |= self._close_ones(window)
+        if not candidates:
+            return []
+        signs = self.signs
+        found = []
+        for number in candidates:
+            sign = signs[number]
+            if near & sign.without or not all(around & group for group in sign.around):
+                continue
+            if not sign.close or all(near & group for group in sign.near):
+                found.append(number)
+        return found
+
+    def _near_ones(self, near: int) -> tuple[int, ...]:
+        found = self._near.get(near)
+        if found is None:
+            if len(self._near) >= _MOST_KNOWN:
+                self._near.clear()
+            found = self._near[near] = tuple(
+                number
+                for number, sign in enumerate(self.signs)
+                if not sign.close and all(near & group for group in sign.near)
+            )
+        return found
+
+    def _close_ones(self, window: int) -> frozenset[int]:
+        found = self._close.get(window)
+        if found is None:
+            if len(self._close) >= _MOST_KNOWN:
+                self._close.clear()
+            found = self._close[window] = frozenset(
+                number
+                for number, sign in enumerate(self.signs)
+                if sign.close and all(window & group for group in sign.close)
+            )
+        return found
+
+    def _sentences(self, text: str, *, hidden: bool) -> Iterator[tuple[int, set[int]]]:
+        """Of each sentence: what is meant in it, and what is meant within a few words."""
+        bits = self.words.bits
+        forms = []
+        if _STRUCTURE.search(text):
+            forms = [(bit, form) for bit, anchors, form in self.forms if any(anchor in text for anchor in anchors)]
+        question, quoted, first, hidden_bit = (bits[name] for name in ("QUESTION", "QUOTED", "FIRST", "HIDDEN_TEXT"))
+        has_address = "://" in text or "@" in text or any(end in text for end in _ENDS)
+        has_quotes = _QUOTED.search(text) is not None
+        parts = _END.split(text)
+        parts.append("")
+        for number in range(0, len(parts) - 1, 2):
+            sentence = parts[number]
+            if not sentence or sentence == " ":
+                continue
+            words = _ADDRESS.sub(" ", sentence) if has_address else sentence
+            hits = self.words.hits(words)
+            near = 0
+            closes = set()
+            for place, (at, meant) in enumerate(hits):
+                near |= meant
+                window = meant
+                for other, more in hits[place + 1 : place + _CLOSE]:
+                    if other - at >= _CLOSE:
+                        break
+                    window |= more
+                if window != meant or meant & (meant - 1):
+                    closes.add(window)
+            if hits and hits[0][0] <= 1 and hits[0][1] & self.doing:
+                near |= first
+            for bit, form in forms:
+                if form.search(sentence):
+                    near |= bit
+            for bit, where, form in self.told if near else ():
+                if near & where and form.search(sentence):
+                    near |= bit
+            if near:
+                if "?" in parts[number + 1] or "\uff1f" in parts[number + 1]:
+                    near |= question
+                if has_quotes and _QUOTED.search(sentence):
+                    near |= quoted
+                if hidden:
+                    near |= hidden_bit
+            yield near, closes
+
+
+def with_neighbours(totals: list[float]) -> list[float]:
+    """What each sentence says, with some of what the stronger one of those beside it says."""
+    padded = [0.0, *totals, 0.0]
+    return [
+        total + BESIDE * max(0.0, padded[place], padded[place + 2]) if total > 0 else total
+        for place, total in enumerate(totals)
+    ]
+
+
+def _filled(form: str, parts: dict[str, str]) -> str:
+    for name, part in parts.items():
+        form = form.replace(f"%{name}%", part)
+    return form
+
+
+def _either(bits: dict[str, int], names: str) -> int:
+    found = 0
+    for name in names.split():
+        found |= bits[name]
+    return found
 
 
 @cache
-def _rules() -> tuple[tuple[str, float, tuple[str, ...], re.Pattern[str]], ...]:
-    """Name, weight, words of which one must be there, form. Read when the first text is scored."""
-    data = tomllib.loads((resources.files("penstock.guards") / "injection.toml").read_text(encoding="utf-8"))
-    rules = []
-    for rule in data["rule"]:
-        form = "|".join(rule["forms"])
-        for name, words in data["words"].items():
-            form = form.replace(f"%{name}%", words)
-        rules.append((rule["name"], rule["weight"], tuple(rule["words"]), re.compile(form, re.MULTILINE)))
-    return tuple(rules)
+def signs() -> Signs:
+    """Read when the first text is scored."""
+    text = (resources.files("penstock.guards") / "injection.toml").read_text(encoding="utf-8")
+    return Signs(tomllib.loads(text))
 
 
 def injection_score(text: str) -> Score:
@@ -56,51 +226,15 @@ def injection_score(text: str) -> Score:
     if len(text) > _MOST_CHARS:
         half = _MOST_CHARS // 2
         text = text[:half] + "\n" + text[-half:]
-    found: dict[str, float] = {}
-    for variant in _variants(text):
-        for name, weight, anchors, form in _rules():
-            if found.get(name, 0.0) >= weight or not any(anchor in variant for anchor in anchors):
-                continue
-            meant = _meant(variant, form)
-            if meant:
-                found[name] = max(found.get(name, 0.0), weight * meant)
-    left = 1.0
-    for weight in found.values():
-        left *= 1 - weight
-    return Score(round(1 - left, 3), tuple(sorted(found)))
-
-
-def _meant(text: str, form: re.Pattern[str]) -> float:
-    """How much of a sign counts: 1 where it is meant once; less where it is only spoken of; 0 without one."""
-    mentions = 0
-    for match in form.finditer(text):
-        mentions += 1
-        if mentions > _MOST_MENTIONS or not _is_mention(text, match):
-            return 1.0
-    return _SPOKEN_OF if mentions else 0.0
-
-
-def _is_mention(text: str, match: re.Match[str]) -> bool:
-    """Whether it stands in quotes and the sentence around speaks of it."""
-    before, after = text[max(0, match.start() - 48) : match.start()], text[match.end() : match.end() + 48]
-    if not before.rstrip().endswith(_QUOTES) or not after.lstrip(" .!").startswith(_QUOTES):
-        return False
-    return _ABOUT.search(before) is not None or _ABOUT.search(after) is not None
-
-
-def _variants(text: str) -> list[str]:
-    """The text as it is compared; and what is hidden in it, where something may be."""
-    plain = text if text.isascii() else unicodedata.normalize("NFKC", text.translate(_INVISIBLE))
-    low = _SPACES.sub(" ", plain.replace("\u2019", "'").lower())
-    variants = [low]
-    if _LEET_CHAR.search(low) and _LEET_WORD.search(low):
-        variants.append(_LEET_WORD.sub(lambda match: match.group().translate(_LEET), low))
-    if _SPREAD_SOME.search(low) and _SPREAD.search(low):
-        variants.append(_SPREAD.sub(lambda match: re.sub(r"[ .\-_*]", "", match.group()), low))
-    for match in list(_BASE64.finditer(plain))[:_MOST_DECODED]:
-        try:
-            decoded = b64decode(match.group() + "=" * (-len(match.group()) % 4)).decode("utf-8")
-        except ValueError:
-            continue
-        variants.append(decoded.lower())
-    return variants
+    table = signs()
+    best, best_signs = 0.0, []
+    for number, variant in enumerate(variants(text)):
+        sentences = list(table.found(variant, hidden=number > 0))
+        totals = [sum(table.signs[one].weight for one in found) for found in sentences]
+        for place, total in enumerate(with_neighbours(totals)):
+            if total > best:
+                best, best_signs = total, sentences[place]
+    if not best:
+        return Score(0.0, ())
+    names = {table.signs[one].name for one in best_signs if table.signs[one].weight > 0}
+    return Score(round(1 / (1 + exp(-best - table.bias)), 3), tuple(sorted(names - _WEAK)) or ("wording",))
