@@ -152,3 +152,16 @@ def test_the_page_says_which_are_left_out_and_which_are_refused(wire: str) -> No
 def passages_of(page: str) -> list[str]:
     """Rows of tables, and paragraphs."""
     return [one for block in re.split(r"\n\s*\n", page) for one in (block.splitlines() if block[0] == "|" else [block])]
+
+
+@pytest.mark.parametrize("wire", ["anthropic", "bedrock converse", "gemini"])
+def test_a_system_message_alone_is_asked_as_the_user(wire: str) -> None:
+    """These refuse a request without any other message, where OpenAI answers."""
+    asked = [{"role": "system", "content": "Say hi."}, {"role": "developer", "content": "Be brief."}]
+    body = {"messages": asked}
+    request = CODECS[wire].encode_request(Call(id="1", model=MODELS[wire], body=body), MODELS[wire], stream=False)
+    (turn,) = (said := json.loads(request.body)).get("messages") or said["contents"]
+    assert turn["role"] == "user"
+    assert [part["text"] for part in turn.get("content") or turn["parts"]] == ["Say hi.", "Be brief."]
+    assert "system" not in said
+    assert "systemInstruction" not in said

@@ -69,6 +69,9 @@ def messages_of(messages: Any) -> tuple[Any, list[_Block]]:
             before["content"] = [*before["content"], *_as_blocks(turn["content"])]
         else:
             turns.append(turn)
+    if system and not turns:
+        # Nothing else was said, and a request without messages is refused.
+        return None, [{"role": "user", "content": _system(system)}]
     return _system(system), turns
 
 

@@ -51,6 +51,9 @@ def messages_of(messages: Any) -> tuple[list[_Block], list[_Block]]:
             turns[-1]["content"] += said
         elif said:
             turns.append({"role": ours, "content": said})
+    if system and not turns:
+        # Nothing else was said, and a request without messages is refused.
+        return [], [{"role": "user", "content": system}]
     return system, turns
 
 
