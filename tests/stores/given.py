@@ -1,15 +1,37 @@
-"""A Redis server of a test's own."""
+"""Stores with something in them, and a Redis server of a test's own."""
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["has_redis", "redis_server"]
+from penstock.stores.sqlite import SqliteStore
+
+__all__ = ["filled", "has_redis", "is_sound", "redis_server"]
+
+
+def filled(path: Path, count: int = 3000) -> None:
+    """A store of so many values."""
+
+    async def main() -> None:
+        store = SqliteStore(path)
+        for number in range(count):
+            store.put(b"k%d" % number, b"%d" % number * 200)
+        await store.aclose()
+
+    asyncio.run(main())
+
+
+def is_sound(path: Path) -> bool:
+    """SQLite finds nothing wrong with the file."""
+    with sqlite3.connect(path) as connection:
+        return bool(connection.execute("PRAGMA integrity_check").fetchone() == ("ok",))
 
 
 def has_redis() -> bool:

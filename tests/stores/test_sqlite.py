@@ -1,4 +1,4 @@
-"""The SQLite store: bounds, several processes, death at any moment, and files that aren't what they should be."""
+"""The SQLite store: bounds, several processes, death at any moment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import os
 import resource
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Coroutine
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from tests.stores.given import filled, is_sound
 
 from penstock.stores import Found, StoreError
 from penstock.stores.sqlite import SqliteStore
@@ -154,11 +154,6 @@ def child(path: Path, name: str, count: int, most: int = 10**9) -> subprocess.Po
     return subprocess.Popen([sys.executable, "-c", CHILD, *arguments], stdout=subprocess.PIPE, text=True)
 
 
-def is_sound(path: Path) -> bool:
-    with sqlite3.connect(path) as connection:
-        return bool(connection.execute("PRAGMA integrity_check").fetchone() == ("ok",))
-
-
 def test_several_processes_write_at_once_and_see_each_other(tmp_path: Path) -> None:
     path = tmp_path / "c"
     children = [child(path, f"p{number}", 600) for number in range(4)]
@@ -205,106 +200,6 @@ def test_what_was_flushed_survives_kill_9(tmp_path: Path, at: int) -> None:
 
     run(main())
     assert is_sound(path)
-
-
-def filled(path: Path, count: int = 3000) -> None:
-    async def main() -> None:
-        store = SqliteStore(path)
-        for number in range(count):
-            store.put(b"k%d" % number, b"%d" % number * 200)
-        await store.aclose()
-
-    run(main())
-
-
-@pytest.mark.parametrize("damage", ["cut", "zeros", "noise", "short", "empty"])
-def test_a_torn_file_makes_nothing_up_and_is_begun_anew(tmp_path: Path, damage: str) -> None:
-    path = tmp_path / "c"
-    filled(path)
-    data = bytearray(path.read_bytes())
-    half = len(data) // 2
-    data[4096:] = {
-        "cut": data[4096:half],
-        "zeros": b"\0" * (len(data) - 4096),
-        "noise": os.urandom(len(data) - 4096),
-        "short": b"",
-        "empty": b"",
-    }[damage]
-    path.write_bytes(b"" if damage == "empty" else data[:50] if damage == "short" else data)
-
-    async def main() -> None:
-        for _ in range(3):
-            try:
-                store = SqliteStore(path)
-            except StoreError:
-                continue
-            for number in range(3000):
-                try:
-                    found = await store.get([b"k%d" % number])
-                except StoreError:
-                    continue
-                assert found is None or found.value == b"%d" % number * 200
-            store.put(b"new", b"value")
-            await store.aclose()
-        store = SqliteStore(path)
-        store.put(b"new", b"value")
-        await store.flush()
-        assert await store.get([b"new"]) is not None
-        await store.aclose()
-
-    run(main())
-    assert is_sound(path)
-
-
-def test_a_damaged_file_that_others_have_open_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "c"
-    filled(path)
-
-    async def main() -> None:
-        other = SqliteStore(path)
-        path.write_bytes(b"SQLite format 3\0" + b"\0" * 30)
-        with pytest.raises(StoreError, match="in use"):
-            SqliteStore(path)
-        await other.aclose()
-
-    run(main())
-    assert list(tmp_path.glob("*.damaged*")) == []
-
-
-def foreign_database(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE precious (x)")
-
-
-def newer(path: Path) -> None:
-    filled(path, 1)
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version=99")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda path: path.write_text("a letter to my mother" * 20), "is no cache of penstock's"),
-        (foreign_database, "is no cache of penstock's"),
-        (newer, "written by a newer penstock"),
-        (lambda path: path.mkdir(), "directory"),
-    ],
-)
-def test_a_file_that_isnt_ours_is_refused_and_left_as_it_is(tmp_path: Path, make: Any, message: str) -> None:
-    path = tmp_path / "c"
-    make(path)
-    before = path.read_bytes() if path.is_file() else b""
-    with pytest.raises(StoreError, match=message):
-        SqliteStore(path)
-    assert (path.read_bytes() if path.is_file() else b"") == before
-
-
-def test_a_folder_that_cant_be_written_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="file"):
-        SqliteStore(tmp_path / "file" / "c")
 
 
 def test_a_full_disk_loses_answers_and_nothing_else(tmp_path: Path) -> None:
@@ -389,11 +284,6 @@ def test_a_full_disk_can_be_cleared(tmp_path: Path) -> None:
         await store.aclose()
 
     run(main())
-
-
-def test_nobody_else_may_read_the_file(tmp_path: Path) -> None:
-    filled(tmp_path / "c", 1)
-    assert (tmp_path / "c").stat().st_mode & 0o077 == 0
 
 
 def test_of_two_keys_in_one_place_the_later_one_stays(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from penstock.stores.sqlite_file import (
     FileLock,
+    OlderLayout,
     check_header,
     connect_reader,
     connect_writer,
@@ -39,7 +40,7 @@ class SqliteStore:
 
     What is put is written by a thread, in groups, within 250 ms; a group that can't be written is dropped, logged once,
     and `trouble` says why. A read goes straight to the file: it takes 5 us where the page is in memory. A damaged file
-    is put aside and begun anew as soon as nobody else has it open.
+    is put aside and begun anew as soon as nobody else has it open, and so is one whose tables an older penstock made.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class SqliteStore:
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
-            self._renew(str(error))
+            self._renew(str(error), is_older=isinstance(error, OlderLayout))
             self._connect()
 
     def _connect(self) -> None:
@@ -97,17 +98,16 @@ class SqliteStore:
             self._close()
             raise
 
-    def _renew(self, why: str) -> None:
-        """Put a damaged file aside, if nobody else has it open. Raises `StoreError` otherwise."""
+    def _renew(self, why: str, *, is_older: bool = False) -> None:
+        """Put a damaged or older file aside, if nobody else has it open. Raises `StoreError` otherwise."""
+        what = f"of an older penstock ({why})" if is_older else f"damaged ({why})"
         with self._turn.held(PATIENCE_S):
             if not self._use.take(patience_s=0.0):
                 self._use.take(shared=True, patience_s=PATIENCE_S)
-                raise StoreError(
-                    f"{self.path}: the cache is damaged ({why}) and in use; stop the others, then try again"
-                )
-            aside = set_aside(self.path)
+                raise StoreError(f"{self.path}: the cache is {what} and in use; stop the others, then try again")
+            aside = set_aside(self.path, "older" if is_older else "damaged")
             self._use.take(shared=True)
-        _log.warning("%s was damaged (%s): begun anew, the old one is kept as %s", self.path, why, aside.name)
+        _log.warning("%s was %s: begun anew, the old one is kept as %s", self.path, what, aside.name)
 
     def _empty(self) -> None:
         """Delete the file and make a new one, if nobody else has it open. Raises `StoreError`."""

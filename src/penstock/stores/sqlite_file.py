@@ -26,6 +26,7 @@ from penstock.stores.store import StoreError
 __all__ = [
     "PAGE_SIZE",
     "FileLock",
+    "OlderLayout",
     "check_header",
     "connect_reader",
     "connect_writer",
@@ -48,6 +49,13 @@ _TABLES = """
 CREATE TABLE entries (id INTEGER PRIMARY KEY, body INTEGER NOT NULL, put_s INTEGER NOT NULL);
 CREATE TABLE bodies (id INTEGER PRIMARY KEY, key BLOB NOT NULL, value BLOB NOT NULL);
 """
+
+
+_COLUMNS = {"entries": ["id", "body", "put_s"], "bodies": ["id", "key", "value"]}
+
+
+class OlderLayout(sqlite3.DatabaseError):
+    """A sound store whose tables are not those of this version."""
 
 
 class FileLock:
@@ -102,8 +110,8 @@ def place(key: bytes) -> int:
 def check_header(path: Path) -> bool:
     """Whether the file's beginning is that of a store; False for what is damaged, or nothing at all yet.
 
-    Raises `StoreError` for what is somebody else's or of a newer version, `OSError` for what can't be read. SQLite
-    isn't asked, for it might repair or convert what isn't ours.
+    Raises `StoreError` for what is somebody else's or of a newer version, `OlderLayout`, `OSError` for what can't be
+    read. SQLite isn't asked, for it might repair or convert what isn't ours.
     """
     with path.open("rb") as file:
         head = file.read(100)
@@ -116,6 +124,8 @@ def check_header(path: Path) -> bool:
     version, application = struct.unpack_from(">I", head, 60)[0], struct.unpack_from(">I", head, 68)[0]
     if application != _APPLICATION_ID:
         raise StoreError(f"{path} is no cache of penstock's; it was left as it is. Name another file")
+    if 0 < version < VERSION:
+        raise OlderLayout(f"cache version {version}, this one writes {VERSION}")
     if version > VERSION:
         raise StoreError(
             f"{path} was written by a newer penstock (cache version {version}, this one reads up to {VERSION}); it was "
@@ -127,7 +137,7 @@ def check_header(path: Path) -> bool:
 def connect_writer(path: Path) -> sqlite3.Connection:
     """The writing connection, for the holder of the write lock; makes the tables where there is nothing yet.
 
-    Raises `sqlite3.DatabaseError`.
+    Raises `sqlite3.DatabaseError`, `OlderLayout` for tables that aren't those of today.
     """
     is_new = not path.exists() or path.stat().st_size == 0
     if is_new:
@@ -149,6 +159,9 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
         connection.execute("SELECT 1 FROM entries LIMIT 1").fetchone()
         connection.execute("SELECT 1 FROM bodies LIMIT 1").fetchone()
+        for table, columns in _COLUMNS.items():
+            if [row[1] for row in connection.execute(f"PRAGMA table_info({table})")] != columns:
+                raise OlderLayout(f"other columns in {table}")
     except BaseException:
         connection.close()
         raise
@@ -184,10 +197,10 @@ def delete(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def set_aside(path: Path) -> Path:
-    """Rename a damaged store that nobody has open, and what belongs to it; its new name."""
+def set_aside(path: Path, word: str) -> Path:
+    """Rename a store that nobody has open, and what belongs to it; its new name, which ends in `word`."""
     number = 1
-    while (aside := path.with_name(f"{path.name}.damaged{'' if number == 1 else number}")).exists():
+    while (aside := path.with_name(f"{path.name}.{word}{'' if number == 1 else number}")).exists():
         number += 1
     for suffix in ("", "-wal", "-shm"):
         part = path.with_name(path.name + suffix)
