@@ -169,3 +169,32 @@ def spent_in(out: Path) -> float:
             return told.info.spent_usd or 0.0
     except JournalError:  # it has only begun
         return 0.0
+
+
+def test_a_row_is_charged_to_the_tags_in_its_metadata_and_the_others_go_on(folder: Path) -> None:
+    teams = ("search", "shop", "none of ours")
+    rows = [
+        {"custom_id": f"{n}", "messages": [{"role": "user", "content": f"{n}?"}], "metadata": {"team": teams[n % 3]}}
+        for n in range(90)
+    ]
+    (folder / "in.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    bounds = '[budget.per_tag]\n"team=search" = 0.0004\n"team=shop" = 1.0\n'
+    (folder / "penstock.toml").write_text(PRICES + bounds)
+    ended = penstock(*RUN, cwd=folder)
+    summary = json.loads(ended.out)
+    assert (ended.code, summary["exceeded"]) == (3, "tag")
+    assert "team=search" in summary["stopped"]
+    assert "with a higher per_tag" in ended.err
+    lines = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
+    costs = dict.fromkeys(teams, 0.0)
+    counts = dict.fromkeys(teams, 0)
+    for line in lines:
+        costs[teams[int(line["custom_id"]) % 3]] += line["penstock"]["cost_usd"]
+        counts[teams[int(line["custom_id"]) % 3]] += 1
+    assert 0 < counts["search"] < 30
+    assert (counts["shop"], counts["none of ours"]) == (30, 30)
+    assert costs["search"] <= 0.0004
+    assert json.loads(penstock(*RUN, cwd=folder).out)["answered"] == len(lines)
+    (folder / "penstock.toml").write_text(PRICES + bounds.replace("0.0004", "1.0"))
+    last = penstock(*RUN, cwd=folder)
+    assert (last.code, json.loads(last.out)["answered"]) == (0, 90)

@@ -45,6 +45,8 @@ def render_summary(summary: Summary, *, command: str | None = None) -> str:
 def _how(summary: Summary) -> str:
     if summary.exceeded == "total":
         return " with a higher budget"
+    if summary.exceeded == "tag":
+        return " with a higher per_tag"
     return " tomorrow (days are UTC), or with a higher per_day" if summary.exceeded == "day" else ""
 
 

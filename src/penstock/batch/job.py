@@ -24,11 +24,12 @@ from penstock.batch.runner import Limits, Runner, Tally
 from penstock.batch.settings import JobSettings
 from penstock.batch.signals import SIGTERM_DRAIN_S, heeded
 from penstock.batch.sink import JournalSink, LineSink, Sink
-from penstock.batch.spending import SPENT, Spending
+from penstock.batch.spending import SPENT, Spending, tagged
 from penstock.batch.window import Window
 from penstock.call import Completion
 from penstock.clock import LoopClock
 from penstock.config import load_config
+from penstock.handler import Handler
 from penstock.wiring import Engine, Overrides, build
 
 __all__ = ["run_job"]
@@ -170,7 +171,7 @@ class _Job:
             left_out=left_out,
         )
         if opened.journal is not None:
-            opened.journal.remember(**{SPENT: (spent_usd, is_known)})
+            opened.journal.remember(**{SPENT: self._spending.to_keep()})
             opened.journal.end_session(stopped=stopped or self._cut(left_out), exit_code=summary.exit_code)
         return summary
 
@@ -189,7 +190,7 @@ class _Job:
         known = await self._known() if self._recalls else None
         self._runner = runner = Runner(
             feed.next if feed is not None else opened.items(settings, self._estimate, known),
-            lambda model: in_form(self._engine.handler(_asked(settings, model)), settings.form, reasks=settings.reasks),
+            self._handler,
             self._sink(growing, known),
             clock=clock,
             window=Window(width, settings.concurrency or _CEILING),
@@ -210,6 +211,11 @@ class _Job:
                 ticker.cancel()
                 await asyncio.gather(ticker, return_exceptions=True)
                 display.update(self._snapshot(clock))
+
+    def _handler(self, model: str | None) -> Handler:
+        settings, engine = self._settings, self._engine
+        handler = in_form(engine.handler(_asked(settings, model)), settings.form, reasks=settings.reasks)
+        return tagged(handler, engine)
 
     async def _known(self) -> Recalling:
         engine, settings = self._engine, self._settings
@@ -246,7 +252,7 @@ class _Job:
             encode,
             in_flight=lambda: self._tally.in_flight,
             on_error=self._cannot_write,
-            spent=self._spending.so_far,
+            spent=self._spending.to_keep,
             lines=growing.add if growing is not None else None,
             bound=max(4096, 2 * (self._settings.concurrency or 0)),
             writes_openai=writes_openai,

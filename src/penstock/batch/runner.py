@@ -116,6 +116,7 @@ class Runner:
         self.exceeded: str | None = None
         """The budget that left too little to go on: "total", "day" or "tag"."""
         self.error: Exception | None = None
+        self._short: BudgetExceeded | None = None
         self._workers: set[asyncio.Task[None]] = set()
         self._flights: dict[bytes, asyncio.Future[Unanswered | None]] = {}
         self._exhausted = False
@@ -141,6 +142,8 @@ class Runner:
             await self._sink.close()
         if self.error is not None:
             raise self.error
+        if self.stopped is None and self._short is not None:
+            self.stopped, self.exceeded = str(self._short), self._short.which
         if self.stopped is None and not self._exhausted:
             raise RuntimeError("every worker left before the end of the input")
 
@@ -219,6 +222,12 @@ class Runner:
                     await self._ask(item)
                 else:
                     await self._ask_once(item)
+            except BudgetExceeded as error:
+                if error.which != "tag":
+                    raise
+                # Rows of other tags go on; this one is left for a session with a higher budget.
+                self._short = self._short or error
+                await asyncio.sleep(0)  # nothing waited: the others get their turn
             finally:
                 tally.in_flight -= 1
             if window.done(now()):

@@ -136,7 +136,7 @@ class Budget:
         day: Till | None = None,
         spent_usd: float = 0.0,
     ) -> None:
-        self._total = None if usd is None else Purse(f"the budget of ${usd:,.6g}", usd, spent_usd=spent_usd)
+        self._total = None if usd is None else Purse(f"the budget of {_dollars(_held(usd))}", usd, spent_usd=spent_usd)
         self._day = None if day is None else Purse("the budget per day", 0.0, till=day)
         self._per_tag = dict(per_tag or {})
         self._tags: dict[str, Purse] = {}
@@ -158,11 +158,24 @@ class Budget:
         """The bound of everything together."""
         return None if self._total is None else usd(self._total.most)
 
-    def count_before(self, spent_usd: float) -> None:
+    @property
+    def has_tags(self) -> bool:
+        """Some tags have a bound of their own."""
+        return bool(self._per_tag)
+
+    def by_tag_usd(self) -> dict[str, float]:
+        """What is settled or held of each bound of a tag, by "name=value"."""
+        return {tag: usd(purse.spent + purse.held) for tag, purse in self._tags.items()}
+
+    def count_before(self, spent_usd: float, by_tag_usd: Mapping[str, float] | None = None) -> None:
         """So much was spent by an earlier session of the same run."""
         for purse in (self._all, self._total):
             if purse is not None:
                 purse.spent += _held(spent_usd)
+        for tag, spent in (by_tag_usd or {}).items():
+            name, _, value = tag.partition("=")
+            if (tagged := self._of_tag(name, value)) is not None:
+                tagged.spent += _held(spent)
 
     def try_hold(self, tags: Mapping[str, str], most_usd: float) -> Hold | None:
         """Hold the most that an attempt can cost; None when it doesn't fit now, or others wait for the same."""
@@ -224,7 +237,7 @@ class Budget:
                 return None
             if len(self._tags) >= _MOST_TAGS:
                 raise BudgetExceeded(f"more than {_MOST_TAGS} different tags with a budget each")
-            found = self._tags[tag] = Purse(f"the budget of ${most:,.6g} for the tag {tag}", most)
+            found = self._tags[tag] = Purse(f"the budget of {_dollars(_held(most))} for the tag {tag}", most)
         return found
 
     def _take(self, purses: list[Purse], units: int) -> Hold | None:
