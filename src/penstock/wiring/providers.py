@@ -53,7 +53,9 @@ class ProviderPlan:
         if self.missing:
             raise ConfigError(self.missing)
         if self.base_url is None and self.name != "sim":
-            raise ConfigError(f"{self.name}: no address; set base_url under [providers.{self.name}] in penstock.toml")
+            where = f"{self.name}: no address; set base_url under [providers.{self.name}] in penstock.toml"
+            named = " or ".join(self.vendor.base_url_env)
+            raise ConfigError(f"{where}, or {named} in the environment" if named else where)
         if self.needs_key and not self.keys:
             raise ConfigError(f"{self.vendor.title} needs a key and none was found: set {self.keys.looked_at}")
 
