@@ -68,7 +68,9 @@ def test_a_deployment_is_quoted_in_its_address() -> None:
 
 
 def test_azure_without_an_address_says_what_to_set() -> None:
-    with pytest.raises(ConfigError, match=r"azure: no address; set base_url under \[providers.azure\] .* AZURE_OPENAI_ENDPOINT"):
+    with pytest.raises(
+        ConfigError, match=r"azure: no address; set base_url under \[providers.azure\] .* AZURE_OPENAI_ENDPOINT"
+    ):
         plan("azure").check()
 
 
