@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.errors import BudgetExceeded, ConfigError
-from penstock.policies.budget import Budget, Daybook
+from penstock.policies.budget import Budget, Daybook, Hold
 from penstock.testing import run
 
 
@@ -238,3 +239,55 @@ def test_small_sums_are_written_out() -> None:
             await budget.hold({}, 0.00005, what=what)
 
     run(main)
+
+
+def test_who_waits_at_midnight_is_let_in_on_the_new_day(tmp_path: Path) -> None:
+    async def main() -> None:
+        clock = [86_399.9]
+        budget = Budget(day=Daybook(tmp_path / "day.json", 1.0, now=lambda: clock[0]))
+        first = await budget.hold({}, 0.9, what=what)
+        waiting = asyncio.ensure_future(budget.hold({}, 0.8, what=what))
+        await asyncio.sleep(0)
+        clock[0] += 0.2
+        first.settle(0.9)
+        (await asyncio.wait_for(waiting, 100)).settle(0.8)
+        with pytest.raises(BudgetExceeded, match=r"\$0\.2 of it is left today"):
+            await budget.hold({}, 0.3, what=what)
+        budget.close()
+        other = Budget(day=Daybook(tmp_path / "day.json", 1.0, now=lambda: clock[0]))
+        assert other.try_hold({}, 0.2) is not None
+
+    run(main())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_day_is_passed_whatever_happens_around_midnight(tmp_path: Path, seed: int) -> None:
+    rng, clock, most = random.Random(seed), [86_000.0], 1.0
+    taken: dict[int, float] = {}
+    budgets = [Budget(day=Daybook(tmp_path / "day.json", most, now=lambda: clock[0])) for _ in range(3)]
+    held: list[tuple[int, float, Hold]] = []
+    for _ in range(500):
+        clock[0] += rng.choice((0.0, 0.5, 5.0, 2000.0))
+        day, amount = int(clock[0] // 86_400), rng.uniform(0.001, 0.1)
+        hold = rng.choice(budgets).try_hold({}, amount)
+        if hold is not None:
+            taken[day] = taken.get(day, 0.0) + amount
+            held.append((day, amount, hold))
+        while held and rng.random() < 0.5:
+            day, amount, hold = held.pop(rng.randrange(len(held)))
+            cost = rng.uniform(0.0, amount)
+            hold.settle(cost)
+            taken[day] -= amount - cost
+        assert max(taken.values(), default=0.0) <= most + 1e-9
+
+
+def test_a_day_that_cant_be_written_is_told_by_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "day.json"
+    budget = Budget(day=Daybook(path, 1.0, now=lambda: 1000.0))
+    hold = budget.try_hold({}, 0.1)
+    assert hold is not None
+    hold.settle(0.05)
+    path.with_name(f"{path.name}.{os.getpid()}").mkdir()
+    with pytest.raises(ConfigError, match=r"day\.json"):
+        budget.try_hold({}, 0.5)
+    budget.close()

@@ -36,29 +36,26 @@ class Daybook:
         self._now = now
         self._left = 0
         self._looked_s = -math.inf
-        try:
+        self._looked_on = ""
+        with self._told():
             path.parent.mkdir(parents=True, exist_ok=True)
             with self._locked():
                 pass
-        except OSError as error:
-            raise ConfigError(
-                f"[budget] per_day: what is spent in a day is kept in {path}: {error.strerror}"
-            ) from error
 
     def period(self) -> str:
         """The day, UTC."""
         return time.strftime("%Y-%m-%d", time.gmtime(self._now()))
 
     def left(self) -> int:
-        """What can still be claimed; looked up once a second."""
-        now = self._now()
-        if abs(now - self._looked_s) >= 1.0:
-            self._looked_s = now
+        """What can still be claimed; looked up once a second, and on a new day."""
+        now, today = self._now(), self.period()
+        if abs(now - self._looked_s) >= 1.0 or today != self._looked_on:
+            self._looked_s, self._looked_on = now, today
             self._left = max(0, self._most - self._read())
         return self._left
 
     def claim(self, units: int) -> int:
-        with self._locked():
+        with self._told(), self._locked():
             claimed = self._read()
             free = max(0, self._most - claimed)
             taken = 0 if free < units else min(free, max(units, self._most // _AHEAD))
@@ -68,8 +65,9 @@ class Daybook:
             return taken
 
     def give_back(self, units: int) -> None:
+        """What can't be given back counts as spent."""
         if units > 0:
-            with self._locked():
+            with contextlib.suppress(ConfigError), self._told(), self._locked():
                 self._write(max(0, self._read() - units))
 
     def _read(self) -> int:
@@ -85,8 +83,23 @@ class Daybook:
 
     def _write(self, units: int) -> None:
         fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        fresh.write_text(json.dumps({self.period(): units}), encoding="utf-8")
-        fresh.replace(self._path)
+        try:
+            fresh.write_text(json.dumps({self.period(): units}), encoding="utf-8")
+            fresh.replace(self._path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                fresh.unlink()
+            raise
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """What the file system refuses is an error in words."""
+        try:
+            yield
+        except OSError as error:
+            raise ConfigError(
+                f"[budget] per_day: what is spent in a day is kept in {self._path}: {error.strerror or error}"
+            ) from error
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -262,6 +262,8 @@ class Budget:
         """Let in who fits now, in turn for each purse; tell those who never will."""
         if not self._line:
             return
+        if self._day is not None:
+            self._day.renew()
         waiting, self._line = self._line, deque()
         blocked: list[Purse] = []
         while waiting:
