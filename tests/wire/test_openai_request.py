@@ -7,6 +7,7 @@ import pytest
 from penstock.call import Call
 from penstock.catalog import vendor
 from penstock.errors import CallError
+from penstock.wire import dropping
 from penstock.wire.openai import OpenAICodec
 
 MESSAGES = [{"role": "user", "content": "hi"}]
@@ -67,6 +68,37 @@ def test_a_unary_request_says_nothing_of_streams():
 def test_a_parameter_goes_under_the_vendors_name(provider, model, asked, got):
     body = sent(provider, {asked: 7}, model=model)
     assert {name: value for name, value in body.items() if value == 7} == {got: 7}
+
+
+_NEEDED_BY_NO_ANSWER = {
+    "user": "u",
+    "store": True,
+    "service_tier": "auto",
+    "verbosity": "low",
+    "safety_identifier": "s",
+    "prompt_cache_key": "k",
+    "prompt_cache_retention": "24h",
+}
+
+
+def test_mistral_is_not_sent_what_it_refuses_and_no_answer_needs(caplog):
+    dropping._said.clear()
+    assert sent("openai", _NEEDED_BY_NO_ANSWER).keys() >= _NEEDED_BY_NO_ANSWER.keys()
+    assert not caplog.records
+    assert not sent("mistral", {**_NEEDED_BY_NO_ANSWER, "metadata": {"a": "b"}}).keys() & _NEEDED_BY_NO_ANSWER.keys()
+    assert len(caplog.records) == len(_NEEDED_BY_NO_ANSWER)
+
+
+def test_groq_is_not_sent_the_names_of_messages(caplog):
+    dropping._said.clear()
+    messages = [{"role": "user", "name": "bob", "content": "?"}, {"role": "tool", "name": "f", "content": "r"}]
+    assert sent("groq", {"messages": messages})["messages"] == [{"role": "user", "content": "?"}, messages[1]]
+    assert "messages.name" in caplog.text
+    assert messages[0]["name"] == "bob"
+    call = Call(id="1", model="m", body={"prompt": "p"}, kind="completion")
+    request = OpenAICodec(vendor("groq")).encode_request(call, "m", stream=False)
+    assert json.loads(request.body) == {"prompt": "p", "model": "m"}
+    assert sent("openai", {"messages": messages})["messages"] == messages
 
 
 def test_the_vendors_own_name_wins_over_the_translated_one():

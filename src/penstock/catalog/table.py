@@ -136,6 +136,8 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         cache_marks=False,
         key_env=("GROQ_API_KEY",),
         takes_back=(),
+        # console.groq.com/docs/openai: 400 for names of messages.
+        leaves_out=("messages.name",),
         limits="openai",
         requests_window_s=_DAY_S,
         charges_max_tokens=True,
@@ -157,6 +159,10 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         # Unknown parameters are refused with 422; usage comes unasked in the last chunk.
         stream_usage=False,
         renames=(*_OLD_NAME, ("seed", "random_seed"), ("dimensions", "output_dimension")),
+        leaves_out=(
+            *("user", "store", "service_tier", "verbosity", "safety_identifier"),
+            *("prompt_cache_key", "prompt_cache_retention"),
+        ),
         contents="chunks",
         limits="mistral",
         # docs.mistral.ai: 16,384 tokens in all.

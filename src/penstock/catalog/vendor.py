@@ -71,6 +71,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     """`stream_options.include_usage` may be sent; False where it is refused or usage comes unasked."""
     renames: tuple[tuple[str, str], ...] = ()
     """Body parameters that go under another name here: (OpenAI's, the vendor's)."""
+    leaves_out: tuple[str, ...] = ()
+    """Parameters that are refused here and that no answer needs; `messages.name`: the names of who speaks."""
     reasoning_renames: tuple[tuple[str, str], ...] = ()
     """The same, only for reasoning models."""
     contents: Literal["text", "chunks"] = "text"

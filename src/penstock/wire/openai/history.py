@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-__all__ = ["EXTRAS", "without"]
+from penstock.wire.dropping import dropped
+
+__all__ = ["EXTRAS", "without", "without_names"]
 
 EXTRAS: Final = frozenset(
     (
@@ -28,6 +30,20 @@ def without(messages: Any, fields: frozenset[str]) -> Any:
     return [
         _lighter(one, fields) if isinstance(one, dict) and one.get("role") == "assistant" else one for one in messages
     ]
+
+
+def without_names(messages: Any, wire: str) -> Any:
+    """The same messages without the names of who speaks, and a warning; a tool's name stays."""
+    if not isinstance(messages, list) or not any(_is_named(one) for one in messages):
+        return messages
+    dropped(wire, "messages.name", "messages have no names here")
+    return [
+        {name: value for name, value in one.items() if name != "name"} if _is_named(one) else one for one in messages
+    ]
+
+
+def _is_named(message: Any) -> bool:
+    return isinstance(message, dict) and "name" in message and message.get("role") != "tool"
 
 
 def _lighter(message: dict[str, Any], fields: frozenset[str]) -> dict[str, Any]:

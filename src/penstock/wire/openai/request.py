@@ -14,10 +14,11 @@ from penstock.catalog import Vendor, is_reasoning, schema_mode
 from penstock.errors import CallError
 from penstock.http import WireRequest
 from penstock.wire.calls import with_ids
+from penstock.wire.dropping import dropped
 from penstock.wire.forming import ask_for_form
 from penstock.wire.marks import without_marks
 from penstock.wire.openai.chunks import with_chunks
-from penstock.wire.openai.history import EXTRAS, without
+from penstock.wire.openai.history import EXTRAS, without, without_names
 from penstock.wire.sending import NOWHERE, UNWRITABLE, headers_of, no_json
 
 __all__ = ["PATHS", "RequestEncoder"]
@@ -31,6 +32,7 @@ PATHS: Final[dict[Kind, str]] = {
 
 _NOWHERE: Final = f"{NOWHERE}/v1"
 _MAX_MODELS: Final = 1024
+_NAMES: Final = "messages.name"
 _NO_DEPLOYMENTS: Final = re.compile(r"/deployments/|/(?:v1|models)$")
 """A base URL that takes the model in the body, where others of its vendor have it in the path."""
 _Renames = tuple[tuple[str, str], ...]
@@ -46,6 +48,7 @@ class RequestEncoder:
         "_has_chunks",
         "_headers",
         "_is_unmarked",
+        "_left_out",
         "_prefill_url",
         "_refused",
         "_renames",
@@ -67,6 +70,7 @@ class RequestEncoder:
         self._prefill_url = _join(elsewhere or base, PATHS["chat"])
         self._headers = headers_of(headers)
         self._renames: dict[str, _Renames] = {}
+        self._left_out = vendor.leaves_out
         self._is_unmarked = not vendor.cache_marks
         self._has_chunks = vendor.contents == "chunks"
         self._refused = EXTRAS.difference(vendor.takes_back) if vendor.takes_back is not None else None
@@ -92,6 +96,8 @@ class RequestEncoder:
         if call.prefill and call.kind == "chat":
             url = self._prefill_url
             self._ask_to_continue(body)
+        if self._left_out:
+            self._leave_out(body)
         if stream and call.kind != "embedding":
             body["stream"] = True
             if self._vendor.stream_usage:
@@ -114,6 +120,14 @@ class RequestEncoder:
         except UNWRITABLE as error:
             raise no_json(error) from error
         return WireRequest("POST", url, self._headers, data)
+
+    def _leave_out(self, body: dict[str, Any]) -> None:
+        for name in self._left_out:
+            if body.get(name) is not None:
+                dropped(self._vendor.name, name, f"{self._vendor.title} refuses it")
+            body.pop(name, None)
+        if _NAMES in self._left_out and "messages" in body:
+            body["messages"] = without_names(body.get("messages"), self._vendor.name)
 
     def _address(self, deployed: dict[tuple[Kind, str], str], kind: Kind, model: str) -> str:
         url = deployed.get((kind, model))
