@@ -3,9 +3,9 @@
 from penstock.client.asynchronous import AsyncClient
 from penstock.client.batch import Batch
 from penstock.client.blocking import BlockingKeys, Client
-from penstock.client.options import ChatOptions, ClientOptions, CompletionOptions, EmbeddingOptions
 from penstock.client.request import Prompt, Request
 from penstock.client.stream import AsyncStream, Stream
+from penstock.client.vocabulary import ChatOptions, ClientOptions, CompletionOptions, EmbeddingOptions
 
 __all__ = [
     "AsyncClient",

@@ -16,20 +16,13 @@ from penstock.call import Call, Completion, PromptVersion, Reply
 from penstock.client.embedding import parts_of
 from penstock.client.forms import DEFAULT_REASKS, answer_of
 from penstock.client.mapping import Mapping
-from penstock.client.options import (
-    Asking,
-    ChatOptions,
-    ClientOptions,
-    CompletionOptions,
-    EmbeddingOptions,
-    client_engine,
-    read_options,
-)
+from penstock.client.options import Asking, client_engine, read_options
 from penstock.client.parameters import check_many
 from penstock.client.prompting import TextPrompt
 from penstock.client.request import Prompt, Row, row_of
 from penstock.client.stream import AsyncStream, StreamCallbacks
 from penstock.client.tool_loop import ToolLoop, Window, read_bounds
+from penstock.client.vocabulary import ChatOptions, ClientOptions, CompletionOptions, EmbeddingOptions
 from penstock.errors import ConfigError, PenstockError
 from penstock.handler import Handler
 from penstock.wiring import EngineStats, Keys, Manner, Models, TargetContext, contexts_of

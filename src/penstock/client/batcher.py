@@ -13,8 +13,9 @@ import msgspec
 from penstock.answer import Answer
 from penstock.call import Call, Completion
 from penstock.client.forms import answer_of
-from penstock.client.options import Asking, ChatOptions, EmbeddingOptions, read_options
+from penstock.client.options import Asking, read_options
 from penstock.client.request import Contexts, Prompt, Row, row_of
+from penstock.client.vocabulary import ChatOptions, EmbeddingOptions
 from penstock.config import read_duration
 from penstock.config.values import Where, read_positive_int
 from penstock.errors import ConfigError, DeadlineExceeded, InputError, PenstockError

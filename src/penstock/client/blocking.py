@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 from penstock.answer import Answer, Chunk
 from penstock.client.asynchronous import AsyncClient
 from penstock.client.mapping import window_for
-from penstock.client.options import ChatOptions, ClientOptions, CompletionOptions, EmbeddingOptions
 from penstock.client.parameters import check_many
 from penstock.client.prompting import TextPrompt
 from penstock.client.request import Prompt
 from penstock.client.stream import ReadStream, Stream
+from penstock.client.vocabulary import ChatOptions, ClientOptions, CompletionOptions, EmbeddingOptions
 from penstock.errors import PenstockError
 from penstock.portal import Portal
 from penstock.wiring import EngineStats, Keys, Models, TargetContext

@@ -9,8 +9,9 @@ import msgspec
 
 from penstock import prompts
 from penstock.call import CacheMode, Kind, PromptVersion
-from penstock.client.options import Asking, ChatOptions, read_options
+from penstock.client.options import Asking, read_options
 from penstock.client.prompting import LEAST_CONTEXT, check_room, content_of, rendered_of, settings_under
+from penstock.client.vocabulary import ChatOptions
 from penstock.config import Hedge, RouteTimeouts
 from penstock.errors import InputError
 from penstock.schema import Form, Tool
