@@ -358,3 +358,20 @@ def test_a_tool_that_asks_the_conversation_which_waits_for_it_is_told():
             return (await waiting[0]).text
 
     assert run(main()) == "Late."
+
+
+def test_calls_of_one_step_that_share_an_id_have_a_result_each(tmp_path):
+    with Client("sim/fast", config={}) as client:
+        chat = Conversation(client=client)
+        chat.add("user", "Look.")
+        call = {"id": "same", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+        chat.add("assistant", None, tool_calls=[call, call])
+        chat.add("tool", "one", tool_call_id="same")
+        with pytest.raises(InputError, match="the tool call same has no result yet"):
+            chat.add("user", "Well?")
+        chat.add("tool", "two", tool_call_id="same")
+        with pytest.raises(InputError, match="no tool call waits"):
+            chat.add("tool", "three", tool_call_id="same")
+        chat.ask()
+        chat.save(tmp_path / "it.json")
+        assert len(Conversation.load(tmp_path / "it.json", client=client)) == 5

@@ -190,13 +190,18 @@ def _check_json(value: object, name: str) -> None:
 
 def open_calls(messages: Sequence[Message], end: int | None = None) -> list[str]:
     """The ids of the tool calls at the end (before `end`) that have no result yet."""
-    answered: set[str] = set()
+    answered: list[str] = []
     for index in range((len(messages) if end is None else end) - 1, -1, -1):
         message = messages[index]
         if message.role == "tool":
-            answered.add(str(message.body.get("tool_call_id")))
-        else:
-            return [call["id"] for call in message.tool_calls if call["id"] not in answered]
+            answered.append(str(message.body.get("tool_call_id")))
+            continue
+        # Calls may share an id, as some providers give them: each has a result of its own.
+        waiting = [call["id"] for call in message.tool_calls]
+        for id_ in answered:
+            if id_ in waiting:
+                waiting.remove(id_)
+        return waiting
     return []
 
 
