@@ -2,65 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from penstock.wire.dropping import dropped
 
-__all__ = ["without_marks"]
+__all__ = ["MARK", "without_marks"]
 
-_MARK: Final = "cache_control"
-_INNER: Final = ("content", "tool_calls")
+MARK: Final = b'"cache_control"'
+"""What the JSON of a request with marks has in it, and of hardly any other."""
+
+_NAME: Final = "cache_control"
+_Object = dict[str, Any]
 
 
-def without_marks(asked: dict[str, Any], wire: str, why: str) -> dict[str, Any]:
+def without_marks(asked: _Object, wire: str, why: str) -> _Object:
     """The same chat without marks on messages, parts, calls and tools, and a warning that says `why`.
 
     What has none stays the same object; the caller's own is never changed.
     """
-    made: dict[str, Any] | None = None
-    for name in _BARE:
-        given = asked.get(name)
-        if given.__class__ is list and (bare := _bare_list(given, _BARE[name])) is not given:
-            made = made if made is not None else {**asked}
-            made[name] = bare
-    if made is None:
+    messages: Any = asked.get("messages")
+    tools: Any = asked.get("tools")
+    in_messages = messages.__class__ is list and any(map(_in_message, messages))
+    in_tools = tools.__class__ is list and any(map(_in_tool, tools))
+    if not (in_messages or in_tools):
         return asked
-    dropped(wire, _MARK, why)
-    return made
-
-
-def _bare_list(given: list[Any], bared: Callable[[dict[str, Any]], dict[str, Any]]) -> list[Any]:
-    bare = given
-    for at, one in enumerate(given):
-        if one.__class__ is not dict:
-            continue
-        said = bared(one)
-        if said is not one:
-            bare = bare if bare is not given else [*given]
-            bare[at] = said
+    dropped(wire, _NAME, why)
+    bare = {**asked}
+    if in_messages:
+        bare["messages"] = [_bare_message(one) if _in_message(one) else one for one in messages]
+    if in_tools:
+        bare["tools"] = [_bare_tool(one) if _in_tool(one) else one for one in tools]
     return bare
 
 
-def _bare_message(message: dict[str, Any]) -> dict[str, Any]:
+def _in_message(message: Any) -> bool:
+    # Nearly every message is a text without a mark.
+    if message.__class__ is not dict:
+        return False
+    return (
+        _NAME in message
+        or (message.get("content").__class__ is list and any(map(_is_marked, message["content"])))
+        or (message.get("tool_calls").__class__ is list and any(map(_is_marked, message["tool_calls"])))
+    )
+
+
+def _in_tool(tool: Any) -> bool:
+    return _is_marked(tool) or (tool.__class__ is dict and _is_marked(tool.get("function")))
+
+
+def _is_marked(one: Any) -> bool:
+    return one.__class__ is dict and _NAME in one
+
+
+def _bare_message(message: _Object) -> _Object:
     bare = _without(message)
-    for name in _INNER:
-        inner = message.get(name)
-        if inner.__class__ is list and any(one.__class__ is dict and _MARK in one for one in inner):
-            bare = {**bare, name: [_without(one) if one.__class__ is dict else one for one in inner]}
+    for name in ("content", "tool_calls"):
+        if (inner := bare.get(name)).__class__ is list:
+            bare[name] = [_without(one) if _is_marked(one) else one for one in inner]
     return bare
 
 
-def _bare_tool(tool: dict[str, Any]) -> dict[str, Any]:
+def _bare_tool(tool: _Object) -> _Object:
     bare = _without(tool)
-    function = tool.get("function")
-    if function.__class__ is dict and _MARK in function:
-        bare = {**bare, "function": _without(function)}
+    if _is_marked(bare.get("function")):
+        bare["function"] = _without(bare["function"])
     return bare
 
 
-def _without(one: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in one.items() if name != _MARK} if _MARK in one else one
-
-
-_BARE: Final[dict[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {"messages": _bare_message, "tools": _bare_tool}
+def _without(one: _Object) -> _Object:
+    return {name: value for name, value in one.items() if name != _NAME}

@@ -16,7 +16,7 @@ from penstock.http import WireRequest
 from penstock.wire.calls import with_ids
 from penstock.wire.dropping import dropped
 from penstock.wire.forming import ask_for_form
-from penstock.wire.marks import without_marks
+from penstock.wire.marks import MARK, without_marks
 from penstock.wire.openai.chunks import with_chunks
 from penstock.wire.openai.history import EXTRAS, without, without_names
 from penstock.wire.sending import NOWHERE, UNWRITABLE, headers_of, no_json
@@ -81,13 +81,13 @@ class RequestEncoder:
         Raises `CallError` bad_request for a body that is no JSON, and for a prefill where nobody continues one.
         """
         body = {**call.body, "model": model}
-        if self._is_unmarked and call.kind == "chat":
-            body = without_marks(body, self._vendor.name, f"{self._vendor.title} caches by itself")
         url = self._urls[call.kind] if self._deployed is None else self._address(self._deployed, call.kind, model)
         if self._vendor.schema_modes and "response_format" in body and call.kind == "chat":
             ask_for_form(body, schema_mode(self._vendor, model))
         if call.kind == "chat" and "messages" in body:
-            messages = with_ids(body["messages"])
+            if self._has_chunks and self._is_unmarked:  # chunks would lose a message's mark without a word
+                body = self._bare(body)
+            messages = with_ids(body["messages"], most=self._vendor.call_id_chars)
             if self._has_chunks:
                 messages = with_chunks(messages)
             elif self._refused is not None:
@@ -117,9 +117,14 @@ class RequestEncoder:
                 body.setdefault(new, value)
         try:
             data = self._encode(body)
+            if self._is_unmarked and MARK in data and call.kind == "chat":
+                data = self._encode(self._bare(body))
         except UNWRITABLE as error:
             raise no_json(error) from error
         return WireRequest("POST", url, self._headers, data)
+
+    def _bare(self, body: dict[str, Any]) -> dict[str, Any]:
+        return without_marks(body, self._vendor.name, f"{self._vendor.title} caches by itself")
 
     def _leave_out(self, body: dict[str, Any]) -> None:
         for name in self._left_out:
