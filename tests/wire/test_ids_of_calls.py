@@ -216,3 +216,33 @@ def test_made_ids_are_fit_for_every_wire():
     assert made == id_of_its_own("\ud800", 1) != id_of_its_own("\ud800", 2)
     assert len(made) <= 40
     assert made.replace("_", "").isalnum()
+
+
+LONG = "chatcmpl-tool-0123456789abcdef0123456789abcdef-0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("codec", "most"),
+    [
+        *((OpenAICodec(vendor(name)), 40) for name in ("openai", "azure", "openrouter")),
+        (CODECS["responses"], 64),
+        (CODECS["bedrock"], 64),
+    ],
+    ids=["openai", "azure", "openrouter", "responses", "bedrock"],
+)
+def test_longer_ids_than_a_provider_takes_are_exchanged_with_their_results(codec, most):
+    message = {"role": "assistant", "content": None, "tool_calls": [looking(LONG + at) for at in "abc"]}
+    body = {"messages": two_steps(message, {**message, "tool_calls": [looking("x" * most)]})}
+    results, calls = [], []
+    found(json.loads(codec.encode_request(Call(id="2", model="m", body=body), "m", stream=False).body), results, calls)
+    assert len(set(calls)) == 4
+    assert max(map(len, calls)) <= most
+    assert calls[-1] == "x" * most
+    assert [id_ for id_, _ in results] == calls
+
+
+def test_long_ids_stay_where_nobody_minds_them():
+    message = {"role": "assistant", "content": None, "tool_calls": [looking(LONG)]}
+    body = {"messages": two_steps(message, message)[:3]}
+    codec = OpenAICodec(vendor("vllm"))
+    assert LONG in codec.encode_request(Call(id="2", model="m", body=body), "m", stream=False).body.decode()

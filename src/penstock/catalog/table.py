@@ -33,6 +33,7 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         charges_max_tokens=True,
         embedding_inputs=(("", 2048),),
         embedding_tokens=300_000,
+        call_id_chars=40,
     ),
     Vendor(
         name="anthropic",
@@ -117,6 +118,7 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         charges_max_tokens=True,
         embedding_inputs=(("", 2048),),
         embedding_tokens=300_000,
+        call_id_chars=40,
     ),
     Vendor(
         name="together",
@@ -220,6 +222,7 @@ VENDORS: Final[tuple[Vendor, ...]] = (
         # Passed on as it is: only these continue it natively, and the newest of them refuse with 400.
         prefill="plain",
         prefill_models=r"anthropic/claude-|mistralai/",
+        call_id_chars=40,
     ),
     Vendor(
         name="fireworks",

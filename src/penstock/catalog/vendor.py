@@ -79,6 +79,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     """`chunks`: an assistant's thoughts and references are parts of its content, and no message has further fields."""
     takes_back: tuple[str, ...] | None = None
     """Of the fields that an answer's message has beyond OpenAI's own, those that may be sent back; None: any."""
+    call_id_chars: int | None = None
+    """The longest id of a tool's call that may be sent back; None: any."""
     cache_marks: bool = True
     """A prompt's cached beginning may be marked (`cache_control`); False where marks are refused or do nothing."""
     reasoning_outside: bool = False

@@ -23,25 +23,28 @@ def id_of_its_own(*said: object) -> str:
     return f"call_{blake2b(repr(said).encode('utf-8', 'surrogatepass'), digest_size=10).hexdigest()}"
 
 
-def with_ids(messages: Any, spelled: Callable[[str], str] = str, *, needed: bool = True) -> Any:
+def with_ids(
+    messages: Any, spelled: Callable[[str], str] = str, *, needed: bool = True, most: int | None = None
+) -> Any:
     """The messages, each call in them with an id that no other has and that its result names.
 
-    `spelled` is how the wire writes an id; without `needed`, calls that have none stay so. What is already so stays the
-    same object.
+    `spelled` is how the wire writes an id, `most` how many characters it takes; without `needed`, calls that have none
+    stay so. What is already so stays the same object.
     """
     if isinstance(messages, list):
         for message in messages:
             if isinstance(message, dict) and message.get("tool_calls"):
-                return _Writer(spelled, needed=needed).all(messages)
+                return _Writer(spelled, needed=needed, most=most).all(messages)
     return messages
 
 
 class _Writer:
     """The ids so far, and the calls of the last step that have no result yet."""
 
-    __slots__ = ("_latest", "_needed", "_open", "_spelled", "_taken")
+    __slots__ = ("_latest", "_most", "_needed", "_open", "_spelled", "_taken")
 
-    def __init__(self, spelled: Callable[[str], str], *, needed: bool) -> None:
+    def __init__(self, spelled: Callable[[str], str], *, needed: bool, most: int | None) -> None:
+        self._most = most
         self._spelled = spelled
         self._needed = needed
         self._taken: set[str] = set()
@@ -71,7 +74,7 @@ class _Writer:
         given = str(call.get("id") or "")
         function = call.get("function")
         name = function.get("name") if isinstance(function, dict) else None
-        sent = given
+        sent = given if self._most is None or len(given) <= self._most else id_of_its_own(given)
         if given or self._needed:
             again = 0
             while not sent or self._spelled(sent) in self._taken:

@@ -13,6 +13,7 @@ from penstock.wire.sending import refusal
 
 __all__ = ["items_of", "refused"]
 
+_MOST_ID: Final = 64
 _Object = dict[str, Any]
 
 
@@ -29,7 +30,7 @@ def items_of(messages: Any, *, tools: Any = None, stored: bool = False) -> list[
     if not isinstance(messages, list) or not messages:
         raise refused("messages: expected a list of at least one message")
     writer = _Writer(tools, stored=stored)
-    for message in with_ids(messages):
+    for message in with_ids(messages, most=_MOST_ID):
         role = message.get("role")
         write = _ROLES.get(role) if isinstance(role, str) else None
         if write is None:
