@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.wire.whole_given import CODECS
 
-from penstock.call import Call
+from penstock.call import Call, Kind
 from penstock.errors import CallError
 from penstock.wire import dropping
 
@@ -89,6 +89,18 @@ REFUSED = {
     "cohere": "n top_logprobs logit_bias parallel_tool_calls audio modalities prediction web_search_options functions",
     "ollama": "n logit_bias parallel_tool_calls audio modalities prediction web_search_options functions tool_choice",
 }
+EMBEDDERS = [
+    ("openai", "text-embedding-3-small"),
+    ("azure", "my-embedder"),
+    ("mistral", "codestral-embed"),
+    ("bedrock converse", "amazon.titan-embed-text-v2:0"),
+    ("bedrock converse", "us.cohere.embed-v4:0"),
+    ("gemini", "gemini-embedding-001"),
+    ("gemini on vertex", "text-embedding-005"),
+    ("cohere", "embed-v4.0"),
+    ("ollama", "nomic-embed-text"),
+]
+AS_BASE64 = ("openai", "azure", "mistral", "cohere")
 PAGE = {"bedrock converse": "bedrock"}
 WORDS = {  # what a page says in words, or under a wider name
     "name": r"[Nn]ames (?:in|of) messages|names in messages",
@@ -105,8 +117,10 @@ WORDS = {  # what a page says in words, or under a wider name
 }
 
 
-def became(wire: str, extra: dict[str, Any]) -> str:
+def became(wire: str, extra: dict[str, Any], *, model: str = "", kind: Kind = "chat") -> str:
     """What became of it: "refused", "left out" with a warning, "lost" without one, or "said"."""
+    model = model or MODELS[wire]
+    asked: dict[str, Any] = {"messages": ASKED} if kind == "chat" else {"input": ["a"]}
     dropping._said.clear()
     heard: list[str] = []
     handler = logging.Handler()
@@ -115,13 +129,12 @@ def became(wire: str, extra: dict[str, Any]) -> str:
     log.addHandler(handler)
 
     def sent(body: dict[str, Any]) -> Any:
-        request = CODECS[wire].encode_request(Call(id="1", model=MODELS[wire], body=body), MODELS[wire], stream=False)
+        request = CODECS[wire].encode_request(Call(id="1", model=model, body=body, kind=kind), model, stream=False)
         return json.loads(request.body)
 
     try:
-        plain = dict(extra)
-        bare = sent({"messages": ASKED})
-        said = sent({"messages": ASKED, **plain})
+        bare = sent(asked)
+        said = sent({**asked, **extra})
     except CallError as error:
         return "refused" if error.kind == "bad_request" else error.kind
     finally:
@@ -137,6 +150,20 @@ def test_nothing_is_lost_without_a_word(wire: str) -> None:
     assert "lost" not in told.values()
     assert {name for name, word in told.items() if word == "left out"} == set(LEFT_OUT[wire].split())
     assert {name for name, word in told.items() if word == "refused"} == set(REFUSED[wire].split())
+
+
+@pytest.mark.parametrize(
+    ("wire", "model", "name", "expected"),
+    [
+        *[(wire, model, "dimensions", "said") for wire, model in EMBEDDERS],
+        ("bedrock converse", "cohere.embed-english-v3", "dimensions", "refused"),
+        *[(wire, model, "user", "said" if wire in ("openai", "azure") else "left out") for wire, model in EMBEDDERS],
+        *[(wire, model, "encoding_format", "said" if wire in AS_BASE64 else "left out") for wire, model in EMBEDDERS],
+    ],
+)
+def test_nothing_of_a_request_for_embeddings_is_lost(wire: str, model: str, name: str, expected: str) -> None:
+    extra = {"dimensions": 256, "user": "u", "encoding_format": "base64"}[name]
+    assert became(wire, {name: extra}, model=model, kind="embedding") == expected
 
 
 @pytest.mark.parametrize("wire", MODELS)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from penstock.wire.bedrock.words import refused
+from penstock.wire.bedrock.words import WIRE, refused
+from penstock.wire.dropping import dropped
 
 __all__ = ["embedding_asked", "embedding_body", "embedding_object", "vectors_in"]
 
@@ -19,6 +20,10 @@ def embedding_body(asked: _Body, model: str) -> _Body:
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
         raise refused("input: only texts can be embedded here, no tokens")
+    if asked.get("user") is not None:
+        dropped(WIRE, "user", "requests have no end user here")
+    if asked.get("encoding_format") not in (None, "float"):
+        dropped(WIRE, "encoding_format", "vectors come as numbers in any case")
     rest = {key: value for key, value in asked.items() if key not in _HANDLED and value is not None}
     if "cohere." in name:
         return _cohere(texts, asked.get("dimensions"), rest, takes_dimensions="embed-v4" in name)

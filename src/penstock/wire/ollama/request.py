@@ -159,6 +159,8 @@ def _input(asked: _Body) -> _Body:
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
         raise refused("input: only texts can be embedded here, no tokens")
+    if asked.get("encoding_format") not in (None, "float"):
+        dropped(WIRE, "encoding_format", "vectors come as numbers in any case")
     return {"input": given}
 
 
