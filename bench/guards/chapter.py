@@ -144,6 +144,8 @@ def _made_with_table() -> list[str]:
         for half in HALVES:
             found = rate(kind, half) if kind != "injection" else injection_rate(half, THRESHOLD)
             table.append(f"| {kind} | {half} | {found.miss_rate:.1%} | {found.false_rate:.1%} |")
+        found = blind_rate(kind, "varied") if kind != "injection" else blind_injection_rate(THRESHOLD, "varied")
+        table.append(f"| {kind} | varied | {found.miss_rate:.1%} | {found.false_rate:.1%} |")
     return table
 
 
@@ -155,7 +157,7 @@ def guards(*, is_quick: bool) -> Chapter:
         "each written for itself and measured once, with 95 % intervals. It was committed before anything was measured "
         "on it; `first` is that measurement, `now` the detectors as they are, mended since by the other sets alone. "
         f"An injection is a score of {THRESHOLD} or more. Below it, the sets the detectors were made with: 400 and 400 "
-        "texts of each kind, injections each alone and inside three others."
+        "texts of each kind, injections each alone and inside three others; in the varied set each text as it is."
     )
     chapter = Chapter("guards", about)
     chapter.table = [*_blind_table(chapter), "", *_made_with_table()]

@@ -25,9 +25,9 @@ THRESHOLD = 0.5
 EPOCHS = 250
 DECAY = 0.002
 """How much a weight costs: what is rare in the sets isn't learned by heart."""
-CAUTION = 1.9
+CAUTION = 2.2
 """How many missed injections a false alarm weighs."""
-_MOST_AGAINST = 2.5
+_MOST_AGAINST = 3.0
 """What a sign that speaks against an injection takes from it at most."""
 _LEAST_KNOWN = 2.4
 """What a wording that is known as a whole weighs at least."""
@@ -83,14 +83,15 @@ def _is_known(sign: Sign, table: Signs) -> bool:
 
 def _tells(sign: Sign, table: Signs) -> bool:
     """Whether the injection is spoken of, asked about or code, which takes more than a few words around it."""
-    told = sum(table.words.bits[name] for name in ("DISCUSS", "HOWTO", "QUESTION", "CODE", "CODELIKE"))
+    told = sum(table.words.bits[name] for name in ("DISCUSS", "HOWTO", "QUESTION", "CODE", "CODELIKE", "REMEMBER"))
     return any(group & told for group in (*sign.near, *sign.around))
 
 
 def _before(sign: Sign, table: Signs) -> float:
     """What a sign weighs before any text was seen: more, the more it asks for."""
     if sign.name == "against":
-        return -0.5
+        is_quoted = any(group & table.words.bits["QUOTED"] for group in sign.near) and _tells(sign, table)
+        return -2.0 if is_quoted else -1.2 if _tells(sign, table) else -0.4
     if _is_known(sign, table):
         return _LEAST_KNOWN
     telling = _FORMS & {name for name, bit in table.words.bits.items() if any(group & bit for group in sign.near)}

@@ -149,10 +149,10 @@ def injection_rate(half: str, threshold: float, *, keep: bool = False) -> Rate:
     return found
 
 
-def blind_rate(kind: str) -> Rate:
-    """The same on the blind set, in which each text is its own; which texts were wrong isn't kept."""
+def blind_rate(kind: str, folder: str = "blind") -> Rate:
+    """The same on the blind or the varied set, in which each text is its own; which texts were wrong isn't kept."""
     found = Rate()
-    for one in drawn.texts(kind):
+    for one in drawn.texts(kind, folder):
         spans = find(one.text, KINDS)
         if one.is_positive:
             found.positives += 1
@@ -171,10 +171,10 @@ def _is_covered(one: drawn.Text, spans: list[tuple[int, int]]) -> bool:
     return at >= one.end
 
 
-def blind_injection_rate(threshold: float) -> Rate:
-    """The same of the injection score on the blind set."""
+def blind_injection_rate(threshold: float, folder: str = "blind") -> Rate:
+    """The same of the injection score on the blind or the varied set."""
     found = Rate()
-    for one in drawn.injections():
+    for one in drawn.injections(folder):
         is_hit = injection_score(one.text).score >= threshold
         if one.is_positive:
             found.positives += 1

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from bench.guards.chapter import FIRST
 from bench.guards.drawn import injections, texts
-from bench.guards.rates import HALVES, blind_rate, injection_rate, interval, rate, whole_rate
+from bench.guards.fitting import cases, fitted
+from bench.guards.rates import HALVES, blind_injection_rate, blind_rate, injection_rate, interval, rate, whole_rate
 
 from penstock.guards import KINDS
+from penstock.guards.injection import signs
 
 
 @pytest.mark.parametrize("half", HALVES)
@@ -33,9 +35,10 @@ def test_a_score_that_finds_everything_has_false_alarms_only() -> None:
     assert (found.miss_rate, found.false_rate) == (0.0, 1.0)
 
 
+@pytest.mark.parametrize("folder", ["blind", "varied"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_has_texts_of_both_sorts_in_the_blind_set(kind: str) -> None:
-    found = texts(kind)
+def test_every_kind_has_texts_of_both_sorts_in_the_blind_and_the_varied_set(kind: str, folder: str) -> None:
+    found = texts(kind, folder)
     assert {one.is_positive for one in found} == {True, False}
     assert all(one.text[one.start : one.end].strip() for one in found if one.is_positive)
     assert not any(mark in one.text[one.start : one.end] for one in found for mark in "«»")
@@ -53,6 +56,27 @@ def test_the_first_measurement_told_is_of_the_texts_there_are() -> None:
         missed, alarms = FIRST[kind]
         assert missed <= found.positives
         assert alarms <= found.negatives
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_in_many_notations_are_found_and_what_only_looks_like_them_is_not(kind: str) -> None:
+    found = blind_rate(kind, "varied")
+    assert (found.missed, found.alarms) == (0, 0)
+
+
+def test_the_varied_set_has_many_strategies_and_most_are_found() -> None:
+    found = blind_injection_rate(0.5, "varied")
+    assert min(found.positives, found.negatives) > 400
+    assert found.miss_rate < 0.25
+    assert found.false_rate < 0.05
+
+
+def test_weights_are_fitted_to_what_the_sets_say() -> None:
+    made = [case for case in cases() if case.sort in ("reveal", "chats")]
+    weights, bias = fitted(made, signs())
+    assert len(weights) == len(signs().signs)
+    assert -10 < bias < 0
+    assert all(weight <= 0 for weight, sign in zip(weights, signs().signs, strict=True) if sign.name == "against")
 
 
 def test_an_interval_is_wilsons() -> None:

@@ -54,8 +54,9 @@ _STRINGS: Final = re.compile(r'"([^"\n]{1,80})"')
 _LONG_WORD: Final = re.compile(r"[a-z]{5,12}")
 _CAMEL: Final = re.compile(r"(?:[A-Z][a-z]{1,15}){4,}")
 _HYPHENED: Final = re.compile(r"(?<=[a-z])-(?=[a-z])")
-_LONG: Final = re.compile(r"[\w+/=%\\-]{16}")
-_NUMBERS: Final = re.compile(r"[0-9a-f]{2}[ ,;:]{1,2}\d\d")
+_LONG: Final = 16
+"""Letters of the shortest word that may be a code, or words that were written as one."""
+_NUMBERS: Final = re.compile(r"\d[ ,;:]{1,2}\d")
 _MORSE_LETTERS: Final = (
     ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --.. "
     "----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----."
@@ -89,15 +90,18 @@ def fold(text: str) -> str:
     low = text.lower()
     if not low.isascii() and _MIXED.search(low):
         low = low.translate(_LIKE)
-    return _SPACES.sub(" ", low).replace("n't", " not")
+    if "  " in low or "\t" in low or "\r" in low or not low.isascii():
+        low = _SPACES.sub(" ", low)
+    return low.replace("n't", " not")
 
 
 def variants(text: str) -> Iterator[str]:
     """The text folded; then each thing that may be hidden in it, folded too."""
     low = fold(text)
     yield low
-    yield from _rewritten(text, low)
-    if not (_LONG.search(text) or _NUMBERS.search(text) or " .-" in text or " -" in text):
+    has_long = max(map(len, text.split()), default=0) >= _LONG
+    yield from _rewritten(text, low, has_long=has_long)
+    if not (has_long or _NUMBERS.search(text) or " .-" in text or " -" in text):
         return
     seen = 0
     for finder, decode in _CODED:
@@ -117,7 +121,7 @@ def _most(form: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
         yield match
 
 
-def _rewritten(text: str, low: str) -> Iterator[str]:
+def _rewritten(text: str, low: str, *, has_long: bool) -> Iterator[str]:
     """The whole, read in another way."""
     if _LEET_CHAR.search(low) and _LEET_WORD.search(low):
         yield _LEET_WORD.sub(lambda match: match.group().translate(_LEET), low).replace("n't", " not")
@@ -137,7 +141,7 @@ def _rewritten(text: str, low: str) -> Iterator[str]:
         yield fold("".join(strings))
     if low.count("\n") > 3 and low.count("\n") * 3 > low.count(" "):
         yield low.replace("\n", " ")
-    if _CAMEL.search(text):
+    if has_long and _CAMEL.search(text):
         yield fold(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text))
     if low.count("-") > 2 and len(_HYPHENED.findall(low)) > 2:
         yield _HYPHENED.sub("", low)
@@ -195,7 +199,7 @@ def _base32(text: str) -> bytes:
 
 
 def _hex(text: str) -> bytes:
-    return bytes.fromhex("".join(re.findall(r"(?<!0)[0-9a-fA-F]{2}|0[0-9a-fA-F]", text.replace("0x", " "))))
+    return bytes.fromhex(re.sub(r"0x|\\x|[%, :]", "", text))
 
 
 def _decimal(text: str) -> bytes:

@@ -39,8 +39,13 @@ class Sign(NamedTuple):
 
 
 _END: Final = re.compile(r"([.!?;]+(?=[\s\"')\]]|$)|\n+|[\u3002\uff01\uff1f\uff1b\u0964\u06d4\u061f])")
+_QUOTES: Final = ('"', "'", "`", "\u201c", "\u201e", "\u00ab", "\u2018")
 _QUOTED: Final = re.compile(r"(?:^|[\s(\[:])[\"\u201c\u201e\u00ab`'\u2018](?=\w)")
-_STRUCTURE: Final = re.compile(r"[<\[#{}=/*|@:()\-\"]|\d|assistant|label|classif|mark |output|score|judge|rank |sudo")
+_MARKS: Final = (
+    '< [ # { = / | @ : ( -- " assistant model label classif mark output score judge rank sudo end note drop rm rate 10'
+)
+_STRUCTURE: Final = tuple(_MARKS.split())
+"""One of them is in every text that has a form."""
 _ENDS: Final = (".example", ".com", ".org", ".net", ".io", ".test")
 _ADDRESS: Final = re.compile(r"\w{1,20}://\S+|\S{1,64}@[\w.-]+|[\w.-]{1,64}\.(?:example|com|org|net|io|test)\b\S*")
 """Places of the net: their words are names."""
@@ -150,11 +155,11 @@ class Signs:
         """Of each sentence: what is meant in it, and what is meant within a few words."""
         bits = self.words.bits
         forms = []
-        if _STRUCTURE.search(text):
+        if any(mark in text for mark in _STRUCTURE):
             forms = [(bit, form) for bit, anchors, form in self.forms if any(anchor in text for anchor in anchors)]
         question, quoted, first, hidden_bit = (bits[name] for name in ("QUESTION", "QUOTED", "FIRST", "HIDDEN_TEXT"))
         has_address = "://" in text or "@" in text or any(end in text for end in _ENDS)
-        has_quotes = _QUOTED.search(text) is not None
+        has_quotes = any(mark in text for mark in _QUOTES)
         parts = _END.split(text)
         parts.append("")
         for number in range(0, len(parts) - 1, 2):

@@ -80,14 +80,8 @@ class Lexicon:
         words = _WORD.findall(sentence)
         known = self._known
         found = []
-        place = -1
-        for word in words:
-            place += 1
-            meant = known.get(word)
-            if meant is None:
-                meant = self._meaning(word)
-            if meant is _NONE:
-                continue
+        for place in [place for place, word in enumerate(words) if known.get(word) is not _NONE]:
+            meant = known.get(words[place]) or self._meaning(words[place])
             bits, phrases = meant
             if phrases and place + 1 < len(words):
                 for rest, bit in phrases.get(words[place + 1], ()):
