@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from penstock.questions import WITHOUT_EFFECT, SemanticMatch
+from penstock.questions import WITHOUT_EFFECT, SemanticMatch, Until
 
 __all__ = [
     "WITHOUT_EFFECT",
@@ -112,6 +112,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Seconds of a deadline from the first send that earlier requests of the same call have used."""
     attempts_before: int = 0
     """Of the most attempts, what they have used."""
+    until: Until | None = None
+    """Its deadline is this one where it is later."""
 
 
 class Usage(msgspec.Struct, frozen=True):

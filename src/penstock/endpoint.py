@@ -149,7 +149,8 @@ class Endpoint:
         """One request and what it brought. A refusal is put into `refused` before it is raised."""
         streams = call.stream
         timeouts = self._stream_timeouts if streams else self._timeouts
-        if call.deadline_s is not None:
+        # A deadline that may move on is the race's alone.
+        if call.deadline_s is not None and call.until is None:
             timeouts = _narrowed(timeouts, call.deadline_s - self._now())
         if streams:
             return await self._open(call, request, timeouts, learn, refused)

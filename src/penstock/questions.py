@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["WITHOUT_EFFECT", "SemanticMatch", "request_hash"]
+__all__ = ["WITHOUT_EFFECT", "SemanticMatch", "Until", "request_hash"]
 
 WITHOUT_EFFECT = frozenset(
     (
@@ -35,6 +35,16 @@ def request_hash(body: dict[str, Any]) -> str:
     """
     relevant = {key: value for key, value in body.items() if key not in WITHOUT_EFFECT}
     return hashlib.sha256(b"penstock-request-1\n" + _sorted_json(relevant)).hexdigest()
+
+
+class Until(msgspec.Struct, eq=False):
+    """How long others want the same answer: an instant of the clock that may move on while it is being asked."""
+
+    at_s: float = 0.0
+
+    def latest(self, deadline_s: float | None) -> float | None:
+        """The later one of it and a deadline; None stays no deadline."""
+        return deadline_s if deadline_s is None or self.at_s <= deadline_s else self.at_s
 
 
 class SemanticMatch(msgspec.Struct, frozen=True):

@@ -143,8 +143,8 @@ def test_what_is_asked_for_counts_also_outside_the_body(fields: dict[str, Any]) 
 
 def test_every_field_of_a_call_is_known_to_count_or_not() -> None:
     # A new field: say above which it is, and put it into the key if it can change the answer.
-    # About what comes back, what was spent before, and what the body was made of.
-    judged = {"expected", "reasks", "spent_s", "attempts_before", "variables"}
+    # About what comes back, what was spent before, how long it is wanted, and what the body was made of.
+    judged = {"expected", "reasks", "spent_s", "attempts_before", "until", "variables"}
     assert set(Call.__struct_fields__) - judged == {
         *("id", "model", "body", "kind", "stream", "deadline_s", "priority", "estimate", "tags"),
         *("cache", "sample", "prefill"),

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any
 
 import pytest
-from tests.race.given import a_call, an_answer, now
+from tests.race.given import a_call, an_answer, build, now
 
 from penstock.call import Call, Completion, Finished, TextDelta
 from penstock.clock import LoopClock
-from penstock.errors import BadRequest, CallError, DeadlineExceeded, ErrorKind, Overloaded, Unanswered, unanswered
+from penstock.errors import (
+    BadRequest,
+    CallError,
+    DeadlineExceeded,
+    ErrorKind,
+    Overloaded,
+    PenstockError,
+    Unanswered,
+    unanswered,
+)
 from penstock.fold import fold
 from penstock.handler import Handler, OpenStream
 from penstock.policies.cache import Digester
 from penstock.policies.coalesce import Coalesce, Flights
-from penstock.testing import Chunks, Delayed, ScriptedHandler, run
+from penstock.race import RaceSettings
+from penstock.testing import Chunks, Delayed, ScriptedHandler, ScriptedTarget, run
 
 QUESTION = {"messages": [{"role": "user", "content": "how big?"}]}
 STREAM = Chunks([TextDelta("he"), 1.0, TextDelta("llo"), 1.0, Finished("stop")])
@@ -212,5 +223,95 @@ def test_what_one_makes_of_its_answer_is_no_other_ones() -> None:
             reply.message["content"] = "something else"
         assert isinstance(third, Completion)
         assert third.text == "hello"
+
+    run(main())
+
+
+def raced(*targets: Any, **fields: Any) -> Handler:
+    """Inside a running loop: equal calls above a race."""
+    settings = RaceSettings(stream_inside="off", max_attempts=1, **fields)
+    return joined(build(*targets, settings=settings), deadline_after_s=120.0)
+
+
+def test_a_flight_has_the_latest_deadline_of_its_members() -> None:
+    async def main() -> None:
+        target = ScriptedTarget("t/m", [Delayed(5.0, an_answer())])
+        ask = raced(target)
+        first = asyncio.ensure_future(ask(asked(deadline_s=2.0)))
+        await asyncio.sleep(1.0)
+        second = asyncio.ensure_future(ask(asked(deadline_s=30.0)))
+        with pytest.raises(DeadlineExceeded):
+            await first
+        assert now() == pytest.approx(2.0, abs=0.2)
+        assert (await second).text == "hello"
+        assert now() == pytest.approx(5.0, abs=0.2)
+        assert len(target.permits) == 1
+        # Who started it left: what was paid is told by who got it.
+        assert (await second).cached is False
+
+    run(main())
+
+
+def test_a_flight_that_waits_at_a_limit_waits_for_its_latest_member() -> None:
+    async def main() -> None:
+        target = ScriptedTarget("t/m", [an_answer()], free_at_s=4.0)
+        ask = raced(target)
+        first = asyncio.ensure_future(ask(asked(deadline_s=2.0)))
+        await asyncio.sleep(1.0)
+        second = asyncio.ensure_future(ask(asked(deadline_s=30.0)))
+        with pytest.raises(PenstockError):
+            await first
+        assert now() == pytest.approx(2.0, abs=0.2)
+        assert (await second).text == "hello"
+        assert now() == pytest.approx(4.0, abs=0.2)
+        assert len(target.permits) == 1
+
+    run(main())
+
+
+def test_a_streamed_flight_goes_on_to_its_latest_deadline() -> None:
+    async def main() -> None:
+        events = [TextDelta("a"), 3.0, TextDelta("b"), 3.0, TextDelta("c"), Finished("stop")]
+        target = ScriptedTarget("t/m", [Chunks(events)])
+        ask = raced(target)
+        first = await ask(asked(stream=True, deadline_s=2.0))
+        second = await ask(asked(stream=True, deadline_s=30.0))
+        third = await ask(asked(stream=True, deadline_s=4.0))
+
+        async def cut(stream: Any, at_s: float) -> None:
+            with pytest.raises(DeadlineExceeded):
+                await read(stream)
+            assert now() == pytest.approx(at_s, abs=0.2)
+
+        _, _, text = await asyncio.gather(cut(first, 2.0), cut(third, 4.0), read(second))
+        assert text == "abc"
+        assert len(target.permits) == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_everybody_is_answered_or_refused_by_their_own_deadline_and_by_one_attempt(seed: int) -> None:
+    async def main() -> None:
+        rng = random.Random(seed)
+        takes_s = rng.uniform(1.0, 20.0)
+        target = ScriptedTarget("t/m", [Delayed(takes_s, an_answer())] * 20)
+        ask = raced(target)
+        began_s = now()
+
+        async def member() -> None:
+            await asyncio.sleep(rng.uniform(0.0, 0.9))
+            deadline_s = began_s + rng.uniform(1.0, 25.0)
+            try:
+                reply = await ask(asked(deadline_s=deadline_s))
+            except DeadlineExceeded:
+                assert now() == pytest.approx(deadline_s, abs=0.2)
+                assert deadline_s - began_s <= takes_s + 1.2
+            else:
+                assert reply.text == "hello"
+                assert now() <= deadline_s + 0.2
+
+        await asyncio.gather(*(member() for _ in range(rng.randrange(2, 12))))
+        assert len(target.permits) == 1
 
     run(main())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -18,8 +18,13 @@ from penstock.clock import Clock, Timer
 from penstock.errors import DeadlineExceeded, PenstockError, Unanswered
 from penstock.fold import Fold, apart, unfold
 from penstock.handler import Handler, OpenStream
+from penstock.questions import Until
 
 __all__ = ["Coalesce", "FlightStats", "Flights"]
+
+
+_EARLY_S: Final = 1e-6
+"""A timer may ring that much before its time, and rings once."""
 
 
 class FlightStats(msgspec.Struct):
@@ -47,9 +52,27 @@ class _Again(Exception):
 class _Flight:
     """One attempt and those who wait for it."""
 
-    __slots__ = ("_waiting", "error", "events", "is_nobodys", "is_over", "members", "reply", "stream", "task")
+    __slots__ = (
+        "_bell",
+        "_deadline_s",
+        "_waiting",
+        "error",
+        "events",
+        "is_nobodys",
+        "is_over",
+        "members",
+        "reply",
+        "stream",
+        "task",
+        "until",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, deadline_s: float | None) -> None:
+        """`deadline_s` is that of the call that starts it."""
+        self._deadline_s = deadline_s
+        self._bell: Timer | None = None
+        self.until = Until()
+        """Until when those want the answer who have joined."""
         self.task: asyncio.Task[None] | None = None
         self.members = 0
         self.is_over = False
@@ -79,6 +102,8 @@ class _Flight:
             self.is_over = True
             land()
             self._wake()
+            if self._bell is not None:
+                self._bell.cancel()
 
     async def _pass_on(self, stream: OpenStream, fold: Fold) -> None:
         async with stream:
@@ -112,6 +137,17 @@ class _Flight:
         takes, self.is_nobodys = self.is_nobodys and self.error is None, False
         return takes
 
+    def want(self, deadline_s: float, clock: Clock) -> None:
+        """Somebody wants the answer until then."""
+        self.until.at_s = max(self.until.at_s, deadline_s)
+        if self._deadline_s is not None and self._bell is None and deadline_s > self._deadline_s:
+            # It outlasts who started it: for that one time is up all the same.
+            self._bell = clock.call_later(self._deadline_s - clock.now(), self._wake)
+
+    def is_too_late(self, deadline_s: float | None, now_s: float, *, leads: bool) -> bool:
+        """A member's time is up. Of who started it the race itself says so, and why, where nobody wants it longer."""
+        return deadline_s is not None and now_s >= deadline_s - _EARLY_S and not (leads and self._bell is None)
+
     def interrupt(self) -> None:
         """Let everybody look again."""
         self._wake()
@@ -123,7 +159,8 @@ class Coalesce:
     whose mode is `off` fly alone.
 
     Everybody waits for a deadline of their own, `deadline_after_s` after they came where the call has none; the flight
-    has that of the call that started it, and who has a later one starts another flight when it ends by that.
+    has the latest of them. Where a deadline counts from the first send, and so isn't known, the flight has its
+    starter's, and who has time left starts another one when it ends by that.
     """
 
     digest: Callable[[Call], bytes | None]
@@ -153,17 +190,23 @@ class Coalesce:
             flight = known.get(key)
             leads = flight is None
             if flight is None:
-                flight = known[key] = self._start(call, key, inner)
+                flight = known[key] = self._start(call, key, inner, deadline_s)
             else:
                 self.flights.stats.joined += 1
+                if deadline_s is not None:
+                    flight.want(deadline_s, self.clock)
             try:
-                return await self._join(flight, call, key, None if leads else deadline_s, leads=leads)
+                return await self._join(flight, call, key, deadline_s, leads=leads)
             except _Again:
                 self.flights.stats.joined -= 1
 
-    def _start(self, call: Call, key: tuple[bytes, tuple[str, ...]], inner: Handler) -> _Flight:
-        flight = _Flight()
+    def _start(
+        self, call: Call, key: tuple[bytes, tuple[str, ...]], inner: Handler, deadline_s: float | None
+    ) -> _Flight:
+        flight = _Flight(deadline_s)
         self.flights.stats.flights += 1
+        if deadline_s is not None:
+            call = msgspec.structs.replace(call, until=flight.until)
 
         def land() -> None:
             if self.flights.now.get(key) is flight:
@@ -177,16 +220,16 @@ class Coalesce:
     ) -> Reply:
         flight.members += 1
         timer: Timer | None = None
-        if deadline_s is not None:
+        if deadline_s is not None and not leads:
             timer = self.clock.call_later(deadline_s - self.clock.now(), flight.interrupt)
         try:
             while not flight.is_over and not (call.stream and flight.stream is not None):
-                if deadline_s is not None and self.clock.now() >= deadline_s:
+                if flight.is_too_late(deadline_s, self.clock.now(), leads=leads):
                     raise DeadlineExceeded("the deadline passed while an equal request was being answered")
                 await flight.change()
             if call.stream and flight.stream is not None and (flight.events or flight.error is None):
-                stream = _member_stream(flight, leads=leads)
                 flight.members += 1
+                stream = _member_stream(flight, self.clock, deadline_s, leads=leads)
                 stream.on_close(lambda: self._leave(flight, key))
                 return stream
             return _shared(flight, call, leads=leads or flight.taken_over())
@@ -245,18 +288,25 @@ def _copied(error: BaseException) -> BaseException:
 class _Reader:
     """A flight's events from the first one on, for one member."""
 
-    __slots__ = ("_flight", "_leads", "_next", "stream")
+    __slots__ = ("_clock", "_deadline_s", "_flight", "_leads", "_next", "_timer", "stream")
 
-    def __init__(self, flight: _Flight, *, leads: bool) -> None:
+    def __init__(self, flight: _Flight, clock: Clock, deadline_s: float | None, *, leads: bool) -> None:
         self._flight = flight
+        self._clock = clock
+        self._deadline_s = deadline_s
         self._leads = leads
         self._next = 0
+        self._timer: Timer | None = None
+        if deadline_s is not None and not leads:
+            self._timer = clock.call_later(deadline_s - clock.now(), flight.interrupt)
         self.stream: OpenStream | None = None
 
     async def batch(self) -> list[Event]:
         """See `penstock.handler.Batches`."""
         flight = self._flight
         while self._next >= len(flight.events) and not flight.is_over:
+            if flight.is_too_late(self._deadline_s, self._clock.now(), leads=self._leads):
+                raise DeadlineExceeded("the deadline passed while the answer was streamed")
             await flight.change()
         events = flight.events[self._next :]
         self._next += len(events)
@@ -279,12 +329,14 @@ class _Reader:
 
     async def aclose(self) -> None:
         """What it read of closes when nobody reads any more."""
+        if self._timer is not None:
+            self._timer.cancel()
 
 
-def _member_stream(flight: _Flight, *, leads: bool) -> OpenStream:
+def _member_stream(flight: _Flight, clock: Clock, deadline_s: float | None, *, leads: bool) -> OpenStream:
     source = flight.stream
     assert source is not None
-    reader = _Reader(flight, leads=leads)
+    reader = _Reader(flight, clock, deadline_s, leads=leads)
     stream = reader.stream = OpenStream(reader)
     stream.account_as(source)
     if not leads:

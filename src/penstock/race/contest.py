@@ -16,7 +16,7 @@ from penstock.errors import CallError
 from penstock.handler import OpenStream
 from penstock.race.alarm import Alarm
 from penstock.race.inside import begun, send
-from penstock.race.moves import Cancel, Finish, GiveUp, Start, WaitUntil
+from penstock.race.moves import Cancel, Finish, GiveUp, Start, WaitUntil, extended
 from penstock.race.plan import Plan
 from penstock.race.sides import Sides
 from penstock.race.target import Permit
@@ -253,7 +253,11 @@ class Contest(Alarm):
     def on_ring(self) -> None:
         """The alarm's: something may be late."""
         if self._admitting:
-            self.interrupt()
+            until_s = extended(self._the_plan().admission_deadline_s, self._call.until)
+            if until_s is not None and until_s > self._racing.now():
+                self.ring_at(until_s)
+            else:
+                self.interrupt()
         elif self._inline is not None:
             self._pump()
 

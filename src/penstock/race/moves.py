@@ -9,6 +9,7 @@ import msgspec
 
 from penstock.call import Attempt, Call
 from penstock.errors import CallError, Unanswered, Verdict
+from penstock.questions import Until
 from penstock.race.settings import RaceSettings
 from penstock.race.triggers import Try
 
@@ -23,6 +24,7 @@ __all__ = [
     "counts",
     "deadline_of",
     "endings",
+    "extended",
     "send_deadline_of",
     "sent_for_s",
 ]
@@ -74,9 +76,9 @@ Move = Start | WaitUntil | Cancel | Finish | GiveUp
 def deadline_of(call: Call, settings: RaceSettings, began_s: float) -> float | None:
     """The instant that bounds a call before its first send."""
     if call.deadline_s is not None:
-        return call.deadline_s
+        return extended(call.deadline_s, call.until)
     if settings.patience == "interactive" and settings.deadline_after_s is not None:
-        return began_s + settings.deadline_after_s
+        return extended(began_s + settings.deadline_after_s, call.until)
     return None
 
 
@@ -86,7 +88,12 @@ def send_deadline_of(call: Call, settings: RaceSettings, began_s: float, first_s
     if settings.patience != "batch" or settings.deadline_after_send_s is None:
         return deadline_s
     own_s = first_send_s + settings.deadline_after_send_s - call.spent_s
-    return own_s if deadline_s is None else min(own_s, deadline_s)
+    return extended(own_s, call.until) if deadline_s is None else min(own_s, deadline_s)
+
+
+def extended(deadline_s: float | None, until: Until | None) -> float | None:
+    """The deadline, or how long others want the answer where that is later."""
+    return deadline_s if until is None else until.latest(deadline_s)
 
 
 def sent_for_s(call: Call, settings: RaceSettings) -> float | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from penstock.call import Attempt, Call, Event, Rung, Started
 from penstock.errors import CallError, DeadlineExceeded, Unanswered, unanswered
 from penstock.handler import OpenStream
+from penstock.questions import Until
 from penstock.race.alarm import Alarm, Wheel
 from penstock.race.contest import Contest
 from penstock.race.moves import send_deadline_of
@@ -33,7 +34,18 @@ class Watched:
     The connection may well be alive: servers send comments to keep it.
     """
 
-    __slots__ = ("_alarm", "_deadline_s", "_left_s", "_now", "_run", "_stream", "_task", "_triggers", "_wheel")
+    __slots__ = (
+        "_alarm",
+        "_deadline_s",
+        "_left_s",
+        "_now",
+        "_run",
+        "_stream",
+        "_task",
+        "_triggers",
+        "_until",
+        "_wheel",
+    )
 
     def __init__(
         self,
@@ -44,6 +56,7 @@ class Watched:
         wheel: Wheel,
         now: Callable[[], float],
         deadline_s: float | None,
+        until: Until | None = None,
     ) -> None:
         self._stream = stream
         self._run = run
@@ -51,6 +64,7 @@ class Watched:
         self._wheel = wheel
         self._now = now
         self._deadline_s = math.inf if deadline_s is None else deadline_s
+        self._until = until if deadline_s is not None else None
         self._left_s = run.last_token_s
         self._alarm: Alarm | None = None
         self._task: asyncio.Task[object] | None = None
@@ -62,13 +76,7 @@ class Watched:
         now_s = self._now()
         # While the caller does something else nothing is late.
         self._run.paused(now_s - self._left_s)
-        at_s, why = self._triggers.fails_at(self._run, now_s)
-        if self._deadline_s < math.inf:
-            stalled_s = self._triggers.breaks_at_s(self._run, self._deadline_s)
-            if stalled_s < at_s:
-                at_s, why = stalled_s, "the stream stalled, and its deadline comes near"
-        if self._deadline_s < at_s:
-            at_s, why = self._deadline_s, "the deadline passed while the answer was streamed"
+        at_s, why = self._due(now_s)
         if at_s == math.inf:
             return self._seen(await self._stream.__anext__())
         if now_s >= at_s:
@@ -79,7 +87,7 @@ class Watched:
             event = await self._stream.__anext__()
         except asyncio.CancelledError:
             if alarm.hush() and alarm.is_mine():
-                raise self._late(why) from None
+                raise self._late(why if self._until is None else self._due(self._now())[1]) from None
             raise
         except BaseException:
             alarm.hush()
@@ -89,6 +97,25 @@ class Watched:
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+    def lasts_until_s(self) -> float | None:
+        """When it is late, now that others want the answer longer than was known; None where nobody does."""
+        if self._until is None or self._until.at_s <= self._deadline_s:
+            return None
+        return self._due(self._now())[0]
+
+    def _due(self, now_s: float) -> tuple[float, str]:
+        """When it is late, and for what."""
+        if self._until is not None:
+            self._deadline_s = max(self._deadline_s, self._until.at_s)
+        at_s, why = self._triggers.fails_at(self._run, now_s)
+        if self._deadline_s < math.inf:
+            stalled_s = self._triggers.breaks_at_s(self._run, self._deadline_s)
+            if stalled_s < at_s:
+                at_s, why = stalled_s, "the stream stalled, and its deadline comes near"
+        if self._deadline_s < at_s:
+            at_s, why = self._deadline_s, "the deadline passed while the answer was streamed"
+        return at_s, why
 
     def _seen(self, event: Event) -> Event:
         now_s = self._left_s = self._now()
@@ -100,12 +127,29 @@ class Watched:
         """The alarm of the task that reads: it may be another one than before."""
         task = asyncio.current_task()
         if self._alarm is None or task is not self._task:
-            self._alarm = Alarm(self._wheel)
+            self._alarm = Alarm(self._wheel) if self._until is None else _Bell(self._wheel, self)
             self._task = task
         return self._alarm
 
     def _late(self, why: str) -> CallError:
         return CallError("timeout", why, target=self._run.attempt.target)
+
+
+class _Bell(Alarm):
+    """Rings again where the stream lasts longer by now."""
+
+    __slots__ = ("_watched",)
+
+    def __init__(self, wheel: Wheel, watched: Watched) -> None:
+        Alarm.__init__(self, wheel)
+        self._watched = watched
+
+    def on_ring(self) -> None:
+        at_s = self._watched.lasts_until_s()
+        if at_s is None:
+            self.interrupt()
+        else:
+            self.ring_at(at_s)
 
 
 class Onward:
@@ -168,6 +212,7 @@ class Onward:
             wheel=racing.wheel,
             now=racing.now,
             deadline_s=self._deadline_s(),
+            until=self._call.until,
         )
         inner = OpenStream(watched)
         inner.target = run.attempt.target

@@ -54,14 +54,13 @@ class Plan:
         self.admission_deadline_s = deadline_of(call, settings, began_s)
         """The bound of a wait at a limit: a deadline that counts from the first send doesn't count there."""
         self.deadline_s = self.admission_deadline_s
+        self._until = call.until
         self._batch = settings.patience == "batch"
         self._targets = targets
         self._settings = settings
         self._budget = route.budget
-        self._silences = route.silences
-        self._lates = route.lates
-        self._turns = route.turns
-        self._hedges = route.hedges
+        self._silences, self._lates = route.silences, route.lates
+        self._turns, self._hedges = route.turns, route.hedges
         self._standings = Standings(
             targets,
             settings,
@@ -83,8 +82,7 @@ class Plan:
         self._waited = False
         self.line = ""
         """What its last wait to be admitted was for, when the deadline ended it there and it was no limit."""
-        self._hedged = False
-        self._was_silent = False
+        self._hedged = self._was_silent = False
         # 0: not yet, 1: it runs or is the answer, 2: it failed, and who hasn't failed yet may be asked instead.
         self._late_used = 0
         self._begin_deadline: float | None = sent_for_s(call, settings) if self._batch else None
@@ -215,6 +213,9 @@ class Plan:
             return Finish(self._answer)
         if self._over is not None:
             return self._over
+        if self._until is not None:
+            self.deadline_s = self._until.latest(self.deadline_s)
+            self.admission_deadline_s = self._standings.too_late_s = self._until.latest(self.admission_deadline_s)
         if self.deadline_s is not None and now_s >= self.deadline_s - EPSILON_S:
             return self._late()
         if self.running:
