@@ -131,7 +131,7 @@ class Bucket:
 class Ledger:
     """How many requests were sent and refused, and how many lately, in half-second steps for a minute back."""
 
-    __slots__ = ("_next_s", "_samples", "refused", "sent")
+    __slots__ = ("_samples", "next_s", "refused", "sent")
 
     STEP_S = 0.5
     WINDOW_S = 60.0
@@ -139,13 +139,14 @@ class Ledger:
     def __init__(self) -> None:
         self.sent = 0
         self.refused = 0
-        self._next_s = -math.inf
+        self.next_s = -math.inf
+        """When the next step begins."""
         self._samples: deque[tuple[float, int, int]] = deque(maxlen=int(self.WINDOW_S / self.STEP_S) + 1)
 
     def send(self, now_s: float) -> None:
-        if now_s >= self._next_s:
+        if now_s >= self.next_s:
             self._samples.append((now_s, self.sent, self.refused))
-            self._next_s = now_s + self.STEP_S
+            self.next_s = now_s + self.STEP_S
         self.sent += 1
 
     def accepted_within(self, window_s: float, now_s: float) -> int:

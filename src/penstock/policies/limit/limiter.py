@@ -58,10 +58,12 @@ class Permit(msgspec.Struct, eq=False):
         if not self._is_over:
             self._is_over = True
             limiter, lane = self._limiter, self._lane
-            if lane is limiter._fast:
-                lane.in_flight -= 1
-            else:
+            if lane is not limiter._fast:
                 limiter._answered(lane, self._taken, usage, self._sent_s)
+                return
+            if limiter._ceiling < math.inf:
+                limiter._concurrency.accepted(lane.in_flight, limiter._ceiling)
+            lane.in_flight -= 1
 
     def heard(self, seconds: float) -> None:
         """The first token of a stream came after so long."""
@@ -122,7 +124,7 @@ class Limiter:
         self._lanes: dict[Key, Lane] = {}
         # Of keys that were replaced while their requests are still in flight.
         self._leaving: list[Lane] = []
-        # The one lane to use without a look at anything; None when something restrains.
+        # The one lane to use without a look at anything but how many are out; None when something else restrains.
         self._fast: Lane | None = None
         # The one lane of a pool with one key.
         self._only: list[Lane] = []
@@ -134,7 +136,7 @@ class Limiter:
 
     def wait_s(self, now_s: float, estimate: int) -> float:
         """Seconds until a new call of `estimate` tokens would be admitted, `inf` when no key is usable."""
-        if self._fast is not None:
+        if self._fast is not None and self._fast.in_flight < self._ceiling:
             return 0.0
         need = Need(estimate, 0) if self._counts_tokens else None
         waits = [lane.wait_s(now_s, need) for lane in self._usable(now_s)]
@@ -159,10 +161,15 @@ class Limiter:
         usable.
         """
         lane = self._fast
-        if lane is not None:
+        if lane is not None and lane.in_flight < self._ceiling:
             lane.in_flight += 1
-            lane.ledger.send(now_s)
+            ledger = lane.ledger
+            if now_s < ledger.next_s:
+                ledger.sent += 1  # as `send`, without the call
+            else:
+                ledger.send(now_s)
             return Permit(self, lane, None, now_s, call)
+        self._fast = None
         self._pool.refresh(now_s)
         if self._line.waiting and self._line.goes_before(call, now_s):
             # Even in line it must be told that it can never pass.
@@ -280,13 +287,14 @@ class Limiter:
         return Permit(self, lane, taken, now_s, call, turn)
 
     def _quicken(self, now_s: float) -> None:
-        """Take the short way from here on when nothing restrains: one key, no limit known, nobody in line."""
+        """Take the short way from here on when nothing restrains, but for the user's bound on requests at once."""
         self._fast = (
             self._only[0]
             if self._only
             and not self._line.waiting
             and self._only[0].is_free(now_s)
-            and self._concurrency.most == math.inf
+            and self._concurrency.most >= self._ceiling
+            and not (self._leaving and self._ceiling < math.inf)
             and not self._pool.watches_files
             else None
         )
