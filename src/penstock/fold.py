@@ -104,6 +104,22 @@ class Fold:
         else:
             self._add_rest(event)
 
+    def add_all(self, events: Iterable[Event]) -> None:
+        """Take several in."""
+        for event in events:
+            if type(event) is TextDelta and event.logprobs is None:
+                choice = self._choices.get(event.choice) or self._at(event.choice)
+                choice.text.append(event.text)
+            elif type(event) is Finished:
+                choice = self._at(event.choice)
+                choice.finish, choice.finish_raw = event.finish, event.finish_raw
+            elif type(event) is UsageUpdate:
+                self._usage = event.usage
+            elif type(event) is Started:
+                self._started = event
+            else:
+                self.add(event)
+
     def _add_rest(self, event: Event) -> None:
         match event:
             case ReasoningDelta():
@@ -153,8 +169,7 @@ class Fold:
 def fold(events: Iterable[Event], kind: Kind = "chat", *, malformed_events: int = 0) -> Completion:
     """The completion that `events`, in order, make together."""
     folded = Fold(kind)
-    for event in events:
-        folded.add(event)
+    folded.add_all(events)
     return folded.completion(malformed_events=malformed_events)
 
 

@@ -162,6 +162,18 @@ def test_an_ended_request_runs_no_more(ending: str) -> None:
     assert survival.frontier == bucket(1.0)
 
 
+@pytest.mark.parametrize("streams", [True, False])
+def test_a_request_runs_in_both_its_times_under_one_ticket(streams: bool) -> None:
+    book = LatencyBook()
+    latency, ticket = book.started(100, -3.0, streams=streams)
+    assert latency is book.at(100)
+    running = [sum(times._own_counts(0.0)[1]) for times in (latency.total, latency.first_token)]
+    assert running == [1.0, float(streams)]
+    for times in (latency.total, latency.first_token):
+        times.observe(3.0, 0.0, ticket=ticket)
+    assert [sum(times._own_counts(0.0)[1]) for times in (latency.total, latency.first_token)] == [0.0, 0.0]
+
+
 def test_forgotten_tickets_are_bounded_and_count_for_an_hour_only() -> None:
     distribution = of(*[1.0] * 30)
     for _ in range(70_000):

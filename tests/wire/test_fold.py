@@ -1,8 +1,12 @@
 """The fold of a stream is the completion that came in pieces."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from penstock.call import (
     Choice,
     Completion,
+    Event,
     Finished,
     ReasoningDelta,
     RefusalDelta,
@@ -80,3 +84,28 @@ def test_a_fold_can_be_asked_at_any_time():
     assert (folded.text, folded.completion().text) == ("a", "a")
     folded.add(TextDelta("b"))
     assert (folded.text, folded.completion(malformed_events=2).malformed_events) == ("ab", 2)
+
+
+EVENTS = [
+    Started("m", "c", 7),
+    TextDelta("a"),
+    TextDelta("b", 1),
+    TextDelta("c", 0, {"content": [{"token": "c"}]}),
+    ReasoningDelta("r"),
+    RefusalDelta("no", 1),
+    ToolDelta(0, "i", "f", "{"),
+    ToolDelta(0, arguments="}"),
+    Finished("stop", "stop"),
+    Finished("length", "max", 1),
+    UsageUpdate(Usage(1, 2)),
+    UsageUpdate(Usage(1, 5)),
+]
+
+
+@given(st.lists(st.sampled_from(EVENTS)))
+def test_events_one_by_one_make_what_they_make_all_together(events: list[Event]):
+    one_by_one, together = Fold(), Fold()
+    for event in events:
+        one_by_one.add(event)
+    together.add_all(events)
+    assert one_by_one.completion() == together.completion()

@@ -222,7 +222,8 @@ class Breaker:
             self.in_flight += 1
             self._roll(now_s)
             self._take_back(started_s, was_silent=True)
-        self._best_s = max(self._best_s, started_s)
+        if started_s > self._best_s:
+            self._best_s = started_s
         self._silent_row = 0
         if ticket and not self._is_up():
             self._counted_probe = ticket

@@ -54,16 +54,17 @@ class Pricing:
         self._library = library
         self._now = now
         # What holds for the model and tier of nearly every call, once it is known that nothing will change it.
-        self._plain: Tariff | None = None
-        self._unpriced: set[str] = set()
+        self.plain: Tariff | None = None
+        self.unpriced: set[str] = set()
+        """Names under which an answer costs nobody knows what."""
         self._known: dict[tuple[str, str], tuple[Tariff | None, float]] = {}
 
     def cost(self, usage: Usage, tier: str = "", model: str = "") -> float | None:
         """US dollars; None when the price isn't known. `model` is the answering model in the provider's words."""
         if not tier:
-            if self._plain is not None:
-                return self._plain.cost(usage)
-            if model in self._unpriced:
+            if self.plain is not None:
+                return self.plain.cost(usage)
+            if model in self.unpriced:
                 return None
         tariff = self.tariff(tier)
         if tariff is None and model and model != self.model:
@@ -87,15 +88,15 @@ class Pricing:
             if tariff is None:
                 self._note_unpriced(model)
             elif model == self.model:
-                self._plain = tariff
+                self.plain = tariff
         return tariff
 
     def _note_unpriced(self, model: str) -> None:
         """Neither the model that was asked for nor this one that answered has a price."""
         if model == self.model:
-            self._unpriced |= {"", model}
-        elif self.model in self._unpriced and len(self._unpriced) < _MOST_REMEMBERED:
-            self._unpriced.add(model)
+            self.unpriced |= {"", model}
+        elif self.model in self.unpriced and len(self.unpriced) < _MOST_REMEMBERED:
+            self.unpriced.add(model)
 
     def _find(self, tier: str, model: str) -> tuple[Tariff | None, bool]:
         own = self._said if model == self.model else None

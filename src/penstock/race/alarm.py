@@ -14,24 +14,28 @@ TICK_S = 0.02
 """How late an alarm may ring; it never rings early."""
 
 _PER_S = 1.0 / TICK_S
-_MOST_EMPTY = 500
-"""Slots of which every alarm was cleared that are kept, where they aren't the minority."""
+_FEW = 500
+"""So many slots are kept whatever is in them; of more, those that became empty are swept away now and then."""
+
+
+Slot = dict["Alarm", None]
+"""The alarms of one tick, in the order in which they were set."""
 
 
 class Wheel:
     """All alarms of a race in slots of one tick, and one timer of the clock for the earliest slot.
 
-    Setting and clearing an alarm costs about 0.3 us, a `call_at` of its own 1.5.
+    Setting and clearing an alarm costs about 0.2 us, a `call_at` of its own 1.5.
     """
 
-    __slots__ = ("_clock", "_due_slot", "_empty", "_order", "_slots", "_timer")
+    __slots__ = ("_clock", "_due_slot", "_most", "_order", "_slots", "_timer")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         # In the order of setting, so that a seed decides the order of ringing.
-        self._slots: dict[int, dict[Alarm, None]] = {}
+        self._slots: dict[int, Slot] = {}
         self._order: list[int] = []
-        self._empty = 0
+        self._most = _FEW
         self._due_slot: int | None = None
         self._timer: Any = None
 
@@ -40,41 +44,38 @@ class Wheel:
         """Those that are kept, empty ones too."""
         return len(self._slots)
 
-    def set(self, alarm: Alarm, at_s: float) -> int:
-        """The slot, to be given to `clear`."""
+    def set(self, alarm: Alarm, at_s: float) -> Slot:
+        """The slot that the alarm is in now; who takes it out clears it."""
         # A slot that rounding puts a hair before its alarm would ring it early, again and again.
-        slot = int(at_s * _PER_S + 1e-6) + 1
-        alarms = self._slots.get(slot)
-        if alarms is None:
-            self._slots[slot] = {alarm: None}
-            heappush(self._order, slot)
-            if self._due_slot is None or slot < self._due_slot:
-                self._arm(slot)
-        else:
-            if not alarms:
-                self._empty -= 1
-            alarms[alarm] = None
+        place = int(at_s * _PER_S + 1e-6) + 1
+        slot = self._slots.get(place)
+        if slot is None:
+            slot = self._opened(place)
+        slot[alarm] = None
         return slot
 
-    def clear(self, alarm: Alarm, slot: int) -> None:
-        alarms = self._slots.get(slot)
-        # A slot that is ringing isn't the wheel's any more.
-        if alarms is not None and alarms.pop(alarm, alarm) is None and not alarms:
-            self._empty += 1
-            if self._empty > _MOST_EMPTY and 2 * self._empty > len(self._order):
-                self._sweep()
+    def _opened(self, place: int) -> Slot:
+        if len(self._order) >= self._most:
+            self._sweep()
+        slot: Slot = {}
+        self._slots[place] = slot
+        heappush(self._order, place)
+        if self._due_slot is None or place < self._due_slot:
+            self._arm(place)
+        return slot
 
     def _sweep(self) -> None:
-        self._slots = {slot: alarms for slot, alarms in self._slots.items() if alarms}
+        """Forget the slots whose every alarm was cleared."""
+        self._slots = {place: slot for place, slot in self._slots.items() if slot}
         self._order = list(self._slots)
         heapify(self._order)
-        self._empty = 0
+        self._most = max(_FEW, 2 * len(self._order))
 
-    def _arm(self, slot: int) -> None:
+    def _arm(self, place: int) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._due_slot = slot
-        self._timer = self._clock.call_later(slot * TICK_S - self._clock.now(), self._turn)
+        self._due_slot = place
+        self._timer = self._clock.call_later(place * TICK_S - self._clock.now(), self._turn)
 
     def _turn(self) -> None:
         self._timer = self._due_slot = None
@@ -85,17 +86,15 @@ class Wheel:
         """What rang may have set alarms of its own, and armed for them. Nobody is woken for a slot that is empty."""
         while self._order and not self._slots[self._order[0]]:
             del self._slots[heappop(self._order)]
-            self._empty -= 1
         if self._order and (self._due_slot is None or self._order[0] < self._due_slot):
             self._arm(self._order[0])
 
     def _ring_all(self, now_s: float) -> None:
         while self._order and self._order[0] * TICK_S <= now_s + 1e-9:
-            alarms = self._slots.pop(heappop(self._order))
-            if not alarms:
-                self._empty -= 1
-            for alarm in alarms:
-                alarm.ring()
+            slot = self._slots.pop(heappop(self._order))
+            # Those that ring may clear others of the same slot.
+            for alarm in tuple(slot):
+                alarm.ring(slot)
 
 
 class Alarm:
@@ -114,7 +113,7 @@ class Alarm:
         self._task = task
         # Cancellations from before the race are not ours to take back.
         self._base = task.cancelling()
-        self._slot: int | None = None
+        self._slot: Slot | None = None
         self._has_interrupted = False
 
     def on_ring(self) -> None:
@@ -123,17 +122,16 @@ class Alarm:
 
     def ring_at(self, at_s: float) -> None:
         """Ring then and at no other instant; inf for never."""
-        wheel = self._wheel
         if self._slot is not None:
-            wheel.clear(self, self._slot)
+            self._slot.pop(self, None)
             self._slot = None
         if at_s < 1e15:
-            self._slot = wheel.set(self, at_s)
+            self._slot = self._wheel.set(self, at_s)
 
-    def ring(self) -> None:
-        """The wheel's."""
+    def ring(self, slot: Slot) -> None:
+        """The wheel's, of all that were in the slot."""
         # A wheel that rings several at once may meet one that another's ring has hushed or moved.
-        if self._slot is not None:
+        if self._slot is slot:
             self._slot = None
             self.on_ring()
 
@@ -146,7 +144,7 @@ class Alarm:
     def hush(self) -> bool:
         """No ring from here on, and an interruption is taken back. True when there was one."""
         if self._slot is not None:
-            self._wheel.clear(self, self._slot)
+            self._slot.pop(self, None)
             self._slot = None
         if not self._has_interrupted:
             return False

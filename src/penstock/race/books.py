@@ -10,7 +10,7 @@ from penstock.call import Attempt, Call, Completion, Usage
 from penstock.errors import CallError, Unanswered
 from penstock.race.moves import Start
 from penstock.race.route import Route
-from penstock.race.stats import RaceStats, TargetStats
+from penstock.race.stats import MOST_FRESH, RaceStats, TargetStats
 from penstock.race.target import Ending, Target
 from penstock.race.telling import Teller
 from penstock.race.triggers import Try
@@ -84,25 +84,15 @@ class Books:
         self._counts[run.place].spending.add(attempt.cost_usd)
         self._route.spending.add(attempt.cost_usd)
 
-    def won(
-        self,
-        call: Call,
-        attempt: Attempt,
-        reply: Completion,
-        place: int,
-        now_s: float,
-        ticket: int,
-        started_s: float,
-        first_s: float,
-        *,
-        was_silent: bool = False,
-    ) -> None:
+    def won(self, call: Call, reply: Completion, run: Try, now_s: float, first_s: float) -> None:
         """An answer in one piece is here, and it is the call's: `was_good`, `used` and `answered` at once."""
         # Written out: for a call that nothing happens to, going there would cost as much as what is done.
+        attempt, place = run.attempt, run.place
         counts, route = self._counts[place], self._route
         counts.last_answer_s = now_s
         counts.answered += 1
-        self._targets[place].breaker.ended(ticket, started_s, now_s, "good", was_silent=was_silent)
+        breaker = self._targets[place].breaker
+        breaker.ended(run.ticket, run.started_s, now_s, "good", was_silent=run.said_silent)
         attempt.ended_s = now_s - first_s
         attempt.status = 200
         attempt.outcome = "answered"
@@ -124,7 +114,15 @@ class Books:
         if self.tell.listens():
             self.tell.answered(call, attempt)
 
-    def won_plainly(self, call: Call, reply: Completion, ticket: int, began_s: float, now_s: float) -> Completion:
+    def won_plainly(
+        self,
+        call: Call,
+        reply: Completion,
+        ticket: int,
+        began_s: float,
+        now_s: float,
+        first_token_s: float | None = None,
+    ) -> Completion:
         """As `won`, of a call's first attempt that nobody was told of: the reply with all that is known of it."""
         target, counts, route, stats = self._targets[0], self._counts[0], self._route, self.stats
         target.breaker.ended(ticket, began_s, now_s, "good")
@@ -133,7 +131,11 @@ class Books:
         stats.answered += 1
         usage, bill, cost = reply.usage, self._bills[0], None
         if usage is not None:
-            counts.tokens.add(usage)
+            # As `TokenCount.add`.
+            fresh = counts.tokens.fresh
+            fresh.append(usage)
+            if len(fresh) >= MOST_FRESH:
+                counts.tokens.sum_up()
         if bill is not None:
             cost = bill.estimate(call, 0) if usage is None else bill.cost(call, usage, reply.model)
             if cost is None:
@@ -149,6 +151,7 @@ class Books:
             id=call.id + "-1",
             target=name,
             ended_s=took_s,
+            first_token_s=first_token_s,
             status=200,
             outcome="answered",
             request_id=reply.request_id,

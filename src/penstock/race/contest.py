@@ -11,11 +11,12 @@ import contextlib
 import math
 from typing import TYPE_CHECKING
 
-from penstock.call import Attempt, Call, Completion, Reply
+from penstock.call import Call, Completion, Reply
 from penstock.errors import CallError
+from penstock.fold import Fold
 from penstock.handler import OpenStream
 from penstock.race.alarm import Alarm
-from penstock.race.inside import begun, send
+from penstock.race.inside import begun, send, settle, take, whole
 from penstock.race.moves import Cancel, Finish, GiveUp, Start, WaitUntil, extended
 from penstock.race.plan import Plan
 from penstock.race.sides import Sides
@@ -42,46 +43,40 @@ class Contest(Alarm):
         "_inline",
         "_plan",
         "_racing",
-        "_sides",
         "_waiter",
         "_won",
         "began_s",
         "first",
+        "sides",
         "streams",
     )
 
     def __init__(self, racing: Racing, call: Call, began_s: float, *, plan: Plan | None = None) -> None:
-        Alarm.__init__(self, racing.wheel)  # `super` makes an object for each call
         self._racing = racing
         self._call = call
         self.began_s = began_s
         self._plan = plan
         self._asked, self.streams = racing.asked(call)
+        # As `Alarm.__init__`, without the call.
+        task = asyncio.current_task()
+        assert task is not None, "a race runs in a task"
+        self._task, self._base = task, task.cancelling()
+        self._wheel, self._slot, self._has_interrupted = racing.wheel, None, False
         self.first: Try | None = None
         self._inline: Try | None = None
         self._admitting = False
-        self._sides: Sides | None = None
+        self.sides: Sides | None = None
+        """To be closed when it is over: without its circle it needs no collector."""
         self._detached: tuple[Try, ...] = ()
         self._won: tuple[Try, Reply] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._crash: BaseException | None = None
 
-    def plain_reply(self, run: Try) -> Reply | None:
-        """After `attend`: the reply that this attempt brought, nothing else having been tried; else `persist`."""
-        if self._plan is not None or self._won is None or self._won[0] is not run:
-            return None
-        began_s = self.began_s
-        return self._racing.finish(self._call, run, self._won[1], (run.attempt,), 1, began_s=began_s, first_s=began_s)
-
     async def persist(self) -> Reply:
         """The call's reply, nothing sent yet or the plan knowing of what was. Raises `Unanswered`."""
         run, reply = await self.win()
-        return self._finish(run, reply, tuple(self._the_plan().attempts), self._the_plan().requests_sent)
-
-    def close(self) -> None:
-        """It is over: without its circle it needs no collector."""
-        if self._sides is not None:
-            self._sides.close()
+        plan, racing, began_s = self._the_plan(), self._racing, self.began_s
+        return racing.finish(self._call, run, reply, plan, began_s=began_s, first_s=self._first_s())
 
     async def win(self) -> tuple[Try, Reply]:
         """Make the plan's moves until one ends the call: the attempt that answered and its reply as it came.
@@ -149,18 +144,32 @@ class Contest(Alarm):
             racing.books.stats.waiting -= 1
             plan.waited(racing.now() - began_s)
 
-    async def attend(self, run: Try, permit: Permit, look_s: float) -> None:
-        """One attempt in the worker's own task, its permit settled and its end told."""
+    async def attend(self, run: Try, permit: Permit, look_s: float) -> Reply | None:
+        """One attempt in the worker's own task, settled and told: the call's reply, where nothing else was tried."""
+        racing, call = self._racing, self._call
         self._inline = run
-        self.ring_at(look_s)
+        self._slot = racing.wheel.set(self, look_s)  # `ring_at`, hushed as it is
         try:
             # Not by `send`: each coroutine in between is one more to be woken through, for each read of a socket.
-            reply = await self._racing.targets[run.place].send(self._asked, permit)
-            if not isinstance(reply, Completion):
-                reply = await begun(reply, self._call, permit, run, self._racing.now)
+            reply = await racing.targets[run.place].send(self._asked, permit)
+            if isinstance(reply, Completion):
+                pass
+            elif call.stream:
+                reply = await begun(reply, permit, run, racing.now)
+            else:
+                assert isinstance(reply, OpenStream)
+                stream, folded, now = reply, Fold(call.kind), racing.now
+                run.folded = folded
+                try:
+                    while events := await stream.batch():
+                        take(events, folded, run, permit, now())
+                finally:
+                    if not stream.closed:
+                        await stream.aclose()
+                reply = whole(stream, folded)
         except CallError as error:
             self._over()
-            permit.refused(error, self._racing.now())
+            permit.refused(error, racing.now())
             self._failed(run, error)
         except asyncio.CancelledError:
             interrupted = self._over()
@@ -177,8 +186,15 @@ class Contest(Alarm):
             await self._abandon()
             raise
         else:
+            if self._plan is None:
+                # Nothing was decided: nothing else runs, and nobody has interrupted. As `hush`, without the call.
+                if self._slot is not None:
+                    self._slot.pop(self, None)
+                self._inline = self._slot = None
+                return racing.finish_first(call, run, reply, permit)
             self._over()
             self._answered(run, reply, permit)
+        return None
 
     def _over(self) -> bool:
         """Synchronously after the worker's await: no callback may interrupt it any more. True when one has."""
@@ -190,7 +206,7 @@ class Contest(Alarm):
         racing, books = self._racing, self._racing.books
         self._waiter = asyncio.get_running_loop().create_future()
         timer = None if until_s == math.inf else racing.clock.call_later(until_s - racing.now(), self._wake)
-        idle = not self._sides
+        idle = not self.sides
         if idle:
             books.tell.waiting(self._call, None, until_s)
             books.stats.waiting += 1
@@ -208,9 +224,9 @@ class Contest(Alarm):
 
     async def _end(self, move: Finish | GiveUp) -> tuple[Try, Reply]:
         """The one reply, or `Unanswered`; first every other attempt ends."""
-        if self._sides is not None:
+        if self.sides is not None:
             try:
-                await self._sides.end()
+                await self.sides.end()
             except asyncio.CancelledError:
                 await self._abandon()
                 raise
@@ -221,23 +237,11 @@ class Contest(Alarm):
         assert self._won is not None
         return self._won
 
-    def _finish(self, run: Try, reply: Reply, attempts: tuple[Attempt, ...], number: int) -> Reply:
-        return self._racing.finish(
-            self._call,
-            run,
-            reply,
-            attempts,
-            number,
-            began_s=self.began_s,
-            first_s=self._first_s(),
-            plan=self._plan,
-        )
-
     async def _abandon(self) -> None:
         """Nobody wants the reply any more: end everything, whoever else cancels meanwhile."""
-        if self._sides is not None:
+        if self.sides is not None:
             with contextlib.suppress(asyncio.CancelledError):
-                await self._sides.end()
+                await self.sides.end()
         # Looked at afterwards: one of them may have answered in the very step in which the caller left.
         if self._won is not None:
             run, reply = self._won
@@ -287,9 +291,9 @@ class Contest(Alarm):
     def _launch(self, move: Start) -> bool:
         """One more attempt beside those that run, in a task; False when its limit lets nobody in."""
         plan, place = self._the_plan(), move.target
-        racing, now_s = self._racing, self._racing.now()
+        racing, target, now_s = self._racing, self._racing.targets[place], self._racing.now()
         try:
-            permit = racing.targets[place].try_admit(self._call, now_s)
+            permit = target.try_admit(self._call, now_s)
         except CallError as error:
             plan.unsent(move)
             plan.failed(place, error, now_s)
@@ -298,7 +302,6 @@ class Contest(Alarm):
             plan.unsent(move)
             return False
         run = self._begun(move, now_s)
-        target = racing.targets[place]
         self._beside().launch(run, permit, send(target, self._call, self._asked, permit, run, racing.now))
         return True
 
@@ -339,10 +342,7 @@ class Contest(Alarm):
     def _answered(self, run: Try, reply: Reply, permit: Permit) -> None:
         if isinstance(reply, Completion):
             run.attempt.usage = reply.usage
-            permit.settle(reply.usage)
-        else:
-            assert isinstance(reply, OpenStream)
-            reply.on_close(lambda: permit.settle(reply.usage if reply.complete else None))
+        settle(permit, reply)
         if self._won is not None or run in self._detached or (self._plan is not None and self._plan.is_over):
             self._beside().lose(reply)
             self._lost(run)
@@ -375,17 +375,15 @@ class Contest(Alarm):
 
     def _begun(self, move: Start, now_s: float) -> Try:
         """The attempt that `move` starts, known to the books and the plan."""
-        racing, plan, place = self._racing, self._the_plan(), move.target
-        racing.books.chosen(move)
-        attempt = racing.attempt(self._call, plan, move, now_s)
-        run = racing.begun(self._call, attempt, place, now_s, streams=self.streams)
-        return plan.started(attempt, place, now_s, run=run)
+        plan = self._the_plan()
+        run = self._racing.begun(self._call, plan, move, now_s, streams=self.streams)
+        return plan.started(run.attempt, move.target, now_s, run=run)
 
     def _beside(self) -> Sides:
         """Made when something runs beside the first attempt: most calls need none."""
-        if self._sides is None:
-            self._sides = Sides(self._side_over)
-        return self._sides
+        if self.sides is None:
+            self.sides = Sides(self._side_over)
+        return self.sides
 
     def _the_plan(self) -> Plan:
         """Made when something is decided that isn't plain: the first attempt then becomes known to it."""

@@ -15,13 +15,14 @@ from penstock.handler import Handler, OpenStream
 from penstock.race.alarm import Wheel
 from penstock.race.books import Books
 from penstock.race.contest import Contest
+from penstock.race.inside import settle
 from penstock.race.moves import Start, deadline_of, send_deadline_of
 from penstock.race.onward import Onward
 from penstock.race.plan import Plan
 from penstock.race.route import Route
 from penstock.race.settings import RaceSettings
 from penstock.race.stats import RaceStats
-from penstock.race.target import Target
+from penstock.race.target import Permit, Target
 from penstock.race.telling import Observer, Teller
 from penstock.race.triggers import COLD_LOOK_S, Triggers, Try
 
@@ -44,7 +45,7 @@ def race(
     whose `last` carries what had arrived in `partial`. `route` and `stats` may be shared between races of one route.
     """
     chance = rng or random.Random()
-    return Racing(
+    racing = Racing(
         tuple(targets),
         settings,
         clock=clock,
@@ -52,7 +53,8 @@ def race(
         route=route or Route(),
         stats=stats or RaceStats(),
         observe=observe,
-    ).answer
+    )
+    return racing.answer if racing.is_plain else racing.answer_watched
 
 
 class Racing:
@@ -62,12 +64,13 @@ class Racing:
         "_auto",
         "_first",
         "_hedges",
-        "_is_plain",
         "_is_unbound",
         "_rng",
+        "_streams_inside",
         "books",
         "clock",
         "first_look_s",
+        "is_plain",
         "now",
         "route",
         "settings",
@@ -101,13 +104,17 @@ class Racing:
         self._is_unbound = settings.patience != "interactive" or settings.deadline_after_s is None
         self._auto = self._hedges or len(targets) > 1
         self._first = targets[0]
-        # But for what a call itself says, nothing bounds the first attempt, nor shall anything be seen of it.
-        self._is_plain = (
+        # Whether streams are asked for inside: `auto` where the call itself has a deadline.
+        bound = not self._is_unbound or settings.deadline_after_send_s is not None
+        is_auto = settings.stream_inside == "auto"
+        self._streams_inside = "on" if is_auto and (self._auto or bound) else settings.stream_inside
+        self.is_plain = (
             self._is_unbound
             and not self._auto
             and settings.deadline_after_send_s is None
             and settings.stream_inside != "on"
         )
+        """But for what a call itself says, nothing bounds the first attempt, nor shall anything be seen of it."""
         hedge = settings.hedge
         look_s = 4 * COLD_LOOK_S
         # How soon a new attempt may be late: the plan itself decides then.
@@ -116,16 +123,17 @@ class Racing:
 
     def answer(self, call: Call) -> Awaitable[Reply]:
         """The handler. A contest exists only when something may be late or went wrong, a plan when it did."""
-        if self._is_plain and call.deadline_s is None and not call.stream:
+        if self.is_plain and call.deadline_s is None and not call.stream:
             return self._plainly(call)
-        return self._watched(call)
+        return self.answer_watched(call)
 
-    async def _watched(self, call: Call) -> Reply:
+    async def answer_watched(self, call: Call) -> Reply:
         """A call that may be late."""
         began_s = self.now()
         target = self._first
-        settings = self.settings
-        deadline_s = None if call.deadline_s is None and self._is_unbound else deadline_of(call, settings, began_s)
+        settings, deadline_s = self.settings, call.deadline_s
+        if deadline_s is None and not self._is_unbound:
+            deadline_s = deadline_of(call, settings, began_s)
         if not target.breaker.is_closed or (deadline_s is not None and deadline_s <= began_s):
             return await self._contest(call, began_s)
         try:
@@ -144,17 +152,26 @@ class Racing:
         self.route.waiting += 1
         contest = Contest(self, call, began_s)
         try:
-            attempt = Attempt(id=call.id + "-1", target=target.name)
-            ticket = self.books.started(call, attempt, 0, began_s)
-            latency, breaker, streams = target.latency.at(call.estimate), target.breaker, contest.streams
-            run = Try(attempt, 0, began_s, streams=streams, ticket=ticket, latency=latency, breaker=breaker)
-            contest.first = run
-            await contest.attend(run, permit, look_s)
-            reply = contest.plain_reply(run)
+            books, streams = self.books, contest.streams
+            latency, latency_ticket = target.latency.started(call.estimate, began_s, streams=streams)
+            contest.first = run = Try(
+                self._told(call) if books.tell.listens() else None,
+                0,
+                began_s,
+                streams,
+                books.sent(0, began_s),
+                latency,
+                latency_ticket,
+                target.breaker,
+                call.id,
+                target.name,
+            )
+            reply = await contest.attend(run, permit, look_s)
             return await contest.persist() if reply is None else reply
         finally:
             self.route.waiting -= 1
-            contest.close()
+            if contest.sides is not None:
+                contest.sides.close()
 
     async def _plainly(self, call: Call) -> Reply:
         """A call in one piece that nothing can be late for."""
@@ -193,8 +210,8 @@ class Racing:
         permit.settle(reply.usage)
         if attempt is None:
             return books.won_plainly(call, reply, ticket, began_s, self.now())
-        books.won(call, attempt, reply, 0, self.now(), ticket, began_s, began_s)
-        return _given(reply, attempt, (attempt,), 1)
+        run = Try(attempt, 0, began_s, streams=False, ticket=ticket)
+        return self.finish(call, run, reply, None, began_s=began_s, first_s=began_s)
 
     def _first_attempt(self, call: Call) -> Attempt:
         return Attempt(id=call.id + "-1", target=self._first.name)
@@ -222,7 +239,8 @@ class Racing:
             return await contest.persist()
         finally:
             self.route.waiting -= 1
-            contest.close()
+            if contest.sides is not None:
+                contest.sides.close()
 
     def plan(self, call: Call, began_s: float) -> Plan:
         """A plan for the call that knows of no attempt yet."""
@@ -243,68 +261,63 @@ class Racing:
         """What is sent for the call, and whether its tokens are seen as they come."""
         if call.stream:
             return call, True
-        settings = self.settings
-        wanted = settings.stream_inside
+        inside = self._streams_inside
         # Sound in one piece and in a stream are of different formats: the caller's is kept.
-        if wanted == "off" or call.kind == "embedding" or "audio" in call.body:
+        if inside == "off" or call.kind == "embedding" or "audio" in call.body:
             return call, False
-        if wanted == "on" or self._auto or deadline_of(call, settings, 0.0) or settings.deadline_after_send_s:
+        if inside == "on" or call.deadline_s is not None:
             return msgspec.structs.replace(call, stream=True), True
         return call, False
 
     # Attempts.
 
-    def attempt(self, call: Call, plan: Plan, move: Start, now_s: float) -> Attempt:
-        """The record of the attempt that `move` starts now."""
+    def begun(self, call: Call, plan: Plan, move: Start, now_s: float, *, streams: bool) -> Try:
+        """The attempt that `move` starts now, booked so."""
+        place, target = move.target, self.targets[move.target]
         first_s = now_s if plan.first_send_s is None else plan.first_send_s
-        return Attempt(
+        attempt = Attempt(
             id=f"{call.id}-{plan.requests_sent + 1}",
-            target=self.targets[move.target].name,
+            target=target.name,
             started_s=now_s - first_s,
             reason=move.reason,
             hedge=move.reason == "hedge",
         )
-
-    def begun(self, call: Call, attempt: Attempt, place: int, now_s: float, *, streams: bool) -> Try:
-        """An attempt is sent, and booked so."""
+        self.books.chosen(move)
         ticket = self.books.started(call, attempt, place, now_s)
-        target = self.targets[place]
-        latency = target.latency.at(call.estimate)
-        return Try(attempt, place, now_s, streams=streams, ticket=ticket, latency=latency, breaker=target.breaker)
+        latency, latency_ticket = target.latency.started(call.estimate, now_s, streams=streams)
+        return Try(attempt, place, now_s, streams, ticket, latency, latency_ticket, target.breaker)
 
     # Endings.
 
-    def finish(
-        self,
-        call: Call,
-        run: Try,
-        reply: Reply,
-        attempts: tuple[Attempt, ...],
-        number: int,
-        *,
-        began_s: float,
-        first_s: float,
-        plan: Plan | None = None,
-    ) -> Reply:
+    def finish_first(self, call: Call, run: Try, reply: Reply, permit: Permit) -> Reply:
+        """As `finish`, of a call whose first attempt brought it at once; settles the permit."""
+        began_s = run.started_s
+        if not isinstance(reply, Completion) or run.record is not None:
+            settle(permit, reply)
+            return self.finish(call, run, reply, None, began_s=began_s, first_s=began_s)
+        permit.settle(reply.usage)
+        now_s, first_s = self.now(), run.first_token_s
+        if first_s is None or run.latency is None:
+            run.came(now_s)
+            first_token_s = None
+        else:
+            # As `Try.came`.
+            first_token_s = first_s - began_s
+            run.latency.total.observe(now_s - began_s, now_s, ticket=run.latency_ticket)
+        return self.books.won_plainly(call, reply, run.ticket, began_s, now_s, first_token_s)
+
+    def finish(self, call: Call, run: Try, reply: Reply, plan: Plan | None, *, began_s: float, first_s: float) -> Reply:
         """The call's reply as its caller gets it. `plan` is the call's, when it needed one."""
         now_s = self.now()
         attempt = run.attempt
         if run.first_token_s is not None:
             attempt.first_token_s = run.first_token_s - first_s
         if isinstance(reply, Completion):
-            self.books.won(
-                call,
-                attempt,
-                reply,
-                run.place,
-                now_s,
-                run.ticket,
-                run.started_s,
-                first_s,
-                was_silent=run.said_silent,
-            )
+            self.books.won(call, reply, run, now_s, first_s)
             run.came(now_s)
-            return _given(reply, attempt, attempts, number)
+            if plan is None:
+                return _given(reply, attempt, (attempt,), 1)
+            return _given(reply, attempt, tuple(plan.attempts), plan.requests_sent)
         assert isinstance(reply, OpenStream)
         onward = Onward(self, call, run, plan=plan, began_s=began_s, first_s=first_s)
         return onward.stream(reply)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
-from penstock.call import Call, Completion, Kind, Reply, Started, Stream
+from penstock.call import Call, Completion, Event, Kind, Reply, Started, Stream
 from penstock.errors import CallError
 from penstock.fold import Fold
 from penstock.handler import OpenStream, primed
 from penstock.race.target import Permit, Target
 from penstock.race.triggers import Try
 
-__all__ = ["begun", "read_inside", "send"]
+__all__ = ["begun", "read_inside", "send", "settle", "take", "whole"]
 
 
 async def send(target: Target, call: Call, asked: Call, permit: Permit, run: Try, now: Callable[[], float]) -> Reply:
@@ -20,18 +20,16 @@ async def send(target: Target, call: Call, asked: Call, permit: Permit, run: Try
     Raises `CallError`.
     """
     reply = await target.send(asked, permit)
-    return reply if isinstance(reply, Completion) else await begun(reply, call, permit, run, now)
-
-
-def begun(stream: Stream, call: Call, permit: Permit, run: Try, now: Callable[[], float]) -> Awaitable[Reply]:
-    """What becomes of a stream: the same for who wants one, once it has begun, else the completion of all of it."""
+    if isinstance(reply, Completion):
+        return reply
     if call.stream:
-        return _begun(stream, permit, run, now)
-    assert isinstance(stream, OpenStream)
-    return read_inside(stream, run, call.kind, permit, now)
+        return await begun(reply, permit, run, now)
+    assert isinstance(reply, OpenStream)
+    return await read_inside(reply, run, call.kind, permit, now)
 
 
-async def _begun(stream: Stream, permit: Permit, run: Try, now: Callable[[], float]) -> OpenStream:
+async def begun(stream: Stream, permit: Permit, run: Try, now: Callable[[], float]) -> OpenStream:
+    """The stream once it has begun, for a caller who wants one."""
     ready = await primed(stream)
     run.token(now_s := now())
     permit.heard(now_s - run.started_s)
@@ -41,24 +39,38 @@ async def _begun(stream: Stream, permit: Permit, run: Try, now: Callable[[], flo
 async def read_inside(stream: OpenStream, run: Try, kind: Kind, permit: Permit, now: Callable[[], float]) -> Completion:
     """The completion that the stream's events make; `run` is told of each as it comes. Closes the stream.
 
-    Raises `CallError` as the stream does (cut, empty, stalled), and when an event of it was unreadable: nobody has
-    any of it yet, so a text with a hole is a failed attempt. `Completion.raw` is empty.
+    Raises `CallError` as the stream does (cut, empty, stalled), and as `whole` does.
     """
     folded = run.folded = Fold(kind)
     try:
         while events := await stream.batch():
-            for event in events:
-                folded.add(event)
-            said = len(events) - (type(events[0]) is Started)
-            if said:
-                now_s = now()
-                if run.first_token_s is None:
-                    permit.heard(now_s - run.started_s)
-                run.token(now_s, said)
+            take(events, folded, run, permit, now())
     finally:
         # At its end it has closed itself.
         if not stream.closed:
             await stream.aclose()
+    return whole(stream, folded)
+
+
+def take(events: list[Event], folded: Fold, run: Try, permit: Permit, now_s: float) -> None:
+    """Some events of a stream are here."""
+    folded.add_all(events)
+    said = len(events) - (type(events[0]) is Started)
+    if said:
+        if run.first_token_s is None:
+            permit.heard(now_s - run.started_s)
+            run.token(now_s, said)
+        else:
+            run.heard_s = now_s
+            run.tokens += said
+
+
+def whole(stream: OpenStream, folded: Fold) -> Completion:
+    """The completion of a stream that is over; its `raw` is empty.
+
+    Raises `CallError` when an event was unreadable: nobody has any of it yet, so a text with a hole is a failed
+    attempt.
+    """
     if stream.malformed_events:
         raise CallError(
             "transport",
@@ -70,3 +82,12 @@ async def read_inside(stream: OpenStream, run: Try, kind: Kind, permit: Permit, 
     completion = folded.completion()
     completion.request_id = stream.request_id
     return completion
+
+
+def settle(permit: Permit, reply: Reply) -> None:
+    """Give back what was reserved and not used: now, or of a stream when it is over."""
+    if isinstance(reply, Completion):
+        permit.settle(reply.usage)
+    else:
+        assert isinstance(reply, OpenStream)
+        reply.on_close(lambda: permit.settle(reply.usage if reply.complete else None))

@@ -8,7 +8,9 @@ target look as if it had no tail, and hedging would stop (a p99 ratio of 0.8 ins
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import count
 from typing import Final
 
 __all__ = [
@@ -39,10 +41,8 @@ _BUCKETS: Final = 160
 EDGES_S: Final = tuple(_FIRST_EDGE_S * _GROWTH**place for place in range(_BUCKETS))
 """Upper edge of each bucket: 1 ms to about an hour. What is later lies in the last bucket."""
 
-_LAST: Final = _BUCKETS - 1
 _LAST_EDGE_S: Final = EDGES_S[-1]
-_PER_LOG: Final = 1.0 / math.log(_GROWTH)
-_OFFSET: Final = 1.0 - math.log(_FIRST_EDGE_S) * _PER_LOG
+_INNER_EDGES_S: Final = EDGES_S[:-1]
 
 _CACHED_S: Final = 1.0
 _WEIGHED_S: Final = 1.0
@@ -52,15 +52,12 @@ _MOST_HALF_LIVES: Final = 60.0
 _MOST_RUNNING: Final = 65_536
 _MOST_FRESH: Final = 64
 _LONGEST_RUN_S: Final = 3600.0
+_tickets: Final = count(1)
 
 
 def bucket(seconds: float) -> int:
     """The place in `EDGES_S` of the first edge that isn't below `seconds`; anything odd goes to either end."""
-    if not seconds > _FIRST_EDGE_S:
-        return 0
-    if seconds >= _LAST_EDGE_S:
-        return _LAST
-    return int(math.log(seconds) * _PER_LOG + _OFFSET)
+    return bisect_left(_INNER_EDGES_S, seconds)
 
 
 class Survival:
@@ -125,7 +122,6 @@ class Distribution:
         "_quantiles_count",
         "_quantiles_until_s",
         "_running",
-        "_tickets",
         "_weighed_until_s",
         "_weight",
         "count",
@@ -138,7 +134,6 @@ class Distribution:
         self._cut = [0.0] * _BUCKETS
         self._fresh: list[float] = []
         self._running: dict[int, float] = {}
-        self._tickets = 0
         self._others = others
         # Samples aren't made lighter: new ones are heavier, all against the weight of a sample at the epoch.
         self._epoch_s = 0.0
@@ -157,7 +152,7 @@ class Distribution:
         running = self._running
         if len(running) >= _MOST_RUNNING:
             del running[next(iter(running))]
-        self._tickets = ticket = self._tickets + 1
+        ticket = next(_tickets)
         running[ticket] = now_s
         return ticket
 
@@ -178,7 +173,7 @@ class Distribution:
         """Put what came lately into its buckets, at the weight that held since."""
         came, weight = self._came, self._weight
         for seconds in self._fresh:
-            came[bucket(seconds)] += weight
+            came[bisect_left(_INNER_EDGES_S, seconds)] += weight
         self._fresh.clear()
 
     def censored(self, age_s: float, now_s: float, *, ticket: int = 0) -> None:
@@ -328,3 +323,23 @@ class LatencyBook:
         """That of requests of about `estimate` tokens: `of(size_class(estimate))`, for the hot path."""
         bits = estimate.bit_length() if estimate > 0 else 0
         return self._by_bits[bits if bits < _MOST_BITS else _MOST_BITS]
+
+    def started(self, estimate: int, now_s: float, *, streams: bool) -> tuple[Latency, int]:
+        """A request of about so many tokens was sent: its kind, and one ticket for both its times.
+
+        For the total alone when it doesn't stream: nobody will tell of its first token.
+        """
+        # `at`, and `Distribution.started` of both, written out: every call comes by.
+        bits = estimate.bit_length() if estimate > 0 else 0
+        latency = self._by_bits[bits if bits < _MOST_BITS else _MOST_BITS]
+        ticket = next(_tickets)
+        running = latency.total._running
+        if len(running) >= _MOST_RUNNING:
+            del running[next(iter(running))]
+        running[ticket] = now_s
+        if streams:
+            running = latency.first_token._running
+            if len(running) >= _MOST_RUNNING:
+                del running[next(iter(running))]
+            running[ticket] = now_s
+        return latency, ticket

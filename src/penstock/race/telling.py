@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from penstock.call import Attempt, Call
@@ -12,6 +14,11 @@ from penstock.errors import CallError, Unanswered
 __all__ = ["Observer", "Teller"]
 
 _log = logging.getLogger("penstock.race")
+_debugs = partial(_log.isEnabledFor, logging.DEBUG)
+
+
+def _always() -> bool:
+    return True
 
 
 class Observer(Protocol):
@@ -33,14 +40,13 @@ class Observer(Protocol):
 class Teller:
     """Tells the observer, if there is one, and the log."""
 
-    __slots__ = ("_observe",)
+    __slots__ = ("_observe", "listens")
 
     def __init__(self, observe: Observer | None) -> None:
         self._observe = observe
-
-    def listens(self) -> bool:
-        """Someone wants to know about attempts that go well; asked on the hot path."""
-        return self._observe is not None or _log.isEnabledFor(logging.DEBUG)
+        # Asked for each call: the log itself, without a step between.
+        self.listens: Callable[[], bool] = _debugs if observe is None else _always
+        """Someone wants to know about attempts that go well."""
 
     def attempt_started(self, call: Call, attempt: Attempt) -> None:
         if self._observe is not None:

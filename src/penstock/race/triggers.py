@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 
+import msgspec
+
 from penstock.call import Attempt
 from penstock.errors import CallError
 from penstock.fold import Fold
@@ -50,60 +52,43 @@ _MARGIN = 0.05
 _MOST_PLANNERS = 4096
 
 
-class Try:
+class Try(msgspec.Struct, eq=False):
     """One attempt that runs: the plan and the driver share it."""
 
-    __slots__ = (
-        "_breaker",
-        "_first_ticket",
-        "_latency",
-        "_total_ticket",
-        "attempt",
-        "first_token_s",
-        "folded",
-        "last_token_s",
-        "place",
-        "rate_from",
-        "said_silent",
-        "started_s",
-        "streams",
-        "ticket",
-        "tokens",
-    )
+    record: Attempt | None
+    """None for a call's first attempt, of which nobody wants to know yet: `attempt` makes it."""
+    place: int
+    started_s: float
+    streams: bool
+    ticket: int = 0
+    """The breaker's."""
+    latency: Latency | None = None
+    """Where its times are noted, until they are."""
+    latency_ticket: int = 0
+    breaker: Breaker | None = None
+    call_id: str = ""
+    target: str = ""
+    first_token_s: float | None = None
+    heard_s: float | None = None
+    """When something came last."""
+    tokens: int = 0
+    folded: Fold | None = None
+    """What the race itself has read of it."""
+    said_silent: bool = False
+    """The breaker was told that it is silent."""
+    rate_from: tuple[float, int] = (math.inf, 0)
+    """An instant and the tokens that had come by then: where the least rate is measured from."""
 
-    def __init__(
-        self,
-        attempt: Attempt,
-        place: int,
-        started_s: float,
-        *,
-        streams: bool,
-        ticket: int = 0,
-        latency: Latency | None = None,
-        breaker: Breaker | None = None,
-    ) -> None:
-        self.attempt = attempt
-        self.place = place
-        self.started_s = started_s
-        self.streams = streams
-        self.ticket = ticket
-        self.first_token_s: float | None = None
-        self.last_token_s = started_s
-        self.tokens = 0
-        self.folded: Fold | None = None
-        """What the race itself has read of it."""
-        self.said_silent = False
-        """The breaker was told that it is silent."""
-        self.rate_from = (math.inf, 0)
-        """An instant and the tokens that had come by then: where the least rate is measured from."""
-        self._latency = latency
-        self._breaker = breaker
-        # What runs counts as later than its age: hedging starts the sooner from cold.
-        self._total_ticket = self._first_ticket = 0
-        if latency is not None:
-            self._total_ticket = latency.total.started(started_s)
-            if streams:
-                self._first_ticket = latency.first_token.started(started_s)
+    @property
+    def attempt(self) -> Attempt:
+        """Its record."""
+        if self.record is None:
+            self.record = Attempt(id=self.call_id + "-1", target=self.target)
+        return self.record
+
+    @property
+    def last_token_s(self) -> float:
+        return self.started_s if self.heard_s is None else self.heard_s
 
     @property
     def partial(self) -> str:
@@ -115,35 +100,37 @@ class Try:
         if self.first_token_s is None:
             self.first_token_s = now_s
             self.rate_from = (now_s, 0)
-            if self._latency is not None:
-                self._latency.first_token.observe(now_s - self.started_s, now_s, ticket=self._first_ticket)
-            if self._breaker is not None:
-                self._breaker.heard(self.ticket, self.started_s, now_s, was_silent=self.said_silent)
+            if self.latency is not None:
+                self.latency.first_token.observe(now_s - self.started_s, now_s, ticket=self.latency_ticket)
+            if self.breaker is not None:
+                self.breaker.heard(self.ticket, self.started_s, now_s, was_silent=self.said_silent)
                 self.said_silent = False
-        self.last_token_s = now_s
+        self.heard_s = now_s
         self.tokens += tokens
 
     def paused(self, seconds: float) -> None:
         """Nobody listened for so long."""
-        self.last_token_s += seconds
+        self.heard_s = self.last_token_s + seconds
         self.rate_from = (self.rate_from[0] + seconds, self.rate_from[1])
 
     def came(self, now_s: float) -> None:
         """The whole answer is here."""
-        if self._latency is not None:
-            self._latency.total.observe(now_s - self.started_s, now_s, ticket=self._total_ticket)
-            if self._first_ticket and self.first_token_s is None:
-                self._latency.first_token.observe(now_s - self.started_s, now_s, ticket=self._first_ticket)
-            self._latency = None
+        latency = self.latency
+        if latency is not None:
+            latency.total.observe(now_s - self.started_s, now_s, ticket=self.latency_ticket)
+            if self.streams and self.first_token_s is None:
+                latency.first_token.observe(now_s - self.started_s, now_s, ticket=self.latency_ticket)
+            self.latency = None
 
     def was_cut(self, now_s: float) -> None:
         """It ended otherwise: what it would have taken is longer than its age."""
-        if self._latency is not None:
+        latency = self.latency
+        if latency is not None:
             age_s = now_s - self.started_s
-            self._latency.total.censored(age_s, now_s, ticket=self._total_ticket)
+            latency.total.censored(age_s, now_s, ticket=self.latency_ticket)
             if self.streams and self.first_token_s is None:
-                self._latency.first_token.censored(age_s, now_s, ticket=self._first_ticket)
-            self._latency = None
+                latency.first_token.censored(age_s, now_s, ticket=self.latency_ticket)
+            self.latency = None
 
 
 def unfinished_error(runs: list[Try]) -> CallError:

@@ -43,7 +43,13 @@ class TargetBill:
         self._answers = answers = self._answers + 1
         if answers <= _EACH or not answers % _EVERY:
             self.counter.learn(call.kind, call.body, usage.input_tokens)
-        return self.pricing.cost(usage, _tier(call) if "service_tier" in call.body else "", model)
+        pricing = self.pricing
+        if "service_tier" in call.body:
+            return pricing.cost(usage, _tier(call), model)
+        # As `Pricing.cost` does at first.
+        if pricing.plain is None and model in pricing.unpriced:
+            return None
+        return pricing.cost(usage, "", model)
 
     def price(self, call: Call, usage: Usage) -> float | None:
         """What so many tokens would cost, in the call's tier."""
