@@ -26,6 +26,13 @@ def test_json_is_the_whole_answer(tmp_path):
     assert len(answer["attempts"]) == 1
 
 
+def test_a_prompt_that_was_answered_can_be_asked_anew(tmp_path):
+    (tmp_path / "penstock.toml").write_text(f'[cache]\nstore = "sqlite:{tmp_path}/answers.sqlite"\n')
+    ask = ("ask", "-m", "sim/fast", "--json", "hi")
+    told = [json.loads(penstock(*ask, *more, cwd=tmp_path).out)["cached"] for more in ((), (), ("--no-cache",))]
+    assert told == [False, True, False]
+
+
 def test_models_are_tried_in_their_order(tmp_path):
     ended = penstock("ask", "-m", "sim/down", "-m", "sim/fast", "--json", "hi", cwd=tmp_path)
     assert json.loads(ended.out)["target"] == "sim/fast"

@@ -297,6 +297,13 @@ def test_a_run_says_when_its_cache_is_in_trouble(place: Path, capsys: pytest.Cap
     assert "is no cache of penstock's" in found["cache_trouble"]
 
 
+def test_the_commands_make_no_file_where_none_is(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in ("stats", "prune", "clear"):
+        assert run(["cache", verb, "--store", "sqlite:nowhere.sqlite"]) == 2
+        assert "nowhere.sqlite: no such file" in capsys.readouterr().err
+    assert list(place.glob("nowhere*")) == []
+
+
 def test_the_commands_show_prune_and_clear(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows(place / "in.jsonl")
     summary(capsys, "-o", "a.jsonl")

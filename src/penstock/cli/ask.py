@@ -29,6 +29,7 @@ _EXIT_UNANSWERED = 1
 @click.option("--deadline", help='For the whole answer, such as "30s". Default: 120 s.')
 @click.option("--hedge", type=Hedge(), help="Ask the next target too when the first is late.")
 @click.option("--base-url", help="Send to this server instead of the provider's own.")
+@click.option("--no-cache", is_flag=True, help="Leave the cache of the configuration alone.")
 @click.option("--config", metavar="FILE", help="Default: penstock.toml")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON once it is there.")
 @click.pass_context
@@ -55,6 +56,7 @@ async def _ask(
     deadline: str | None,
     hedge: str | float | None,
     base_url: str | None,
+    no_cache: bool,
     config: str | None,
     as_json: bool,
 ) -> int:
@@ -66,13 +68,14 @@ async def _ask(
     from penstock.observers.logging import masked
 
     loaded = load_config(config, for_command=True)
+    manner: dict[str, Any] = {"cache": "off"} if no_cache else {}
     async with AsyncClient(*models, config=loaded, deadline=deadline, hedge=hedge, base_url=base_url) as client:
         try:
             if as_json:
-                answer = await client.generate(prompt, system=system, extra=params)
+                answer = await client.generate(prompt, system=system, extra=params, **manner)
                 click.echo(msgspec.json.encode(answer.to_dict()))
                 return 0
-            stream = client.stream(prompt, system=system, extra=params)
+            stream = client.stream(prompt, system=system, extra=params, **manner)
             return await _print(stream)
         except Unanswered as error:
             click.echo(masked(f"penstock: {error}"), err=True)

@@ -54,7 +54,7 @@ def stats(*, store: str | None, config: str | None, as_json: bool) -> None:
         for name, text in rows:
             click.echo(f"{name:<9}{text}")
 
-    with_store(store, config, tell)
+    with_store(store, config, tell, makes=False)
 
 
 @command.command("prune")
@@ -67,7 +67,7 @@ def prune(*, store: str | None, config: str | None) -> None:
 
         click.echo(f"answers dropped: {count(await opened.prune())}")
 
-    with_store(store, config, act)
+    with_store(store, config, act, makes=False)
 
 
 @command.command("clear")
@@ -82,7 +82,7 @@ def clear(*, store: str | None, config: str | None) -> None:
             path.unlink(missing_ok=True)
         click.echo(f"answers dropped: {count(await opened.clear())}")
 
-    with_store(store, config, act)
+    with_store(store, config, act, makes=False)
 
 
 def _question_files(settings: Any) -> Any:
@@ -93,18 +93,27 @@ def _question_files(settings: Any) -> Any:
     return question_files(settings.store, os.environ)
 
 
-def with_store(url: str | None, config: str | None, act: Callable[[Any, Any], Awaitable[None]]) -> None:
-    """Do something with the configuration's store, or with the one at `url`. Raises `ConfigError`."""
+def with_store(
+    url: str | None, config: str | None, act: Callable[[Any, Any], Awaitable[None]], *, makes: bool = True
+) -> None:
+    """Do something with the configuration's store, or with the one at `url`, which `makes` may create.
+
+    Raises `ConfigError`.
+    """
+    import os
     from dataclasses import replace
 
     from penstock.config import CacheConfig, load_config
     from penstock.errors import ConfigError
-    from penstock.stores import StoreError, check_url
+    from penstock.stores import StoreError, check_url, store_path
     from penstock.wiring import open_configured
 
     settings = load_config(config, for_command=True).cache or CacheConfig()
     if url is not None:
         check_url(url)
+        path = store_path(url, os.environ)
+        if path is not None and not makes and not path.exists():
+            raise ConfigError(f"--store: {path}: no such file")
         settings = replace(settings, store=url)
     if settings.store in ("off", "memory"):
         why = "is off" if settings.store == "off" else "lives in each process's own memory"
