@@ -20,7 +20,9 @@ _MOST_KNOWN: Final = 20_000
 _LONGEST: Final = 24
 Phrases = dict[str, list[tuple[tuple[str, ...], int]]]
 """By their second word: their others and their meaning."""
-_NONE: Final[tuple[int, Phrases]] = (0, {})
+Stems = list[tuple[tuple[str, ...], int]]
+"""Phrases whose second word is only begun."""
+_NONE: Final[tuple[int, Phrases, Stems]] = (0, {}, [])
 
 
 class Lexicon:
@@ -35,7 +37,7 @@ class Lexicon:
         self._stems: dict[str, int] = {}
         self._phrases: dict[str, Phrases] = {}
         self._anywhere: dict[str, list[tuple[str, int]]] = {}
-        self._known: dict[str, tuple[int, Phrases]] = {}
+        self._known: dict[str, tuple[int, Phrases, Stems]] = {}
         for name, words in meanings.items():
             for word in words.replace("\n", " ").split(","):
                 self._add(fold(word.strip()), self.bits[name])
@@ -61,14 +63,14 @@ class Lexicon:
         else:
             self._words[first] = self._words.get(first, 0) | bit
 
-    def _meaning(self, word: str) -> tuple[int, Phrases]:
+    def _meaning(self, word: str) -> tuple[int, Phrases, Stems]:
         bits = self._words.get(word, 0)
         for length in self._lengths:
             if length > len(word):
                 break
             bits |= self._stems.get(word[:length], 0)
         phrases = self._phrases.get(word, {})
-        found = (bits, phrases) if bits or phrases else _NONE
+        found = (bits, phrases, phrases.get("", [])) if bits or phrases else _NONE
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
         if len(word) <= _LONGEST:
@@ -79,17 +81,17 @@ class Lexicon:
         """Where in a folded sentence, counted in words, which meanings are."""
         words = _WORD.findall(sentence)
         known = self._known
+        last = len(words) - 1
         found = []
         for place in [place for place, word in enumerate(words) if known.get(word) is not _NONE]:
-            meant = known.get(words[place]) or self._meaning(words[place])
-            bits, phrases = meant
-            if phrases and place + 1 < len(words):
-                for rest, bit in phrases.get(words[place + 1], ()):
+            bits, phrases, stems = known.get(words[place]) or self._meaning(words[place])
+            if phrases and place < last and (begun := phrases.get(words[place + 1])):
+                for rest, bit in begun:
                     if not rest or _follows(words, place + 2, rest):
                         bits |= bit
-                for rest, bit in phrases.get("", ()):
-                    if _follows(words, place + 1, rest):
-                        bits |= bit
+            for rest, bit in stems:
+                if _follows(words, place + 1, rest):
+                    bits |= bit
             if bits:
                 found.append((place, bits))
         if not sentence.isascii() and _UNSPACED.search(sentence):

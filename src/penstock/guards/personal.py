@@ -109,6 +109,7 @@ _VERSIONS = frozenset(_VERSIONS_WORDS.split())
 _OF_VERSION = re.compile(
     r"(?:(?:\u00a7{1,2}|==|[<>~]=|~>|\^)[ :]{0,2}|([^\W\d_]+)\.?(?:\([\"']?| from)?[ :=\"']{0,3})$"
 )
+_ON_TO = (" to ", " -> ", " and ", " or ", " through ", " until ")
 _FROM_VERSION = re.compile(r"\d(?:\.\d{1,3}){3} (?:to|->|and|or|through|until) $")
 _ABOUT_IPS = re.compile(
     r"(?i)\b(?:ip|ipv4|host|server|dns|ping|addr|address|from|gateway|subnet|router|resolver|nameserver|"
@@ -233,6 +234,8 @@ def _end_of(text: str, start: int, length: int) -> int | None:
 
 def ssns(text: str) -> Iterator[Span]:
     """US social security numbers that can have been given out: with dashes, or after their name."""
+    if _DIGIT.search(text) is None:
+        return
     low = text.lower()
     is_named = any(name in low for name in ("ssn", "soc", "ss#", "ss #"))
     for form in (_SSN, _SSN_NAMED) if is_named else (_SSN,):
@@ -265,7 +268,7 @@ def _is_version(text: str, match: re.Match[str], parts: list[int]) -> bool:
     is_package = before[-1:] == "@" and max(parts) < 30 and parts[0] < 10
     if is_package or _is_called_version(before) or match.group().startswith("1.3.6.1"):
         return True
-    if _FROM_VERSION.search(before):
+    if before.endswith(_ON_TO) and _FROM_VERSION.search(before):
         earlier = before.rstrip().rsplit(" ", 1)[0].rsplit(" ", 1)
         return len(earlier) < 2 or _is_called_version(earlier[0] + " ")
     return max(parts) <= 9 and match.group() not in _WELL_KNOWN and not _ABOUT_IPS.search(before)

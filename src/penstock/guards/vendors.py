@@ -51,8 +51,19 @@ _VENDORS: Final[dict[str, str]] = {
     "[A-Za-z0-9+/=_-]{60,}": "bedrock-api-key-",
 }
 """What follows: after which beginnings."""
+
+
+def _mark_of(prefix: str) -> str:
+    return next((mark for mark in "_-." if mark in prefix), "")
+
+
 _UNLIKELY: Final = re.compile(r"(?i)xxxx|\*\*\*|your|example|placeholder|0{10}|redacted|changeme")
 _FULL: Final = {prefix: re.compile(tail) for tail, prefixes in _VENDORS.items() for prefix in prefixes.split()}
+_MARKED: Final = {
+    mark: tuple((prefix, form) for prefix, form in _FULL.items() if _mark_of(prefix) == mark)
+    for mark in ("_", "-", ".", "")
+}
+"""The same by a character in the beginnings: a text without it has none of them."""
 _NO_CHECK: Final = ("xox", "tskey-", "AGE-", "NRAK", "ops_", "sha256~", "rk_", "sk_live", "sk_test")
 _FORMS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     # A word that must be there, and forms that begin with nothing of their own.
@@ -71,9 +82,18 @@ _FORMS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
 
 def vendor_keys(text: str) -> Iterator[Span]:
     """Keys that can be known by their form alone."""
-    for prefix, form in _FULL.items():
-        if prefix not in text:
-            continue
+    for mark, forms in _MARKED.items():
+        if mark in text:
+            yield from _begun(text, forms)
+    for word, form in _FORMS:
+        if word in text:
+            for match in form.finditer(text):
+                if not _UNLIKELY.search(match.group(1)) and (word != "." or looks_random(match.group(1))):
+                    yield Span(match.start(1), match.end(1), "api_key")
+
+
+def _begun(text: str, forms: tuple[tuple[str, re.Pattern[str]], ...]) -> Iterator[Span]:
+    for prefix, form in forms:
         place = text.find(prefix)
         while place >= 0:
             begins = not place or not (text[place - 1].isalnum() or text[place - 1] in "_-")
@@ -81,11 +101,6 @@ def vendor_keys(text: str) -> Iterator[Span]:
             if tail is not None and _is_key(prefix, tail.group()):
                 yield Span(place, tail.end(), "api_key")
             place = text.find(prefix, tail.end() if tail else place + 1)
-    for word, form in _FORMS:
-        if word in text:
-            for match in form.finditer(text):
-                if not _UNLIKELY.search(match.group(1)) and (word != "." or looks_random(match.group(1))):
-                    yield Span(match.start(1), match.end(1), "api_key")
 
 
 def _is_key(prefix: str, tail: str) -> bool:
