@@ -154,7 +154,7 @@ def guards(*, is_quick: bool) -> Chapter:
     rounds = 3 if is_quick else 11
     about = (
         "The blind set: 390 texts with a value, 374 that only look like it, 139 injections and 147 harmless texts, "
-        "each written for itself and measured once, with 95 % intervals. It was committed before anything was measured "
+        "each written for itself, with 95 % intervals. It was committed before anything was measured "
         "on it; `first` is that measurement, `now` the detectors as they are, mended since by the other sets alone. "
         f"An injection is a score of {THRESHOLD} or more. Below it, the sets the detectors were made with: 400 and 400 "
         "texts of each kind, injections each alone and inside three others; in the varied set each text as it is."
