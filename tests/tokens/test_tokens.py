@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import random
 import struct
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from penstock.errors import InputError
 from penstock.tokens import Counter, count_tokens
 from penstock.tokens.encodings import by_letters
 from penstock.tokens.images import size_of
+from penstock.wiring.estimate import most_input
 
 PROSE = "The tide comes in twice a day, and nobody on the island keeps a clock because of it. " * 20
 CODE = "def area(width: float, height: float) -> float:\n    return width * height  # square metres\n\n" * 20
@@ -119,3 +121,25 @@ def test_a_long_text_is_paced_by_its_beginning() -> None:
 def test_what_has_no_tokens_is_refused(what: object) -> None:
     with pytest.raises(InputError):
         count_tokens(what, model="openai/gpt-4o")  # type: ignore[arg-type]
+
+
+TOOL = {"type": "function", "function": {"name": "weather", "description": "The weather", "parameters": {}}}
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "billed"),
+    [
+        ("anthropic/claude-sonnet-4-5", {"tools": [TOOL]}, 560),  # a system prompt about tools
+        ("anthropic/claude-3-5-haiku-latest", {"tools": [TOOL]}, 370),
+        ("groq/meta-llama/llama-4-scout-17b-16e-instruct", {"tools": [TOOL]}, 720),
+        ("groq/openai/gpt-oss-120b", {}, 84),  # the date, the channels
+        ("cerebras/llama-3.3-70b", {}, 45),
+        ("someone/unknown", {}, 70),
+    ],
+)
+def test_what_a_model_adds_of_its_own_is_counted_and_held(model: str, more: dict[str, Any], billed: int) -> None:
+    body: dict[str, Any] = {"messages": [{"role": "user", "content": "What is the weather in Paris?"}], **more}
+    counter = Counter(model)
+    assert most_input(counter, "chat", body) >= billed
+    if "unknown" not in model:
+        assert counter.request("chat", body) == pytest.approx(billed, rel=0.35)

@@ -106,6 +106,11 @@ class Counter:
         return self._family.error == 0.0 and text_counter(self._family.encoding)[1]
 
     @property
+    def is_plain(self) -> bool:
+        """Nothing is added to what was sent: no words on how to call tools, no date."""
+        return self._family.is_plain
+
+    @property
     def stated_error(self) -> float:
         """Of a text alone, as a share."""
         if self.is_exact:
@@ -132,14 +137,14 @@ class Counter:
             return _inputs(of, body.get("input"))
         if kind == "completion":
             return _inputs(of, body.get("prompt"))
-        messages = body.get("messages")
-        total = _ANSWER_BEGINS
+        messages, family = body.get("messages"), self._family
+        total = _ANSWER_BEGINS + family.around
         if type(messages) is list:
             for message in messages:
                 if type(message) is dict:
                     total += self._message(of, message)
         if (tools := body.get("tools") or body.get("functions")) is not None:
-            total += _tools(of, tools)
+            total += _tools(of, tools) + family.with_tools
         if (form := body.get("response_format")) is not None:
             total += _json(of, form)
         return total

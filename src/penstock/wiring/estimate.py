@@ -78,13 +78,22 @@ def _whole(value: Any) -> int:
 
 
 def most_input(counter: Counter, kind: Kind, body: dict[str, Any]) -> int:
-    """As many tokens as the input can have: a twentieth more than the model's own tokenizer counts, else its bytes."""
+    """As many tokens as the input can have: a twentieth more than the model's own tokenizer counts, else its bytes; and
+    what is added on the way."""
+    more = 16 if kind != "chat" or counter.is_plain else _ADDED
+    if kind == "chat" and not counter.is_plain and any(body.get(name) for name in _TAUGHT):
+        more += _ADDED_FOR_TOOLS
     if counter.is_exact:
-        return counter.request(kind, body) * 21 // 20 + 16
-    return 16 + sum(_bytes(body[name]) for name in _ASKED if name in body)
+        return counter.request(kind, body) * 21 // 20 + more
+    return more + sum(_bytes(body[name]) for name in _ASKED if name in body)
 
 
 _ASKED = ("messages", "prompt", "input", "tools", "functions", "response_format")
+_TAUGHT = ("tools", "functions", "response_format")
+_ADDED = 128
+"""What models are told in each chat besides what was sent: up to 65 tokens were seen."""
+_ADDED_FOR_TOOLS = 1_500
+"""What they are told of how to call tools or keep to a form: up to 1,090 were seen."""
 _OF_A_PART = 20_000
 """More than an image, a sound or a page is ever counted as."""
 
