@@ -1,4 +1,9 @@
-"""What the keys of vendors begin with, and what follows. The forms are those the vendors document (2026-11)."""
+"""What the keys of vendors begin with, and what follows.
+
+In 2026-11 the forms were compared with two public sets of rules, those of gitleaks and TruffleHog (states of 2026-07 and
+2026-08), which name some 120 of the 174 beginnings; the forms of 30 much used ones are held to them by
+tests/guards/test_vendors.py. The other beginnings are from memory and not confirmed. No vendor's own pages were read.
+"""
 
 from __future__ import annotations
 
@@ -18,22 +23,23 @@ _GUID: Final = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 _VENDORS: Final[dict[str, str]] = {
     f"{_U}{{20,}}": (
         "sk- glpat- gldt- glrt- glptt- glcbt- glft- glimt- glagent- gloas- glsoat- glffct- GR1348941 hvs. hvb. "
-        "hvr. GOCSPX- ya29. figd_ dckr_pat_ dckr_oat_ 1//0 sq0atp- sq0csp- pscale_tkn_ pscale_pw_ pscale_oauth_ "
-        "fo1_ fm2_ HRKU- EAAA tgp_v1_ jina_ pcsk_ nfp_ ops_eyJ CLOJARS_ pnu_ sl.u. pul- bkua_ FLWSECK- "
-        "FLWSECK_TEST- dp.pt. dp.st. dp.sa. sntrys_ sntryu_ glc_ glsa_ tskey- AQVN t1.9eu esecret_ vercel_ rnd_ "
+        "hvr. GOCSPX- ya29. figd_ dckr_pat_ dckr_oat_ 1//0 sq0atp- sq0csp- "
+        "fo1_ HRKU- tgp_v1_ jina_ pcsk_ nfp_ CLOJARS_ pnu_ sl.u. pul- bkua_ FLWSECK- "
+        "FLWSECK_TEST- dp.pt. dp.st. dp.sa. sntryu_ glsa_ tskey- AQVN t1.9eu esecret_ vercel_ rnd_ "
         "napi_ xoxe- xoxe.xoxp- xoxe.xoxb- shippo_live_ shippo_test_ atlasv1."
     ),
     f"{_A}{{14,}}": "sk_live_ sk_test_ rk_live_ rk_test_ fw_ fc-",
-    "[A-Za-z0-9+/=_-]{20,}": "whsec_ v1.0-",
-    f"{_U}{{33,}}": "AIza nvapi- figu_",
+    "[A-Za-z0-9+/=_-]{20,}": "whsec_ v1.0- ops_eyJ glc_ sntrys_ fm2_ fm1a_ fm1r_ EAAA",
+    "[A-Za-z0-9_=.-]{20,}[A-Za-z0-9_=-]": "pscale_tkn_ pscale_pw_ pscale_oauth_ duffel_live_ duffel_test_ fio-u-",
+    f"{_U}{{33,}}": "AIza nvapi- figu_ r8_ xai-",
     f"{_A}{{30,}}": (
-        "ghp_ gho_ ghu_ ghs_ ghr_ hf_ api_org_ r8_ csk- pplx- npm_ lin_api_ lin_oauth_ ntn_ secret_ gsk_ xai- "
+        "ghp_ gho_ ghu_ ghs_ ghr_ hf_ api_org_ csk- pplx- npm_ lin_api_ lin_oauth_ ntn_ secret_ gsk_ "
         "AKCp cmVmdGtu EAACEdEose0cBA EAA shpat_ shpca_ shppa_ shpss_ sqp_ squ_ sqa_ pa- nebius- rdme_ sgp_ tfp_ "
-        "ico- hd_live_ API-"
+        "ico- hd_live_ EZAK EZTK"
     ),
     f"{_H}{{30,}}": "dop_v1_ doo_v1_ dor_v1_ dapi sbp_ rubygems_ oy2",
     f"{_U}{{16,}}\\.{_U}{{16,}}": "SG. sk.eyJ pk.eyJ dt0c01. dt0s16.",
-    f"{_H}{{32}}(?![0-9a-f])": "SK key- pubkey- tk-us-",
+    f"{_H}{{32}}(?![0-9a-f])": "SK key- pubkey-",
     f"{_A}{{14}}\\.{_H}{{64}}": "pat",
     f"{_H}{{60,}}-{_A}{{12,}}": "xkeysib- xsmtpsib-",
     _GUID: "pat-na1- pat-eu1- pat-ap1-",
@@ -41,11 +47,11 @@ _VENDORS: Final[dict[str, str]] = {
     "[0-9A-Z]{50,}": "AGE-SECRET-KEY-1",
     "[A-Za-z0-9_]{30,}": "github_pat_ sb_secret_ CCIPAT_ wandb_v1_",
     "[A-Za-z0-9-]{20,}": "xoxb- xoxp- xoxa- xoxs- xoxr- xoxo- xapp- tvly- live_ test_ xwfp-",
-    f"{_U}{{40,}}": "pypi-AgE sk_",
+    f"{_U}{{40,}}": "pypi-AgE sk_ tk-us-",
     f"{_H}{{20,}}-{_H}{{20,}}": "PMAK-",
     f"[a-z]{{2}}_{_H}{{30,}}_{_H}+": "lsv2_",
-    "[A-Za-z0-9_=-]{40,}": "ATATT3 ATCTT3 ATBB BBDC-",
-    f"{_A}{{16,30}}": "LTAI",
+    "[A-Za-z0-9+/@_=-]{40,}": "ATATT3 ATCTT3 ATBB BBDC-",
+    f"{_A}{{16,30}}": "LTAI sm_aat_ sm_pat_ sm_sat_ API-",
     f"{_U}{{40,}}={{0,2}}": "sha256~",
     "[A-Za-z0-9+/=]{100,}": "ABSK",
     "[A-Za-z0-9+/=_-]{60,}": "bedrock-api-key-",
@@ -73,7 +79,7 @@ _FORMS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     ("/api/webhooks/", re.compile(r"/api/webhooks/\d{15,21}/([A-Za-z0-9_-]{50,})")),
     ("webhook.office.com", re.compile(r"webhook\.office\.com/(\S{60,})")),
     ("-us", re.compile(r"(?<![0-9a-f])([0-9a-f]{32}-us\d{1,2})(?!\w)")),
-    ("8Q~", re.compile(r"(?<![\w~.-])([A-Za-z0-9_~.]{3}8Q~[A-Za-z0-9_~.-]{31,34})(?![\w~.-])")),
+    ("Q~", re.compile(r"(?<![\w~.-])([A-Za-z0-9_~.]{3}\dQ~[A-Za-z0-9_~.-]{31,34})(?![\w~.-])")),
     ("@", re.compile(r"https://([0-9a-f]{32})(?::[0-9a-f]{32})?@[\w.-]{4,80}/\d")),
     ("django-insecure-", re.compile(r"django-insecure-([^\s\"']{30,})")),
     ("tskey", re.compile(r"(tskey-[a-z]{2,12}-[A-Za-z0-9]{8,20}-[A-Za-z0-9]{20,})")),
