@@ -88,8 +88,8 @@ APART: dict[str, tuple[str, ...]] = {
     # Inside these packages siblings don't know each other; the named modules are what they share.
     "wire": (
         *("answering", "bending", "blocks", "bodies", "calls", "codec", "dropping", "eventstream", "fault"),
-        *("forming", "leftover", "limits", "marks", "opening", "quotas", "refusals", "sending", "sse", "streaming"),
-        "waits",
+        *("forming", "leftover", "limits", "marks", "opening", "pieces", "quotas", "refusals", "sending", "sse"),
+        *("streaming", "waits"),
     ),
     "policies": (),
     "observers": (),

@@ -37,7 +37,7 @@ from penstock.wire.anthropic.words import (
 )
 from penstock.wire.calls import id_of_its_own
 from penstock.wire.fault import fault_in
-from penstock.wire.sse import SSEDecoder
+from penstock.wire.pieces import PieceDecoder
 from penstock.wire.streaming import StreamState, last_events, loose
 
 __all__ = ["StreamDecoder"]
@@ -63,7 +63,7 @@ class _Piece(msgspec.Struct, tag_field="type", tag="content_block_delta", gc=Fal
 
 
 _decode_piece: Final = msgspec.json.Decoder(_Piece).decode
-
+_HEAD: Final = b"event: content_block_delta\ndata: "
 
 _OF_A_PIECE: Final = ("content_block_delta", "")
 """Its name, which some leave out."""
@@ -108,7 +108,7 @@ class StreamDecoder(StreamState):
         self._by_tool = answers_by_tool(call.body)
         self._owed = owed_space(call)
         self._preface: list[str] | None = [] if may_preface(call.body) else None
-        self._sse = SSEDecoder()
+        self._sse = PieceDecoder(_HEAD)
         self._blocks: dict[int, _Open] = {}
         self._started = self._answered = self._finished = False
         self._finish_raw: str | None = None
@@ -117,6 +117,13 @@ class StreamDecoder(StreamState):
         self._held: list[Event] = []
 
     def _read(self, data: bytes, events: list[Event]) -> None:
+        if self._flows and (pieces := self._sse.pieces(data)) is not None:
+            for piece in pieces:
+                if not (self._flows and self._take_piece(piece, events)):
+                    self._take(piece, events)
+                    if self._over or self._failure is not None:
+                        break
+            return
         for event in self._sse.feed(data):
             if not (self._flows and event.event in _OF_A_PIECE and self._take_piece(event.data, events)):
                 self._take(event.data, events)

@@ -17,7 +17,8 @@ from penstock.wire.gemini.fault import fault_in
 from penstock.wire.gemini.reading import Voice
 from penstock.wire.gemini.shapes import Candidate, Reply, UsageShape, decode_reply
 from penstock.wire.gemini.words import created_of, usage_of
-from penstock.wire.sse import ServerEvent, SSEDecoder
+from penstock.wire.pieces import PieceDecoder
+from penstock.wire.sse import ServerEvent
 from penstock.wire.streaming import StreamState, last_events, loose
 
 __all__ = ["StreamDecoder"]
@@ -64,7 +65,7 @@ class StreamDecoder(StreamState):
 
     def __init__(self) -> None:
         super().__init__()
-        self._sse = SSEDecoder()
+        self._sse = PieceDecoder(b"data: ", b"\r\n\r\n")
         self._voices: dict[int, Voice] = {}
         self._answer_id = ""
         self._flowed = 0
@@ -73,6 +74,13 @@ class StreamDecoder(StreamState):
         self._usage: Usage | None = None
 
     def _read(self, data: bytes, events: list[Event]) -> None:
+        if self._flows and (pieces := self._sse.pieces(data)) is not None:
+            for piece in pieces:
+                if not (self._flows and self._take_text(piece, events)):
+                    self._take(ServerEvent(piece), events)
+                    if self._failure is not None:
+                        break
+            return
         for event in self._sse.feed(data):
             if not (self._flows and not event.event and self._take_text(event.data, events)):
                 self._take(event, events)
