@@ -69,6 +69,39 @@ def test_every_split_gives_the_same_frames():
     assert read(*(TWO[at : at + 1] for at in range(len(TWO)))) == whole
 
 
+def test_events_of_the_usual_type_are_their_payloads_at_every_split():
+    named = {":message-type": "event", ":event-type": "piece"}
+    stream = b"".join(
+        [
+            event_frame("piece", b"1"),
+            event_frame("piece", b"2"),
+            exception_frame("piece", b"3"),
+            event_frame("piecf", b"4"),
+            encode_frame(named, b"5"),
+            event_frame("piece", b""),
+        ]
+    )
+    for at in range(len(stream)):
+        decoder = EventStreamDecoder(usual="piece")
+        found = [*decoder.feed(stream[:at]), *decoder.feed(stream[at:])]
+        assert [one if isinstance(one, bytes) else (one.event_type, one.payload) for one in found] == [
+            ("piece", b"1"),
+            b"2",
+            ("", b"3"),
+            ("piecf", b"4"),
+            ("piece", b"5"),
+            ("piece", b""),
+        ]
+        decoder.end()
+
+
+def test_a_payload_whose_sum_is_wrong_is_never_given():
+    decoder = EventStreamDecoder(usual="piece")
+    decoder.feed(event_frame("piece", b"one"))
+    with pytest.raises(CallError, match="checksum"):
+        decoder.feed(event_frame("piece", b"two").replace(b"two", b"tow"))
+
+
 def test_headers_of_every_type_keep_their_type():
     headers = {"t": True, "f": False, "i": 7, "l": 2**40, "b": b"\x00", "u": UUID(int=5)}
     (frame,) = read(encode_frame(headers, b""))
@@ -120,10 +153,10 @@ def test_a_frame_longer_than_allowed_is_refused_before_it_comes():
 def test_a_chunk_holds_what_the_model_said():
     (frame,) = read(chunk_frame(b'{"type":"ping"}'))
     assert frame.event_type == "chunk"
-    assert inner_chunk(frame) == b'{"type":"ping"}'
+    assert inner_chunk(frame.payload) == b'{"type":"ping"}'
 
 
 @pytest.mark.parametrize("payload", [b"", b"{}", b"[]", b'{"bytes":1}', b'{"bytes":"*"}'], ids=repr)
 def test_a_chunk_that_holds_nothing_is_broken(payload):
     with pytest.raises(CallError, match="base64"):
-        inner_chunk(Frame({}, payload))
+        inner_chunk(payload)

@@ -42,6 +42,8 @@ HeaderValue = bool | int | bytes | str | datetime | UUID
 _PRELUDE: Final = struct.Struct(">III")
 _SUM: Final = struct.Struct(">I")
 _prelude: Final = _PRELUDE.unpack_from
+_lengths: Final = struct.Struct(">II").unpack_from
+_sum: Final = _SUM.unpack_from
 _FRAMING_BYTES: Final = _PRELUDE.size + _SUM.size
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -89,12 +91,18 @@ class EventStreamDecoder:
 
     Raises `CallError` transport for a frame whose lengths or sums are wrong, or that is longer than `max_frame_bytes`.
     The frames before it in the same piece are given first; the next `feed` or `end` raises.
+
+    Nearly all events of a stream are of one type, and its headers repeat to the byte: where it is named as `usual`,
+    such an event is given as its payload alone, once one of them was read.
     """
 
-    __slots__ = ("_failure", "_held", "_max", "_pieces", "_wanted")
+    __slots__ = ("_failure", "_held", "_max", "_pieces", "_usual", "_usual_head", "_wanted")
 
-    def __init__(self, max_frame_bytes: int = MAX_FRAME_BYTES) -> None:
+    def __init__(self, max_frame_bytes: int = MAX_FRAME_BYTES, *, usual: str | None = None) -> None:
         self._max = max_frame_bytes
+        self._usual = usual
+        self._usual_head: bytes | None = None
+        """The headers of the last such event."""
         self._pieces: list[bytes] = []
         """What waits for its rest."""
         self._held = 0
@@ -106,11 +114,11 @@ class EventStreamDecoder:
         """Part of a frame is waiting for its rest: at the end of a stream, the place where it was cut."""
         return self._held > 0
 
-    def feed(self, data: bytes) -> list[Frame]:
+    def feed(self, data: bytes) -> list[Frame | bytes]:
         """The frames that `data` completes."""
         if self._failure is not None:
             raise self._failure
-        frames: list[Frame] = []
+        frames: list[Frame | bytes] = []
         if self._held:
             self._pieces.append(data)
             self._held += len(data)
@@ -122,19 +130,23 @@ class EventStreamDecoder:
         at, size = 0, len(data)
         try:
             while size - at >= 12:
-                total, head, _ = _prelude(data, at)
+                total, length = _lengths(data, at)
                 stop = at + total
                 if stop > size:
                     self._wanted = _frame_bytes(data, at, self._max)
                     break
                 # The sum of the whole proves the lengths as well.
-                if total < _FRAMING_BYTES or crc32(data[at : stop - 4]) != int.from_bytes(data[stop - 4 : stop], "big"):
+                if total < _FRAMING_BYTES or crc32(data[at : stop - 4]) != _sum(data, stop - 4)[0]:
                     _frame_bytes(data, at, self._max)
                     raise _broken("the checksum of a frame is wrong")
-                if total > self._max or head > total - _FRAMING_BYTES:
+                if total > self._max or length > total - _FRAMING_BYTES:
                     _frame_bytes(data, at, self._max)
-                body = at + 12 + head
-                frames.append(Frame(_headers_of(data[at + 12 : body]), data[body : stop - 4]))
+                body = at + 12 + length
+                head = data[at + 12 : body]
+                if head == self._usual_head:
+                    frames.append(data[body : stop - 4])
+                else:
+                    frames.append(self._unusual(head, data[body : stop - 4]))
                 at = stop
             else:
                 self._wanted = _PRELUDE.size
@@ -146,6 +158,12 @@ class EventStreamDecoder:
             self._pieces.append(data[at:])
             self._held = size - at
         return frames
+
+    def _unusual(self, head: bytes, payload: bytes) -> Frame:
+        frame = Frame(_headers_of(head), payload)
+        if self._usual is not None and frame.event_type == self._usual and frame.message_type == "event":
+            self._usual_head = head
+        return frame
 
     def end(self) -> None:
         """The stream is over. Raises `CallError` transport when it ends in the middle of a frame."""
@@ -193,14 +211,14 @@ def chunk_frame(inner: bytes) -> bytes:
     return event_frame("chunk", b'{"bytes":"' + b64encode(inner) + b'"}')
 
 
-def inner_chunk(frame: Frame) -> bytes:
-    """What the model itself said in a `chunk` event. Raises `CallError` transport when nobody can read it."""
+def inner_chunk(payload: bytes) -> bytes:
+    """What the model itself said in a `chunk` event's payload. Raises `CallError` transport when nobody can read it."""
     try:
-        return _decode_chunk(frame.payload).inner
+        return _decode_chunk(payload).inner
     except (ValueError, RecursionError):
         pass
     try:
-        return b64decode(msgspec.json.decode(frame.payload)["bytes"], validate=True)
+        return b64decode(msgspec.json.decode(payload)["bytes"], validate=True)
     except (ValueError, TypeError, KeyError, RecursionError, Base64Error):
         raise _broken("a chunk of the stream holds no base64") from None
 

@@ -19,15 +19,19 @@ class FrameStreamDecoder(StreamDecoder):
 
     def __init__(self, call: Call) -> None:
         super().__init__(call)
-        self._frames = EventStreamDecoder()
+        self._frames = EventStreamDecoder(usual="chunk")
 
     def _read(self, data: bytes, events: list[Event]) -> None:
         for frame in self._frames.feed(data):
-            if frame.headers.get(":message-type") in ("exception", "error"):
+            if isinstance(frame, bytes):
+                payload = frame
+            elif frame.message_type in ("exception", "error"):
                 self._failure = self._exception(frame)
                 break
+            else:
+                payload = frame.payload
             try:
-                inner = inner_chunk(frame)
+                inner = inner_chunk(payload)
             except CallError as error:
                 self._hold(error)
                 break

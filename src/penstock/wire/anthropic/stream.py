@@ -299,7 +299,7 @@ class StreamDecoder(StreamState):
         if opened.is_answer:
             self._utter(arguments, events)
         elif opened.tool >= 0:
-            events.append(ToolDelta(opened.tool, arguments=arguments))
+            events.append(ToolDelta(opened.tool, "", "", arguments))
 
     def _think(self, opened: _Open, text: str, events: list[Event]) -> None:
         opened.thinking.append(text)

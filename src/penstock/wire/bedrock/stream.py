@@ -91,7 +91,7 @@ class StreamDecoder(StreamState):
     def __init__(self, call: Call) -> None:
         super().__init__()
         self._by_tool = answers_by_tool(call.body)
-        self._frames = EventStreamDecoder()
+        self._frames = EventStreamDecoder(usual="contentBlockDelta")
         self._blocks: dict[int, _Block] = {}
         self._tools = 0
         self._answered = self._finished = False
@@ -100,7 +100,12 @@ class StreamDecoder(StreamState):
 
     def _read(self, data: bytes, events: list[Event]) -> None:
         for frame in self._frames.feed(data):
-            self._take(frame, events)
+            if not isinstance(frame, bytes):
+                self._take(frame, events)
+            elif self._take_piece(frame, events):
+                continue
+            else:
+                self._take_body(StreamDecoder._delta, frame, events)
             if self._over or self._failure is not None:
                 break
 
@@ -119,17 +124,15 @@ class StreamDecoder(StreamState):
         return any(isinstance(event, Finished) and event.finish in ("length", "content_filter") for event in self._held)
 
     def _take(self, frame: Frame, events: list[Event]) -> None:
-        headers = frame.headers
-        kind = headers.get(":event-type")
-        if headers.get(":message-type") != "event" and (frame.exception_type or frame.message_type == "error"):
+        if frame.message_type != "event" and (frame.exception_type or frame.message_type == "error"):
             self._failure = error_of_frame(frame, self.partial)
             return
-        if kind == "contentBlockDelta" and self._take_piece(frame.payload, events):
-            return
         take = _TAKE.get(frame.event_type)
-        if take is None:
-            return
-        said = loose(frame.payload) or mended(frame.payload)
+        if take is not None:
+            self._take_body(take, frame.payload, events)
+
+    def _take_body(self, take: _Take, payload: bytes, events: list[Event]) -> None:
+        said = loose(payload) or mended(payload)
         if isinstance(said, dict):
             take(self, said, events)
         else:
@@ -224,7 +227,7 @@ class StreamDecoder(StreamState):
         if block.is_answer:
             self._say(piece, events)
         elif block.tool is not None and block.tool >= 0:
-            events.append(ToolDelta(block.tool, arguments=piece))
+            events.append(ToolDelta(block.tool, "", "", piece))
 
     def _think(self, block: _Block, said: _Body, events: list[Event]) -> None:
         text, signature, closed = (said.get(name) for name in ("text", "signature", "redactedContent"))
@@ -286,7 +289,8 @@ class StreamDecoder(StreamState):
         self._over = self._finished
 
 
-_TAKE: Final[dict[str, Callable[[StreamDecoder, _Body, list[Event]], None]]] = {
+_Take = Callable[[StreamDecoder, _Body, list[Event]], None]
+_TAKE: Final[dict[str, _Take]] = {
     "messageStart": StreamDecoder._start,
     "contentBlockStart": StreamDecoder._start_block,
     "contentBlockDelta": StreamDecoder._delta,
