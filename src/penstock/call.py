@@ -116,7 +116,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Its deadline is this one where it is later."""
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """Tokens, normalised: input includes cached, output includes reasoning. Addition sums every field."""
 
     input_tokens: int = 0
@@ -248,7 +248,7 @@ class RateLimits(msgspec.Struct, frozen=True):
     output_tokens_reset_s: float | None = None
 
 
-class Started(msgspec.Struct, frozen=True):
+class Started(msgspec.Struct, frozen=True, gc=False):
     """The provider began to answer."""
 
     model: str = ""
@@ -256,7 +256,7 @@ class Started(msgspec.Struct, frozen=True):
     created: int = 0
 
 
-class TextDelta(msgspec.Struct, frozen=True):
+class TextDelta(msgspec.Struct, frozen=True, gc=False):
     """A piece of the text; `logprobs` in OpenAI's form, for the tokens of this piece, when they were asked for."""
 
     text: str
@@ -264,17 +264,17 @@ class TextDelta(msgspec.Struct, frozen=True):
     logprobs: Any = None
 
 
-class ReasoningDelta(msgspec.Struct, frozen=True):
+class ReasoningDelta(msgspec.Struct, frozen=True, gc=False):
     text: str
     choice: int = 0
 
 
-class RefusalDelta(msgspec.Struct, frozen=True):
+class RefusalDelta(msgspec.Struct, frozen=True, gc=False):
     text: str
     choice: int = 0
 
 
-class ToolDelta(msgspec.Struct, frozen=True):
+class ToolDelta(msgspec.Struct, frozen=True, gc=False):
     """A fragment of tool call `index`: `id` and `name` come once, `arguments` fragments are joined.
 
     `extra` is what a vendor wants back with the call (`extra_content`: Gemini's thought signatures).
@@ -298,13 +298,13 @@ class PartDelta(msgspec.Struct, frozen=True):
     choice: int = 0
 
 
-class UsageUpdate(msgspec.Struct, frozen=True):
+class UsageUpdate(msgspec.Struct, frozen=True, gc=False):
     """The usage so far; the last one counts, they are never summed."""
 
     usage: Usage
 
 
-class Finished(msgspec.Struct, frozen=True):
+class Finished(msgspec.Struct, frozen=True, gc=False):
     finish: Finish
     finish_raw: str | None = None
     choice: int = 0
