@@ -74,6 +74,13 @@ def test_what_goes_wrong_is_told_and_the_chat_goes_on(tmp_path):
     assert (tmp_path / "moon.json").exists()
 
 
+def test_undo_takes_no_word_and_nothing_back_with_one(tmp_path):
+    ended = chat("-m", "sim/fast", stdin="one\n/undo 2\n/reset all\n/stats\n", cwd=tmp_path)
+    assert ended.code == 1
+    assert ("/undo takes nothing after it" in ended.err, "/reset takes nothing after it" in ended.err) == (True, True)
+    assert "messages  2 (1 user, 1 assistant)" in ended.err
+
+
 def test_a_conversation_that_grows_past_its_context_says_so(tmp_path):
     lines = "\n".join("word " * 20 for _ in range(8))
     left = chat("-m", "sim/fast", "--context", "200", stdin=lines, cwd=tmp_path)

@@ -193,7 +193,7 @@ def test_a_pinned_message_is_always_sent():
 def test_a_question_without_room_is_refused_before_it_is_sent_and_not_kept():
     with Client("sim/fast", config={}) as client:
         chat = Conversation("Be brief.", client=client, max_tokens=50)
-        with pytest.raises(ContextTooLong, match="more than the 50 that may be sent"):
+        with pytest.raises(ContextTooLong, match=r"alone are \d+ tokens too many for the 50 that may be sent"):
             chat.ask("word " * 100)
         assert (len(chat), client.stats().requests) == (1, 0)
 
@@ -233,6 +233,21 @@ def test_stats_count_what_is_there_and_what_it_cost():
     assert stats.tokens == sum(message.tokens for message in chat.messages)
     assert stats.utilisation == stats.context_tokens / 200
     assert (stats.answers, stats.duration_s > 0) == (3, True)
+
+
+def test_a_system_prompt_that_is_replaced_turns_no_time_back():
+    clock = iter(range(0, 1000, 10)).__next__
+    with Client("sim/fast", config={}) as client:
+        chat = Conversation("Be brief.", client=client, now=clock)
+        chat.ask("how")
+        chat.system = "Be long."
+        assert chat.stats().duration_s > 0
+
+
+def test_a_role_that_is_none_is_told_with_the_roles_once():
+    with pytest.raises(InputError) as caught:
+        Conversation().add("robot", "x")
+    assert str(caught.value) == "role: expected system, developer, user, assistant or tool, got 'robot'"
 
 
 def test_thousands_talk_at_once():

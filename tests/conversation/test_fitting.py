@@ -117,7 +117,7 @@ def test_what_must_be_sent_and_has_no_room_is_told_with_its_parts():
     with pytest.raises(ContextTooLong) as caught:
         sent_of(messages, 50)
     assert "1 pinned message" in str(caught.value)
-    assert "than the 50 that may be sent: max_tokens is 50" in str(caught.value)
+    assert "too many for the 50 that may be sent: max_tokens is 50" in str(caught.value)
 
 
 def test_the_answer_keeps_its_room_in_the_targets_context():

@@ -18,6 +18,8 @@ __all__ = ["Session"]
 
 _MOST_LINE = 16 * 1024 * 1024
 _EXIT_UNANSWERED = 1
+_ALONE = frozenset(("undo", "reset"))
+"""Commands that take something away: what stands after one was meant to change what."""
 _HELP = """\
 /undo          take the last question and its answer back
 /fork NAME     go on in a copy, kept under that name
@@ -121,6 +123,8 @@ class Session:
             self._fail(f"no command /{word}{did_you_mean(word, self._commands)} (//{word} asks it)")
             return
         try:
+            if word in _ALONE and rest.strip():
+                raise InputError(f"/{word} takes nothing after it; nothing was done")
             act(rest.strip())
         except PenstockError as error:
             self._fail(str(error))

@@ -216,10 +216,10 @@ def _why(context: TargetContext, max_tokens: int | None, limit: int | None, answ
 def _too_long(error: Overfull, limit: int | None, why: str, messages: Sequence[Message]) -> ContextTooLong:
     pinned = sum(1 for message in messages if message.pinned)
     parts = ["the system prompt"] if any(message.role in KEPT_ROLES for message in messages) else []
-    parts += [f"{pinned} pinned message(s)"] if pinned else []
+    parts += [f"{pinned} pinned message{'' if pinned == 1 else 's'}"] if pinned else []
     what = f"{', '.join(parts)} and the question alone" if parts else "the question alone"
     over = error.needed - error.room
     return ContextTooLong(
-        f"{what}: {over:,} tokens more than the {limit or 0:,} that may be "
-        f"sent: {why}. Shorten or unpin something, or allow more"
+        f"{what} {'are' if parts else 'is'} {over:,} token{'' if over == 1 else 's'} too many "
+        f"for the {limit or 0:,} that may be sent: {why}. Shorten or unpin something, or allow more"
     )

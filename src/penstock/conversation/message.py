@@ -10,7 +10,7 @@ import msgspec
 
 from penstock.answer import Answer
 from penstock.call import Usage
-from penstock.config.suggest import did_you_mean
+from penstock.config.suggest import nearest
 from penstock.errors import InputError
 
 __all__ = [
@@ -136,8 +136,9 @@ def new_message(
 ) -> Message:
     """A message, checked by itself. Raises `InputError`."""
     if role not in ROLES:
-        hint = did_you_mean(role, ROLES) if isinstance(role, str) else ""
-        raise InputError(f"role: expected {', '.join(ROLES)}, got {role!r:.80}{hint}")
+        near = nearest(role, ROLES, most=1) if isinstance(role, str) else []
+        hint = f'; did you mean "{near[0]}"?' if near else ""
+        raise InputError(f"role: expected {', '.join(ROLES[:-1])} or {ROLES[-1]}, got {role!r:.80}{hint}")
     body: dict[str, Any] = {"role": role, "content": content, **(fields or {})}
     _check_content(str(role), body)
     if role == "assistant":

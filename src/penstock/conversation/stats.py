@@ -74,6 +74,12 @@ def stats_of(
         summaries=spent.summaries,
         usage=spent.usage,
         cost_usd=spent.cost_usd,
-        duration_s=messages[-1].at_s - messages[0].at_s if messages else 0.0,
+        duration_s=_duration_s(messages),
         answering_s=spent.answering_s,
     )
+
+
+def _duration_s(messages: Sequence[Message]) -> float:
+    """The first in the list needn't be the oldest: a system prompt may have been replaced since."""
+    times = [message.at_s for message in messages]
+    return max(times) - min(times) if times else 0.0
