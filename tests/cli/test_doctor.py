@@ -31,6 +31,19 @@ targets = ["sim/fast", "sim/down"]
     assert KEY not in ended.out + ended.err
 
 
+def test_a_target_of_two_routes_is_asked_once(tmp_path):
+    routes = "".join(f'[routes.{name}]\ntargets = ["sim/fast"]\n' for name in "ab")
+    (tmp_path / "penstock.toml").write_text(routes)
+    ended = penstock("doctor", cwd=tmp_path)
+    assert (ended.code, ended.out.count("sim/fast")) == (0, 1)
+
+
+def test_a_tree_of_nothing_is_told(tmp_path):
+    ended = penstock("doctor", "--tree", cwd=tmp_path)
+    assert ended.code == 2
+    assert ended.err == "penstock: nothing to draw: name a model with -m, or set a route in penstock.toml\n"
+
+
 def test_all_well_is_exit_0(tmp_path):
     ended = penstock("doctor", "-m", "sim/fast", cwd=tmp_path)
     assert (ended.code, ended.out.split()[:2]) == (0, ["ok", "sim/fast"])

@@ -216,3 +216,12 @@ def test_report_writes_a_page_and_prints_where(make: Make, capsys: pytest.Captur
 def test_what_is_no_run_says_so(verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([verb, str(tmp_path / "a.jsonl")]) == 2
     assert capsys.readouterr().err == f"penstock: {tmp_path}/a.jsonl.penstock: no such journal\n"
+
+
+def test_a_long_error_class_keeps_its_distance(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    make(end=None)
+    with Journal(Path("a.jsonl.penstock")) as journal:
+        failed = meta(error_code="too_big_for_limit", error_message="big", status="failed", attempts=1)
+        write(journal, Record(2, "id-2", b"e", FAILED, 2, None, failed))
+    assert run(["status", "a.jsonl"]) == 0
+    assert "too_big_for_limit 1" in capsys.readouterr().out

@@ -54,7 +54,7 @@ def _draw(engine: Any, selections: list[str]) -> int:
     from penstock.errors import ConfigError
 
     if not selections:
-        raise ConfigError("no engine to draw: name a model with -m, or set a route in penstock.toml")
+        raise ConfigError("nothing to draw: name a model with -m, or set a route in penstock.toml")
     bad = 0
     for place, name in enumerate(selections):
         if place:
@@ -92,6 +92,7 @@ async def _check(engine: Any, selections: list[str], providers: list[str]) -> in
     from penstock.errors import ConfigError
 
     bad = 0
+    asked: set[str] = set()
     try:
         for name in selections:
             try:
@@ -100,7 +101,9 @@ async def _check(engine: Any, selections: list[str], providers: list[str]) -> in
                 bad += _tell(name, str(error))
                 continue
             for target in targets:
-                bad += await _ask(engine, target)
+                if target not in asked:
+                    asked.add(target)
+                    bad += await _ask(engine, target)
         for name in providers:
             bad += await _list(engine, name)
     finally:

@@ -121,7 +121,7 @@ def _lines(out: Path, info: RunInfo, counts: Counts) -> list[str]:
         ("begun", f"{clock_time(info.created_s)}{sessions}"),
         ("input", legible(info.input, 1000)),
     ]
-    lines += [f"  {name:<18}{text}" for name, text in rows if text]
+    lines += [f"  {name:<17} {text}" for name, text in rows if text]
     if not info.is_command:
         return lines
     if info.state != "running" and (left or info.state != "finished"):
