@@ -60,6 +60,13 @@ def test_a_prompt_that_is_none_is_refused(prompt, message):
     assert message in str(caught.value)
 
 
+def test_an_option_of_another_method_names_that_one():
+    with pytest.raises(TypeError, match=r'unknown option "stream"; .*stream\(\.\.\.\)'):
+        read_options("chat", {"stream": True})
+    with pytest.raises(TypeError, match=r'unknown option "max_steps"; .*converse\(\.\.\.\)'):
+        read_options("chat", {"max_steps": 3})
+
+
 def test_an_unknown_option_names_the_nearest_one():
     with pytest.raises(TypeError, match='unknown option "temprature"; did you mean "temperature"'):
         read_options("chat", {"temprature": 1})

@@ -22,6 +22,11 @@ def test_each_function_of_the_file_is_a_rule_but_those_with_an_underscore_and_im
     assert read_rules(path).hash != rules.hash
 
 
+def test_a_filter_that_is_missing_leads_to_rules() -> None:
+    with pytest.raises(InputError, match=r"No filter named 'shout'.*rules.*--prompt-rules"):
+        Prompt("{{ text | shout }}")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -140,6 +140,7 @@ def test_a_total_outage_is_told_of_every_target() -> None:
     gone = ScriptedTarget("b/x", lambda _: an_error("transport", sent=False, target="b/x"))
     told = str(ending(down, gone, deadline_s=5.0))
     assert told.startswith("the deadline passed after ")
+    assert "; the last errors were " in told
     assert (told.count("a/x: 503 overloaded: it was overloaded"), told.count("b/x: transport: it was transport")) == (
         1,
         1,

@@ -122,9 +122,18 @@ def read_options(kind: Kind, options: Mapping[str, Any]) -> Asking:
     )
 
 
+_ELSEWHERE = {
+    "stream": "stream(...) gives the answer as it is written",
+    "max_steps": "converse(...) takes it",
+    "max_cost": "converse(...) takes it",
+}
+
+
 def _unknown(name: str, known: frozenset[str]) -> str:
     if name in ClientOptions.__annotations__:
         return f"{name}: a setting of the client or of a route, not of one request: Client(..., {name}=...)"
+    if name in _ELSEWHERE:
+        return f'unknown option "{name}"; {_ELSEWHERE[name]}'
     near = nearest(name, known, most=1)
     hint = f'; did you mean "{near[0]}"?' if near else "."
     return f'unknown option "{name}"{hint} What only a provider knows goes in extra={{"{name}": ...}}'

@@ -23,6 +23,9 @@ _MOST_ITEMS = 1_000_000
 _MOST_POWER = 10_000
 
 
+_OWN_FILTERS = " One of your own is a rule: rules={...}, or --prompt-rules FILE.py of run (--rules of prompts)"
+
+
 class NoTemplate(InputError):
     """The text is no template: `message` says why, `line` where."""
 
@@ -61,7 +64,9 @@ class Template:
             _check(tree)
             self._render: Callable[[Mapping[str, Any]], str] = environment.from_string(tree).render
         except TemplateSyntaxError as error:
-            raise NoTemplate(error.message or "", error.lineno) from error
+            message = error.message or ""
+            hint = _OWN_FILTERS if message.startswith("No filter named") else ""
+            raise NoTemplate(message + hint, error.lineno) from error
         except (RecursionError, MemoryError, OverflowError) as error:
             raise NoTemplate("it is nested too deeply", 1) from error
         self.text = text

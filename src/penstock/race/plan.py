@@ -386,10 +386,10 @@ class Plan:
         tries = f"{self.requests_sent} attempt" + ("" if self.requests_sent == 1 else "s")
         where = f", the last one at {sent[-1].target}" if sent else ""
         where += f", waiting for {self.line}" if self.line else ""
-        after = f"; the last error was {last}{self._elsewhere(last)}" if last else ""
+        also = self._elsewhere(last) if last else ""
+        after = f"; the last error{'s were' if also else ' was'} {last}{also}" if last else ""
         unfinished = unfinished_error(self.running) if self.running else last
-        still = f"; {unfinished}" if self.running else ""
-        message = f"the deadline passed after {tries}{where}{after}{still}"
+        message = f"the deadline passed after {tries}{where}{after}{f'; {unfinished}' if self.running else ''}"
         self._over = GiveUp(DeadlineExceeded(message, sent, unfinished, self.requests_sent))
         return self._over
 
