@@ -99,6 +99,7 @@ def test_the_page_tells_what_became_of_the_run(tmp_path: Path) -> None:
         "a.jsonl finished", "answered 3 30 % of 10", "failed 1 25 %", "tokens 40 out; 20 in", "cost $0.25",
         "requests 7 sent; 3 beyond the first", "whole 2", "truncated 1", "not asked yet 6", "an equal row's answer 1",
         "timeout 1", "id-2 openai/m, 3 attempts silent 2", "openai/m 3 1", "at its end", "p99 0.5 s",
+        "Answers and failures a second", "setting value",
     ):  # fmt: skip
         assert part in reader.text
 

@@ -48,7 +48,9 @@ def write_report(path: Path, info: RunInfo, outcomes: Iterable[Outcome], *, now_
 def _render(info: RunInfo, digest: Digest, now_s: float) -> str:
     sections = [
         _cards(info, digest),
-        _section("Answers over time", _charts(time_chart, digest.times)) if digest.answered + digest.failed else "",
+        _section("Answers over time", _charts(time_chart, digest.times), _TIME_NOTE)
+        if digest.answered + digest.failed
+        else "",
         _section("Latency", _charts(latency_chart, digest.latencies), _LATENCY_NOTE) if digest.latencies.total else "",
         _section("Errors", _errors(digest.errors)) if digest.errors else "",
         _section("Targets", _figures("target", digest.targets)) if digest.targets else "",
@@ -66,6 +68,7 @@ def _render(info: RunInfo, digest: Digest, now_s: float) -> str:
     return page(f"{legible(name)}: penstock run", head + "".join(sections))
 
 
+_TIME_NOTE = "Answers and failures a second; a dashed line is a pause between sessions, which is cut."
 _LATENCY_NOTE = "From a request's first send to its answer, waits and retries in between included. Logarithmic axis."
 
 
@@ -242,7 +245,7 @@ def _settings(info: RunInfo) -> str:
             rows.append((_text(key, 60), told))
         else:
             rows.append((_text(key, 60), f"<code>{_text(_said(value), 400)}</code>"))
-    return _table(("setting", ""), rows, kind="words")
+    return _table(("setting", "value"), rows, kind="words")
 
 
 def _version(plan: dict[str, Any]) -> str:
