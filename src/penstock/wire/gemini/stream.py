@@ -15,7 +15,7 @@ from penstock.errors import CallError
 from penstock.wire.gemini.errors import blocked, in_band
 from penstock.wire.gemini.fault import fault_in
 from penstock.wire.gemini.reading import Voice
-from penstock.wire.gemini.shapes import Candidate, Reply, UsageShape, decode_reply
+from penstock.wire.gemini.shapes import Candidate, Reply, decode_reply
 from penstock.wire.gemini.words import created_of, usage_of
 from penstock.wire.pieces import PieceDecoder
 from penstock.wire.sse import ServerEvent
@@ -46,11 +46,21 @@ class _TextCandidate(msgspec.Struct, rename="camel", gc=False):
     grounding_metadata: None = None
 
 
+class _Count(msgspec.Struct, rename="camel", gc=False):
+    """What `usage_of` reads, for a count that leaves nothing open."""
+
+    prompt_token_count: int
+    candidates_token_count: int = 0
+    thoughts_token_count: int = 0
+    cached_content_token_count: int = 0
+    tool_use_prompt_token_count: int = 0
+
+
 class _TextReply(msgspec.Struct, rename="camel", gc=False):
     """Nearly every event of a stream: a piece of the first candidate's text and a count, none of the rest."""
 
     candidates: tuple[_TextCandidate]
-    usage_metadata: UsageShape | None = None
+    usage_metadata: _Count | None = None
     prompt_feedback: None = None
     error: None = None
 
@@ -61,15 +71,15 @@ _decode_text: Final = msgspec.json.Decoder(_TextReply).decode
 class StreamDecoder(StreamState):
     """One stream's state: a `penstock.wire.codec.Decoder`. The wire itself has no last word."""
 
-    __slots__ = ("_answer_id", "_flowed", "_sse", "_started", "_usage", "_voices")
+    __slots__ = ("_answer_id", "_heard", "_sse", "_started", "_usage", "_voices")
 
     def __init__(self) -> None:
         super().__init__()
         self._sse = PieceDecoder(b"data: ", b"\r\n\r\n")
         self._voices: dict[int, Voice] = {}
         self._answer_id = ""
-        self._flowed = 0
-        """Characters of the first candidate's text that its voice doesn't know of yet."""
+        self._heard = 0
+        """The pieces of the first candidate's text that its voice knows of."""
         self._started = False
         self._usage: Usage | None = None
 
@@ -122,18 +132,24 @@ class StreamDecoder(StreamState):
         except (ValueError, RecursionError):
             self._stem()
             return False
-        (candidate,) = said.candidates
+        candidate = said.candidates[0]
         if candidate.finish_reason:
             self._flows = False
             return False
-        (part,) = candidate.content.parts
-        if part.text:
-            self._text.append(part.text)
-            self._flowed += len(part.text)
-            events.append(TextDelta(part.text))
-        if said.usage_metadata is not None:
-            usage = usage_of(said.usage_metadata)
-            if usage is not None and usage != self._usage_told:
+        text = candidate.content.parts[0].text
+        if text:
+            self._text.append(text)
+            events.append(TextDelta(text))
+        count = said.usage_metadata
+        if count is not None:
+            thoughts = count.thoughts_token_count
+            usage = Usage(
+                count.prompt_token_count + count.tool_use_prompt_token_count,
+                count.candidates_token_count + thoughts,
+                count.cached_content_token_count,
+                thoughts,
+            )
+            if usage != self._usage_told:
                 self._usage = self._usage_told = usage
                 events.append(UsageUpdate(usage))
         return True
@@ -215,9 +231,9 @@ class StreamDecoder(StreamState):
         voice = self._voices.get(index)
         if voice is None:
             voice = self._voices[index] = Voice(index)
-        if index == 0 and self._flowed:
-            voice.text.chars += self._flowed
-            self._flowed = 0
+        if index == 0 and self._heard < len(self._text):
+            voice.text.chars += sum(map(len, self._text[self._heard :]))
+            self._heard = len(self._text)
         before = len(events)
         voice.take(candidate, self._answer_id, events)
         if len(events) > before:
@@ -225,6 +241,7 @@ class StreamDecoder(StreamState):
             if index == 0:
                 texts = [event.text for event in events[before:] if type(event) is TextDelta]
                 self._text += texts
+                self._heard = len(self._text)
                 if texts and voice.finish is None:
                     self._flow()
         if voice.has_failed:
