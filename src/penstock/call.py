@@ -8,6 +8,7 @@ what was read from a cache, `output_tokens` includes reasoning, whatever the pro
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from operator import add
 from types import TracebackType
 from typing import Any, Literal, Protocol
 
@@ -116,27 +117,31 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Its deadline is this one where it is later."""
 
 
-class Usage(msgspec.Struct, frozen=True, gc=False):
-    """Tokens, normalised: input includes cached, output includes reasoning. Addition sums every field."""
+class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """Tokens, normalised: input includes cached, output includes reasoning. Addition sums every field.
 
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
-    cache_write_tokens: int = 0
+    As JSON it always has the first five, the others where they aren't 0.
+    """
+
+    # A default that is made isn't left out.
+    input_tokens: int = msgspec.field(default_factory=int)
+    output_tokens: int = msgspec.field(default_factory=int)
+    cached_tokens: int = msgspec.field(default_factory=int)
+    reasoning_tokens: int = msgspec.field(default_factory=int)
+    cache_write_tokens: int = msgspec.field(default_factory=int)
+    cache_write_1h_tokens: int = 0
+    """Of `cache_write_tokens`, what is kept for an hour."""
+    audio_input_tokens: int = 0
+    audio_output_tokens: int = 0
+    audio_cached_tokens: int = 0
+    """Of `cached_tokens`, what is sound."""
 
     @property
     def total_tokens(self) -> int:
         return self.input_tokens + self.output_tokens
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.reasoning_tokens + other.reasoning_tokens,
-            self.cache_write_tokens + other.cache_write_tokens,
-        )
+        return Usage(*map(add, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
 
 
 class Choice(msgspec.Struct, frozen=True):

@@ -20,7 +20,11 @@ class PriceConfig:
     output: float | None = None
     cached: float | None = None
     cache_write: float | None = None
+    cache_write_1h: float | None = None
     reasoning: float | None = None
+    audio_input: float | None = None
+    audio_cached: float | None = None
+    audio_output: float | None = None
     request: float | None = None
     """For each request, in US dollars."""
     batch: float | None = None
@@ -59,7 +63,8 @@ def _read_fee(value: object, where: Where) -> float:
 
 
 _PRICE: dict[str, Reader] = {
-    **dict.fromkeys(("input", "output", "cached", "cache_write", "reasoning"), _read_price),
+    **dict.fromkeys(("input", "output", "cached", "cache_write", "cache_write_1h", "reasoning"), _read_price),
+    **dict.fromkeys(("audio_input", "audio_cached", "audio_output"), _read_price),
     "request": _read_fee,
     **dict.fromkeys(("batch", "discount"), read_fraction),
     "max_output": read_positive_int,

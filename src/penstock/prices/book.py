@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-import msgspec
-
 from penstock.call import Usage
 from penstock.prices.library import Library
 from penstock.prices.tariff import Own, Rates, Tariff
@@ -139,12 +137,9 @@ def _over(own: Own, listed: Rates | None) -> Rates | None:
         for name in Rates.__struct_fields__
         if (value := getattr(own, name)) is not None
     }
-    if listed is not None:
-        return msgspec.structs.replace(listed, **said)
-    if "input" not in said or "output" not in said:
+    if listed is None and ("input" not in said or "output" not in said):
         return None
-    given, written = said["input"], said["output"]
-    return Rates(**{"cached": given, "cache_write": given, "reasoning": written, **said})
+    return Rates.of(said, listed)
 
 
 _library = Library()

@@ -23,6 +23,20 @@ _NAMES = {
 _PREFIXED = {"vertex": ("google/", "anthropic/", "meta/"), "perplexity": ("perplexity/",)}
 _TOLD_BY_TIER = {"batch": ("processing", "batch")}
 _MILLION = 1_000_000
+_UNITS = {
+    "input": "input_mtok",
+    "output": "output_mtok",
+    "cached": "cache_read_mtok",
+    "cache_write": "cache_write_mtok",
+    "cache_write_1h": "cache_write_1h_mtok",
+    "reasoning": "output_reasoning_mtok",
+    "audio_input": "input_audio_mtok",
+    "audio_cached": "cache_audio_read_mtok",
+    "audio_output": "output_audio_mtok",
+}
+_HOUR_FOR_CLAUDE = 2 / 1.25
+"""Where others sell Claude the library has no price of an hour: Anthropic's is twice that of input, of five minutes 1.25
+times (platform.claude.com/docs/en/build-with-claude/prompt-caching)."""
 
 
 class Library:
@@ -72,7 +86,7 @@ class Library:
         context = {key: value} if tier and tier not in ("auto", "default", "standard") else None
         if context and not any(dict(variant.when) == context for variant in found.price_variants or ()):
             return None
-        tariff = _tariff(found.get_prices(now, context))
+        tariff = _tariff(found.get_prices(now, context), is_claude="claude" in model)
         return None if tariff is None else (tariff, not hasattr(found.prices, "input_mtok"))
 
     def context(self, provider: str, model: str) -> int | None:
@@ -100,15 +114,18 @@ def _spellings(provider: str, model: str) -> list[str]:
     return names
 
 
-def _tariff(price: Any) -> Tariff | None:
+def _tariff(price: Any, *, is_claude: bool) -> Tariff | None:
     """None for a model that isn't priced by tokens."""
     if price.input_mtok is None and price.output_mtok is None:
         return None
     starts = sorted({tier.start for value in vars(price).values() for tier in getattr(value, "tiers", ())})
-    return Tariff(rates=_rates(price, 0), steps=tuple((start, _rates(price, start + 1)) for start in starts))
+    return Tariff(
+        rates=_rates(price, 0, is_claude=is_claude),
+        steps=tuple((start, _rates(price, start + 1, is_claude=is_claude)) for start in starts),
+    )
 
 
-def _rates(price: Any, input_tokens: int) -> Rates:
+def _rates(price: Any, input_tokens: int, *, is_claude: bool) -> Rates:
     def of(name: str) -> float | None:
         value = getattr(price, name)
         if value is None:
@@ -118,14 +135,9 @@ def _rates(price: Any, input_tokens: int) -> Rates:
             value = known[-1] if known else value.base
         return float(value) / _MILLION
 
-    given, written = of("input_mtok") or 0.0, of("output_mtok") or 0.0
-    cached, kept, thought = of("cache_read_mtok"), of("cache_write_mtok"), of("output_reasoning_mtok")
     request = price.requests_kcount
-    return Rates(
-        input=given,
-        output=written,
-        cached=given if cached is None else cached,
-        cache_write=given if kept is None else kept,
-        reasoning=written if thought is None else thought,
-        request=0.0 if request is None else float(getattr(request, "base", request)) / 1000,
-    )
+    said = {name: rate for name, unit in _UNITS.items() if (rate := of(unit)) is not None}
+    if is_claude and "cache_write" in said:
+        said.setdefault("cache_write_1h", said["cache_write"] * _HOUR_FOR_CLAUDE)
+    said["request"] = 0.0 if request is None else float(getattr(request, "base", request)) / 1000
+    return Rates.of({"input": 0.0, "output": 0.0} | said)
