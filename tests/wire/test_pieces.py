@@ -84,6 +84,17 @@ def test_what_is_no_usual_event_is_not_taken():
     assert [event.data for event in decoder.feed(end + b"event: stop\ndata: 3\n\n")] == [b"2", b"3"]
 
 
+def test_nothing_is_lost_when_another_event_becomes_the_usual_one():
+    head, end = HEADS[0]
+    decoder = PieceDecoder(head, end)
+    decoder.feed(head + b"1" + end + head + b"2")
+    decoder.aim(b"event: other\ndata: ")
+    assert decoder.pieces(b"2" + end + b"event: other\ndata: 3" + end) is None
+    fed = decoder.feed(b"2" + end + b"event: other\ndata: 3" + end)
+    assert [(event.data, event.event) for event in fed] == [(b"22", "piece"), (b"3", "other")]
+    assert decoder.pieces(b"event: other\ndata: 4" + end) == [b"4"]
+
+
 @pytest.mark.parametrize("size", [7, 100_000])
 def test_the_bound_on_one_event_stays(size):
     head, end = HEADS[0]

@@ -24,12 +24,16 @@ class PieceDecoder(SSEDecoder):
 
     def __init__(self, head: bytes, end: bytes = b"\n\n", *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         super().__init__(max_event_bytes)
-        self._head, self._end, self._separator = head, end, end + head
-        self._head_bytes, self._end_bytes = len(head), len(end)
+        self._end, self._end_bytes = end, len(end)
+        self.aim(head)
         self._between = False
         """All lines so far have ended, the last one blank, but for `_rest`."""
         self._rest = b""
         """The beginning of a usual event, its line of data not ended."""
+
+    def aim(self, head: bytes) -> None:
+        """Let `head` begin the usual event from now on."""
+        self._head, self._head_bytes, self._separator = head, len(head), self._end + head
 
     def pieces(self, data: bytes) -> list[bytes] | None:
         """The data of the events that `data` completes when each is a usual one, else None, and nothing is taken."""

@@ -17,10 +17,13 @@ from penstock.wire.cohere.reply import arguments_of
 from penstock.wire.cohere.shapes import CallShape, ContentShape, EventShape, TextShape, decode_event, decode_piece
 from penstock.wire.cohere.words import finish_of, logprobs_of, usage_of
 from penstock.wire.fault import fault_in
-from penstock.wire.sse import SSEDecoder
+from penstock.wire.pieces import PieceDecoder
 from penstock.wire.streaming import StreamState, last_events, loose
 
 __all__ = ["StreamDecoder"]
+
+_TEXT: Final = b"event: content-delta\ndata: "
+_ARGUMENTS: Final = b"event: tool-call-delta\ndata: "
 
 
 class StreamDecoder(StreamState):
@@ -30,7 +33,7 @@ class StreamDecoder(StreamState):
 
     def __init__(self) -> None:
         super().__init__()
-        self._sse = SSEDecoder()
+        self._sse = PieceDecoder(_TEXT)
         self._started = self._finish = False
         self._finish_raw: str | None = None
         self._places: dict[int, int] = {}
@@ -38,6 +41,13 @@ class StreamDecoder(StreamState):
         self._held: list[Event] = []
 
     def _read(self, data: bytes, events: list[Event]) -> None:
+        if self._flows and (pieces := self._sse.pieces(data)) is not None:
+            for piece in pieces:
+                if not (self._flows and self._take_piece(piece, events)):
+                    self._take(piece, events)
+                    if self._over or self._failure is not None:
+                        break
+            return
         for event in self._sse.feed(data):
             if self._flows and self._take_piece(event.data, events):
                 continue
@@ -82,7 +92,7 @@ class StreamDecoder(StreamState):
             else:
                 at, arguments = self._places[piece.index], piece.delta.message.tool_calls.function.arguments
                 if arguments:
-                    events.append(ToolDelta(at, arguments=arguments))
+                    events.append(ToolDelta(at, "", "", arguments))
         except (ValueError, KeyError, RecursionError):
             self._stem()
             return False
@@ -127,6 +137,7 @@ class StreamDecoder(StreamState):
             if block.text:
                 self._say(block.text, event, events)
                 if event.logprobs is None:
+                    self._sse.aim(_TEXT)
                     self._flow()
             if block.thinking:
                 events.append(ReasoningDelta(block.thinking))
@@ -158,7 +169,8 @@ class StreamDecoder(StreamState):
             name = (function.name if function is not None else None) or ""
             events.append(ToolDelta(at, call.id or id_of_its_own(at, name), name, arguments))
         elif arguments:
-            events.append(ToolDelta(at, arguments=arguments))
+            events.append(ToolDelta(at, "", "", arguments))
+            self._sse.aim(_ARGUMENTS)
             self._flow()
 
     def _cite(self, event: EventShape, events: list[Event]) -> None:
