@@ -65,6 +65,18 @@ def test_a_call_says_exact_semantic_or_neither():
         client.generate(ASKED, cache="semantic")
 
 
+def test_a_client_says_exact_or_semantic_for_all_of_its_calls():
+    with Client("sim/fast", config=config(), cache="exact") as client:
+        client.generate(ASKED, cache="semantic")
+        assert not client.generate(AGAIN).cached
+        assert client.generate("How should I reset my password?", cache="semantic").cached
+    with Client("sim/fast", config=config(every_call=False), cache="semantic") as client:
+        client.generate(ASKED)
+        assert client.generate(AGAIN).cached
+    with pytest.raises(ConfigError, match=r"\[cache.semantic\] embedder"):
+        Client("sim/fast", config={}, cache="semantic").generate(ASKED)
+
+
 def test_read_only_remembers_nothing_and_write_only_looks_nothing_up():
     with Client("sim/fast", config=config()) as client:
         client.generate(ASKED, cache="read")

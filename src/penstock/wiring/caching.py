@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,7 @@ import msgspec
 
 from penstock.call import CacheMode, Call, Completion, Kind, Reply
 from penstock.clock import Clock
-from penstock.config import CacheConfig, Config, Selection
+from penstock.config import CacheConfig, Config, Selection, SemanticConfig
 from penstock.errors import CallError, ConfigError
 from penstock.handler import Handler, Layer
 from penstock.policies.cache import (
@@ -84,7 +85,8 @@ class Caching:
             # Its words are a good deal to load: only for those who use them.
             from penstock.wiring.semantic import SemanticCaching
 
-            self.semantic = SemanticCaching(settings, settings.semantic, plan, self._place)
+            self.semantic = SemanticCaching(settings, _usually(settings.semantic, self.mode), plan, self._place)
+        self.checked(self.mode)
         self.flight_stats = FlightStats()
         self._flights = Flights(self.flight_stats)
         self._answers = Answers(
@@ -207,6 +209,11 @@ class Caching:
         if read is None:
             read = self._readers[provider] = openai_reader(self._plan(provider))
         return read(kind, raw)
+
+
+def _usually(settings: SemanticConfig, mode: CacheMode) -> SemanticConfig:
+    """The settings for calls that say no mode of their own, where their client says one of the two."""
+    return replace(settings, every_call=mode == "semantic") if mode in ("exact", "semantic") else settings
 
 
 async def import_answers(path: Path, store: Store, namespace: str) -> tuple[int, int]:
