@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from penstock.call import Call, Event, PartDelta, ReasoningDelta, TextDelta, ToolDelta, Usage, UsageUpdate
 from penstock.catalog import vendor
 from penstock.errors import CallError
+from penstock.http import WireReply
 from penstock.wire.anthropic import AnthropicCodec
 from penstock.wire.codec import Codec, Decoder
 from penstock.wire.gemini import GeminiCodec
@@ -83,22 +85,59 @@ def sent(body: Body) -> bytes:
     return b"data: " + json.dumps(body).encode() + b"\n\n"
 
 
-def begun(wire: str) -> Decoder:
+def sent_named(body: Body) -> bytes:
+    """As Anthropic sends it."""
+    return f"event: {body['type']}\n".encode() + sent(body)
+
+
+def sent_with_returns(body: Body) -> bytes:
+    """As Gemini sends it."""
+    return sent(body).replace(b"\n", b"\r\n")
+
+
+FRAMED = {"openai": [sent], "anthropic": [sent, sent_named], "gemini": [sent, sent_with_returns]}
+
+
+def begun(wire: str, send: Callable[[Body], bytes] = sent) -> Decoder:
     decoder = CODECS[wire].decoder(Call(id="1", model="m", body={}, stream=True))
-    assert decoder.feed(b"".join(map(sent, BEGUN[wire])))[-1] == TextDelta("a")
+    assert decoder.feed(b"".join(map(send, BEGUN[wire])))[-1] == TextDelta("a")
     return decoder
 
 
 @pytest.mark.parametrize(("wire", "body", "events"), CASES)
 def test_what_follows_a_piece_of_text_is_read_whole(wire: str, body: Body, events: list[Event]):
-    assert begun(wire).feed(sent(body)) == events
+    for send in FRAMED[wire]:
+        assert begun(wire, send).feed(send(body)) == events
 
 
 @pytest.mark.parametrize(("wire", "body"), FAULTS)
 def test_an_error_after_a_piece_of_text_keeps_the_text(wire: str, body: Body):
-    with pytest.raises(CallError, match="boom") as caught:
-        begun(wire).feed(sent(body))
-    assert caught.value.partial == "a"
+    for send in FRAMED[wire]:
+        with pytest.raises(CallError, match="boom") as caught:
+            begun(wire, send).feed(send(body))
+        assert caught.value.partial == "a"
+
+
+def test_damage_after_a_usual_event_is_counted_and_what_follows_is_read():
+    for wire, send in (("anthropic", sent_named), ("gemini", sent_with_returns)):
+        decoder = begun(wire, send)
+        piece = send(BEGUN[wire][-1])
+        damaged = piece.replace(b"}", b"")
+        assert decoder.feed(piece + damaged + piece) == [TextDelta("a")] * 2
+        assert decoder.malformed_events == 1
+
+
+def test_every_count_of_gemini_tells_the_sound_in_the_prompt():
+    codec = CODECS["gemini"]
+    details = [{"modality": "TEXT", "tokenCount": 2}, {"modality": "AUDIO", "tokenCount": 8}]
+    for number in (2, 3, 4):
+        usage = {"promptTokenCount": 10, "candidatesTokenCount": number, "promptTokensDetails": details}
+        body = candidate({"text": "b"}, usageMetadata=usage)
+        whole = codec.decode_reply(Call(id="1", model="m", body={}), WireReply(200, {}, json.dumps(body).encode()))
+        decoder = begun("gemini", sent_with_returns)
+        decoder.feed(sent_with_returns({**body, "usageMetadata": {**usage, "candidatesTokenCount": 1}}))
+        assert whole.usage is not None
+        assert decoder.feed(sent_with_returns(body))[-1] == UsageUpdate(whole.usage)
 
 
 @pytest.mark.parametrize("wire", CODECS)

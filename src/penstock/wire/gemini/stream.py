@@ -47,7 +47,7 @@ class _TextCandidate(msgspec.Struct, rename="camel", gc=False):
 
 
 class _Count(msgspec.Struct, rename="camel", gc=False):
-    """What `usage_of` reads, for a count that leaves nothing open."""
+    """What `usage_of` reads of a count without sound that leaves nothing open."""
 
     prompt_token_count: int
     candidates_token_count: int = 0
@@ -132,15 +132,14 @@ class StreamDecoder(StreamState):
         except (ValueError, RecursionError):
             self._stem()
             return False
-        candidate = said.candidates[0]
-        if candidate.finish_reason:
+        candidate, count = said.candidates[0], said.usage_metadata
+        if candidate.finish_reason or (self._usage is None and count is not None):
             self._flows = False
             return False
         text = candidate.content.parts[0].text
         if text:
             self._text.append(text)
             events.append(TextDelta(text))
-        count = said.usage_metadata
         if count is not None:
             thoughts = count.thoughts_token_count
             usage = Usage(
@@ -193,7 +192,9 @@ class StreamDecoder(StreamState):
         elif said.error is not None or not self._started:
             self._odd(said, data, events)
         if said.usage_metadata is not None:
-            self._usage = usage_of(said.usage_metadata) or self._usage
+            self._usage = usage = usage_of(said.usage_metadata) or self._usage
+            if usage is not None and (usage.audio_input_tokens or usage.audio_output_tokens):
+                self._flows = False  # a piece's count is read without the kinds of its tokens
             if self._said:
                 self._tell(self._usage, events)
         if said.prompt_feedback is not None:
