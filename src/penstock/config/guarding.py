@@ -26,7 +26,7 @@ def _read_kinds(value: object, where: Where) -> tuple[str, ...]:
     named: set[str] = set()
     for name in read_strs(value, where):
         if name not in _KINDS:
-            raise where.error(f'unknown kind "{name}"{did_you_mean(name, _KINDS)}; kinds: {", ".join(_KINDS)}')
+            raise where.error(f'unknown kind "{name}"{did_you_mean(name, _KINDS)}')
         named.update(GROUPS.get(name, (name,)))
     return tuple(kind for kind in KINDS if kind in named)
 
