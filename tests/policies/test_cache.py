@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from tests.race.given import a_call, an_answer
 
@@ -14,6 +15,7 @@ from penstock.errors import CallError
 from penstock.fold import events_of, fold
 from penstock.handler import Handler, OpenStream
 from penstock.policies.cache import Answers, Cache, Digester, pack, target_tag, to_keep, unpack, worth_keeping
+from penstock.policies.cache.entry import read
 from penstock.stores import Found
 from penstock.stores.memory import MemoryStore
 from penstock.testing import Chunks, ScriptedHandler, run
@@ -277,6 +279,14 @@ def test_an_answer_comes_back_as_it_was_kept() -> None:
     assert (found.choices, found.usage, found.raw, found.request_id) == (kept.choices, kept.usage, b"{}", "r-1")
     assert (found.target, found.latency_s, found.requests_sent, found.cached) == ("a/b", 0.0, 0, True)
     assert not kept.cached
+
+
+@pytest.mark.parametrize("usage", [None, Usage(), Usage(5, 6, 1, 2, 3), Usage(*range(1, 10))])
+def test_tokens_come_back_as_they_were_kept(usage: Usage | None) -> None:
+    kept = to_keep(msgspec.structs.replace(of(), usage=usage), raw_says_all=True)
+    found = read(pack(kept))
+    assert found.usage == kept.usage == usage
+    assert found.tokens is None or len(found.tokens) == (9 if usage and usage.cache_write_1h_tokens else 5)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 4, 5, 20])

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from penstock.call import Call
+from penstock.call import Call, Usage
 from penstock.catalog import vendor
 from penstock.errors import CallError
 from penstock.http import WireReply
@@ -37,7 +37,7 @@ def test_an_answer_is_read(case):
         assert (
             completion.usage is None
             if case["usage"] is None
-            else msgspec.structs.astuple(completion.usage) == tuple(case["usage"])
+            else completion.usage == Usage(*case["usage"])
         )
     if "tools" in case:
         calls = completion.message["tool_calls"]

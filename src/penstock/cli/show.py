@@ -136,6 +136,9 @@ def _paid_rows(story: Story) -> list[tuple[str, str]]:
             "cached": usage.cached_tokens,
             "reasoning": usage.reasoning_tokens,
             "cache write": usage.cache_write_tokens,
+            "of it for an hour": usage.cache_write_1h_tokens,
+            "of sound in": usage.audio_input_tokens,
+            "of sound out": usage.audio_output_tokens,
         }
         tokens += "".join(f", {count(number)} {name}" for name, number in more.items() if number)
     is_own = bool(story.attempts)

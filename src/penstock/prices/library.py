@@ -35,8 +35,8 @@ _UNITS = {
     "audio_output": "output_audio_mtok",
 }
 _HOUR_FOR_CLAUDE = 2 / 1.25
-"""Where others sell Claude the library has no price of an hour: Anthropic's is twice that of input, of five minutes 1.25
-times (platform.claude.com/docs/en/build-with-claude/prompt-caching)."""
+"""Where others sell Claude the library has no price of an hour: Anthropic's is twice that of input, of five minutes
+1.25 times (platform.claude.com/docs/en/build-with-claude/prompt-caching)."""
 
 
 class Library:

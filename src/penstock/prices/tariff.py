@@ -47,7 +47,7 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, said: Mapping[str, float], before: Rates | None = None) -> Rates:
         """What is said, over the rates `before`. What neither says costs as the whole that it is a part of."""
         rates = {} if before is None else msgspec.structs.asdict(before)
-        known = rates | said
+        known = {**rates, **said}
         for part, whole in _PART_OF.items():
             if part not in said and (before is None or rates[part] == rates[whole]):
                 known[part] = known[whole]
@@ -123,7 +123,13 @@ class Tariff(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
     def most(
-        self, input_tokens: int, output_tokens: int, *, for_an_hour: bool = True, heard: bool = True, spoken: bool = True
+        self,
+        input_tokens: int,
+        output_tokens: int,
+        *,
+        for_an_hour: bool = True,
+        heard: bool = True,
+        spoken: bool = True,
     ) -> float:
         """The most that so many tokens can cost, whichever of them are cached, written or thought; and whichever are
         kept `for_an_hour`, are `heard` or `spoken`, where any may be."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from penstock.call import Usage
 from penstock.errors import CallError
 
@@ -38,14 +40,18 @@ class TokenCount:
     def usage(self) -> Usage:
         total = self._total
         given, said, cached = total.input_tokens, total.output_tokens, total.cached_tokens
-        reasoning, written = total.reasoning_tokens, total.cache_write_tokens
+        reasoning, written, rare = total.reasoning_tokens, total.cache_write_tokens, total
         for usage in self.fresh:
             given += usage.input_tokens
             said += usage.output_tokens
             cached += usage.cached_tokens
             reasoning += usage.reasoning_tokens
             written += usage.cache_write_tokens
-        return Usage(given, said, cached, reasoning, written)
+            if usage.audio_input_tokens or usage.audio_output_tokens or usage.cache_write_1h_tokens:
+                rare += msgspec.structs.replace(
+                    usage, input_tokens=0, output_tokens=0, cached_tokens=0, reasoning_tokens=0, cache_write_tokens=0
+                )
+        return Usage(given, said, cached, reasoning, written, *msgspec.structs.astuple(rare)[5:])
 
 
 class Spending:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Collection
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -15,6 +15,8 @@ __all__ = ["Decode", "Kept", "completion_of", "pack", "read", "to_keep", "unpack
 
 _FORM: Final = b"\x02"
 _HEAD: Final = 5
+_PARTS: Final = Usage.__struct_fields__
+_PLAIN: Final = 5
 
 Decode = Callable[[Kind, str, bytes], Completion]
 """From a kind, a target and OpenAI's object to the completion in it."""
@@ -28,7 +30,7 @@ class Kept(msgspec.Struct, array_like=True):
     kind: Kind
     request_id: str | None
     status: Status
-    tokens: tuple[int, int, int, int, int] | None
+    tokens: Annotated[tuple[int, ...], msgspec.Meta(min_length=_PLAIN, max_length=len(_PARTS))] | None
     raw: bytes
     whole: Completion | None = None
 
@@ -44,16 +46,12 @@ class Kept(msgspec.Struct, array_like=True):
         return None if self.tokens is None else Usage(*self.tokens)
 
 
-def _tokens(usage: Usage | None) -> tuple[int, int, int, int, int] | None:
+def _tokens(usage: Usage | None) -> tuple[int, ...] | None:
+    """Those that few answers have are left out where they are 0."""
     if usage is None:
         return None
-    return (
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cached_tokens,
-        usage.reasoning_tokens,
-        usage.cache_write_tokens,
-    )
+    tokens = msgspec.structs.astuple(usage)
+    return tokens if any(tokens[_PLAIN:]) else tokens[:_PLAIN]
 
 
 _encode = msgspec.msgpack.Encoder().encode

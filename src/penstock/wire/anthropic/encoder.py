@@ -65,7 +65,7 @@ class StreamEncoder(BlockEncoder):
 
     def _start(self) -> bytes:
         usage = self._usage or Usage()
-        started = Usage(usage.input_tokens, 0, usage.cached_tokens, 0, usage.cache_write_tokens)
+        started = msgspec.structs.replace(usage, output_tokens=0, reasoning_tokens=0)
         return self._said("message_start", message=message_object(self._model, self._id, started))
 
     def _content(self, event: Content) -> bytes:

@@ -85,13 +85,14 @@ def usage_of(said: UsageShape | None) -> Usage | None:
     if said is None or (said.input_tokens is None and said.output_tokens is None):
         return None
     cached, written = said.cache_read_input_tokens or 0, said.cache_creation_input_tokens or 0
-    details = said.output_tokens_details
+    details, lasting = said.output_tokens_details, said.cache_creation
     return Usage(
         (said.input_tokens or 0) + cached + written,
         said.output_tokens or 0,
         cached,
         (details.thinking_tokens or 0) if details is not None else 0,
         written,
+        (lasting.ephemeral_1h_input_tokens or 0) if lasting is not None and written else 0,
     )
 
 
@@ -103,6 +104,11 @@ def usage_object(usage: Usage) -> dict[str, Any]:
         "cache_read_input_tokens": usage.cached_tokens,
         "output_tokens": usage.output_tokens,
     }
+    if usage.cache_write_tokens:
+        said["cache_creation"] = {
+            "ephemeral_5m_input_tokens": max(0, usage.cache_write_tokens - usage.cache_write_1h_tokens),
+            "ephemeral_1h_input_tokens": usage.cache_write_1h_tokens,
+        }
     if usage.reasoning_tokens:
         said["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
     return said

@@ -94,7 +94,12 @@ def usage_of(said: Any, *, reasoning: int = 0) -> Usage | None:
         return None
     if said.get("totalTokens") != given + written:
         given += cached + kept
-    return Usage(given, written, cached, reasoning, kept)
+    details = said.get("cacheDetails") if kept else None
+    for_an_hour = 0
+    if isinstance(details, list):
+        hours = [one for one in details if isinstance(one, dict) and one.get("ttl") == "1h"]
+        for_an_hour = sum(_count(one.get("inputTokens")) for one in hours)
+    return Usage(given, written, cached, reasoning, kept, for_an_hour)
 
 
 def more_fields(refusal: str | None, usage: Usage) -> dict[str, Any]:
@@ -118,9 +123,9 @@ def _count(value: Any) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def usage_object(usage: Usage) -> dict[str, int]:
+def usage_object(usage: Usage) -> dict[str, Any]:
     """Token counts as Converse sends them."""
-    said = {
+    said: dict[str, Any] = {
         "inputTokens": max(0, usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens),
         "outputTokens": usage.output_tokens,
         "totalTokens": usage.total_tokens,
@@ -128,6 +133,11 @@ def usage_object(usage: Usage) -> dict[str, int]:
     if usage.cached_tokens or usage.cache_write_tokens:
         said["cacheReadInputTokens"] = usage.cached_tokens
         said["cacheWriteInputTokens"] = usage.cache_write_tokens
+    if usage.cache_write_1h_tokens:
+        said["cacheDetails"] = [
+            {"ttl": "5m", "inputTokens": max(0, usage.cache_write_tokens - usage.cache_write_1h_tokens)},
+            {"ttl": "1h", "inputTokens": usage.cache_write_1h_tokens},
+        ]
     return said
 
 

@@ -45,6 +45,9 @@ def finish_of(raw: str | None, *, has_tool_calls: bool) -> Finish:
     return "tool_calls" if has_tool_calls and finish in ("stop", "unknown") else finish
 
 
+_PARTS = Usage.__struct_fields__[3:]
+
+
 def usage_of(said: Any) -> Usage | None:
     """Token counts: what the model read and wrote (`tokens`), else what is paid for (`billed_units`).
 
@@ -57,8 +60,7 @@ def usage_of(said: Any) -> Usage | None:
         if isinstance(counts, dict) and ("input_tokens" in counts or "output_tokens" in counts):
             cached = _count(said.get("cached_tokens"))
             given, written = _count(counts.get("input_tokens")), _count(counts.get("output_tokens"))
-            thought, kept = _count(counts.get("reasoning_tokens")), _count(counts.get("cache_write_tokens"))
-            return Usage(given, written, cached, thought, kept)
+            return Usage(given, written, cached, **{name: _count(counts[name]) for name in _PARTS if name in counts})
     return None
 
 
@@ -80,10 +82,7 @@ def usage_object(usage: Usage) -> dict[str, Any]:
     said: dict[str, Any] = {"billed_units": dict(tokens), "tokens": tokens}
     if usage.cached_tokens:
         said["cached_tokens"] = usage.cached_tokens
-    if usage.reasoning_tokens:
-        tokens["reasoning_tokens"] = usage.reasoning_tokens
-    if usage.cache_write_tokens:
-        tokens["cache_write_tokens"] = usage.cache_write_tokens
+    tokens |= {name: count for name in _PARTS if (count := getattr(usage, name))}
     return said
 
 

@@ -35,6 +35,10 @@ class UsageShape(msgspec.Struct, rename="camel", gc=False):
     thoughts_token_count: int | None = None
     cached_content_token_count: int | None = None
     tool_use_prompt_token_count: int | None = None
+    prompt_tokens_details: msgspec.Raw = msgspec.Raw()
+    cache_tokens_details: msgspec.Raw = msgspec.Raw()
+    candidates_tokens_details: msgspec.Raw = msgspec.Raw()
+    tool_use_prompt_tokens_details: msgspec.Raw = msgspec.Raw()
 
 
 class Blob(msgspec.Struct, rename="camel", gc=False):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
+
 from penstock.call import Choice, Finish, Usage
 from penstock.wire.gemini.shapes import UsageShape
 
@@ -82,10 +84,23 @@ def usage_of(said: UsageShape | None) -> Usage | None:
         (written or 0) + reasoning,
         said.cached_content_token_count or 0,
         reasoning,
+        audio_input_tokens=_sound_in(said.prompt_tokens_details) + _sound_in(said.tool_use_prompt_tokens_details),
+        audio_output_tokens=_sound_in(said.candidates_tokens_details),
+        audio_cached_tokens=_sound_in(said.cache_tokens_details),
     )
 
 
-def usage_metadata(usage: Usage) -> dict[str, int]:
+def _sound_in(details: msgspec.Raw) -> int:
+    """Tokens of sound among counts by modality. Nearly always there are none."""
+    said = bytes(details)
+    if b"AUDIO" not in said:
+        return 0
+    counts = msgspec.json.decode(said)
+    told = [one.get("tokenCount") for one in counts if isinstance(one, dict) and one.get("modality") == "AUDIO"]
+    return sum(count for count in told if isinstance(count, int) and count > 0)
+
+
+def usage_metadata(usage: Usage) -> dict[str, Any]:
     """Token counts as Gemini sends them; what is zero is left out, as it does."""
     counts = {
         "promptTokenCount": usage.input_tokens,
@@ -94,7 +109,17 @@ def usage_metadata(usage: Usage) -> dict[str, int]:
         "cachedContentTokenCount": usage.cached_tokens,
     }
     said = {name: count for name, count in counts.items() if count}
-    return {"promptTokenCount": usage.input_tokens, **said, "totalTokenCount": usage.total_tokens}
+    heard = {
+        "promptTokensDetails": (usage.audio_input_tokens, usage.input_tokens),
+        "candidatesTokensDetails": (usage.audio_output_tokens, usage.output_tokens - usage.reasoning_tokens),
+        "cacheTokensDetails": (usage.audio_cached_tokens, usage.cached_tokens),
+    }
+    details = {
+        name: [{"modality": "TEXT", "tokenCount": max(0, of - count)}, {"modality": "AUDIO", "tokenCount": count}]
+        for name, (count, of) in heard.items()
+        if count
+    }
+    return {"promptTokenCount": usage.input_tokens, **said, "totalTokenCount": usage.total_tokens, **details}
 
 
 def created_of(said: Any) -> int:

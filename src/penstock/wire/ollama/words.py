@@ -63,13 +63,16 @@ def finish_of(raw: str | None, *, has_tool_calls: bool) -> Finish:
     return "tool_calls" if has_tool_calls and finish in ("stop", "unknown") else finish
 
 
+_PARTS = Usage.__struct_fields__[2:]
+
+
 def usage_of(said: PieceShape) -> Usage | None:
     """Token counts. The input's is left out when all of it was still in the server's cache: then it is 0."""
     if said.prompt_eval_count is None and said.eval_count is None:
         return None
     more = said.usage_details if isinstance(said.usage_details, dict) else {}
-    cached, thought, kept = (_count(more.get(f"{name}_tokens")) for name in ("cached", "reasoning", "cache_write"))
-    return Usage(_count(said.prompt_eval_count), _count(said.eval_count), cached, thought, kept)
+    given, written = _count(said.prompt_eval_count), _count(said.eval_count)
+    return Usage(given, written, **{name: _count(more[name]) for name in _PARTS if name in more})
 
 
 def _count(value: Any) -> int:
@@ -79,12 +82,7 @@ def _count(value: Any) -> int:
 def usage_fields(usage: Usage) -> dict[str, Any]:
     """Token counts as Ollama sends them; what it has no name for is called `usage_details`."""
     said: dict[str, Any] = {"prompt_eval_count": usage.input_tokens, "eval_count": usage.output_tokens}
-    more = {
-        "cached_tokens": usage.cached_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
-        "cache_write_tokens": usage.cache_write_tokens,
-    }
-    told = {name: count for name, count in more.items() if count}
+    told = {name: count for name in _PARTS if (count := getattr(usage, name))}
     return {**said, "usage_details": told} if told else said
 
 

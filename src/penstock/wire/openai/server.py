@@ -10,6 +10,7 @@ from penstock.call import Call, Choice, Completion, Kind, Usage
 from penstock.errors import CallError
 from penstock.http import WireReply, WireRequest
 from penstock.wire.bodies import base64_of
+from penstock.wire.counts import more_of_input
 from penstock.wire.openai.request import PATHS
 from penstock.wire.openai.words import FINISH_WORD
 
@@ -74,15 +75,16 @@ def finish_word(choice: Choice) -> str | None:
 
 def usage_object(usage: Usage) -> dict[str, Any]:
     """Token counts as OpenAI sends them."""
-    given: dict[str, int] = {"cached_tokens": usage.cached_tokens}
-    if usage.cache_write_tokens:
-        given["cache_write_tokens"] = usage.cache_write_tokens
+    given: dict[str, int] = {"cached_tokens": usage.cached_tokens, **more_of_input(usage)}
+    written: dict[str, int] = {"reasoning_tokens": usage.reasoning_tokens}
+    if usage.audio_output_tokens:
+        written["audio_tokens"] = usage.audio_output_tokens
     return {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.input_tokens + usage.output_tokens,
         "prompt_tokens_details": given,
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        "completion_tokens_details": written,
     }
 
 

@@ -35,7 +35,10 @@ __all__ = [
 class TokenDetails(msgspec.Struct, gc=False):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
     reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
+    audio_cached_tokens: int | None = None
 
 
 class UsageShape(msgspec.Struct):

@@ -72,7 +72,13 @@ def usage_of(said: UsageShape | None, *, reasoning_outside: bool) -> Usage | Non
     reasoning = (outputs.reasoning_tokens if outputs is not None else None) or said.reasoning_tokens or 0
     if reasoning and (total == given + written + reasoning if total else reasoning_outside):
         written += reasoning
-    return Usage(given, written, cached, reasoning, (inputs.cache_write_tokens or 0) if inputs is not None else 0)
+    heard = spoken = for_an_hour = heard_again = kept = 0
+    if inputs is not None:
+        kept, heard = inputs.cache_write_tokens or 0, inputs.audio_tokens or 0
+        for_an_hour, heard_again = inputs.cache_write_1h_tokens or 0, inputs.audio_cached_tokens or 0
+    if outputs is not None:
+        spoken = outputs.audio_tokens or 0
+    return Usage(given, written, cached, reasoning, kept, for_an_hour, heard, spoken, heard_again)
 
 
 def mend_message(message: Message, answer_id: str = "") -> None:

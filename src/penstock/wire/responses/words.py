@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from penstock.call import Finish, Usage
+from penstock.wire.counts import more_of_input
 
 __all__ = [
     "THOUGHT_FORMAT",
@@ -66,6 +67,10 @@ def usage_of(said: Any, *, reasoning_outside: bool) -> Usage | None:
         _count(inputs.get("cached_tokens")) or 0,
         reasoning,
         _count(inputs.get("cache_write_tokens")) or 0,
+        _count(inputs.get("cache_write_1h_tokens")) or 0,
+        _count(inputs.get("audio_tokens")) or 0,
+        (_count(outputs.get("audio_tokens")) if isinstance(outputs, dict) else None) or 0,
+        _count(inputs.get("audio_cached_tokens")) or 0,
     )
 
 
@@ -75,14 +80,14 @@ def _count(value: Any) -> int | None:
 
 def usage_object(usage: Usage) -> _Object:
     """Token counts as OpenAI sends them here."""
-    given: dict[str, int] = {"cached_tokens": usage.cached_tokens}
-    if usage.cache_write_tokens:
-        given["cache_write_tokens"] = usage.cache_write_tokens
+    written: dict[str, int] = {"reasoning_tokens": usage.reasoning_tokens}
+    if usage.audio_output_tokens:
+        written["audio_tokens"] = usage.audio_output_tokens
     return {
         "input_tokens": usage.input_tokens,
-        "input_tokens_details": given,
+        "input_tokens_details": {"cached_tokens": usage.cached_tokens, **more_of_input(usage)},
         "output_tokens": usage.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        "output_tokens_details": written,
         "total_tokens": usage.input_tokens + usage.output_tokens,
     }
 
