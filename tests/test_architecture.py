@@ -87,7 +87,7 @@ IMPORTS: dict[str, Rule] = {
 APART: dict[str, tuple[str, ...]] = {
     # Inside these packages siblings don't know each other; the named modules are what they share.
     "wire": (
-        *("answering", "bending", "blocks", "bodies", "calls", "codec", "dropping", "eventstream", "fault"),
+        *("answering", "bending", "blocks", "bodies", "calls", "codec", "counts", "dropping", "eventstream", "fault"),
         *("forming", "leftover", "limits", "marks", "opening", "pieces", "quotas", "refusals", "sending", "sse"),
         *("streaming", "waits"),
     ),

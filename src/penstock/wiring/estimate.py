@@ -7,12 +7,13 @@ from typing import Any, Protocol
 
 from penstock.call import Kind
 from penstock.tokens.counter import Counter
+from penstock.wiring.dear import media_tokens, tokens_of_media
 
 __all__ = ["Asked", "estimate", "estimate_tokens", "most_input", "most_output"]
 
 _BYTES_PER_TOKEN = 4
 _PER_MESSAGE = 4
-_MEDIA = frozenset(("image_url", "input_audio", "file"))
+_MEDIA = frozenset(("image_url", "video_url", "input_audio", "file"))
 _MEDIA_LETTERS = 4000
 """An image or a sound costs about a thousand tokens, however long its base64 is."""
 
@@ -84,7 +85,7 @@ def most_input(counter: Counter, kind: Kind, body: dict[str, Any]) -> int:
     if kind == "chat" and not counter.is_plain and any(body.get(name) for name in _TAUGHT):
         more += _ADDED_FOR_TOOLS
     if counter.is_exact:
-        return counter.request(kind, body) * 21 // 20 + more
+        return counter.request(kind, body) * 21 // 20 + more + tokens_of_media(kind, body)
     return more + sum(_bytes(body[name]) for name in _ASKED if name in body)
 
 
@@ -94,8 +95,6 @@ _ADDED = 128
 """What models are told in each chat besides what was sent: up to 65 tokens were seen."""
 _ADDED_FOR_TOOLS = 1_500
 """What they are told of how to call tools or keep to a form: up to 1,090 were seen."""
-_OF_A_PART = 20_000
-"""More than an image, a sound or a page is ever counted as."""
 
 
 def _bytes(value: Any, depth: int = 0) -> int:
@@ -105,7 +104,8 @@ def _bytes(value: Any, depth: int = 0) -> int:
         return 0
     if isinstance(value, dict):
         return sum(
-            _OF_A_PART if key in _MEDIA else len(str(key)) + 8 + _bytes(item, depth + 1) for key, item in value.items()
+            media_tokens(item) if key in _MEDIA else len(str(key)) + 8 + _bytes(item, depth + 1)
+            for key, item in value.items()
         )
     if isinstance(value, list | tuple):
         return sum(8 + _bytes(item, depth + 1) for item in value)

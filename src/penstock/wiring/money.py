@@ -14,6 +14,7 @@ from penstock.policies.budget import Budget, BudgetGate, Daybook
 from penstock.policies.limit import Limiter
 from penstock.prices import Own, PriceBook, Pricing
 from penstock.tokens.counter import Counter
+from penstock.wiring.dear import keeps_for_an_hour, may_be_heard, may_be_spoken
 from penstock.wiring.estimate import Asked, estimate_tokens, most_input, most_output
 from penstock.wiring.providers import ProviderPlan
 from penstock.wiring.settings import Models, Overrides
@@ -72,8 +73,15 @@ class TargetBill:
         tariff = self.pricing.tariff(tier)
         if tariff is None:
             raise ConfigError(no_price(self.name, tier))
-        most = self.most_output(call.kind, call.body)
-        return tariff.most(most_input(self.counter, call.kind, call.body), most)
+        kind, body, rates = call.kind, call.body, tariff.rates
+        return tariff.most(
+            most_input(self.counter, kind, body),
+            self.most_output(kind, body),
+            # Looked for only where it would cost more.
+            for_an_hour=rates.cache_write_1h > rates.cache_write and keeps_for_an_hour(body),
+            heard=max(rates.audio_input, rates.audio_cached) > rates.input and may_be_heard(kind, body),
+            spoken=rates.audio_output > rates.output and may_be_spoken(body),
+        )
 
     def told(self, call: Call) -> str:
         most = self.most_output(call.kind, call.body)
