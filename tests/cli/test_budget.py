@@ -59,6 +59,9 @@ def test_a_run_stops_within_its_budget_and_goes_on_with_a_higher_one(folder: Pat
     assert cost_in(folder / "out.jsonl") <= 0.001
     assert "To go on with a higher budget:" in ended.err
     assert "--budget 0.002" in ended.err
+    told = penstock("status", "out.jsonl", cwd=folder).out
+    assert "To go on with a higher budget, and the other options it had:" in told
+    assert "--budget 0.001" in told
     same = json.loads(penstock(*RUN, "--budget", "0.001", cwd=folder).out)
     assert same["spent_usd"] <= 0.001
     assert same["answered"] - first["answered"] <= 2

@@ -207,6 +207,30 @@ def test_a_store_that_fails_fails_no_call_and_is_logged_once(caplog: pytest.LogC
     run(main())
 
 
+class _Flaky(MemoryStore):
+    """Doesn't answer while it `is_down`."""
+
+    is_down = False
+
+    async def get(self, keys: Sequence[bytes]) -> Found | None:
+        if self.is_down:
+            raise OSError("nobody is there")
+        return await super().get(keys)
+
+
+def test_each_outage_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        now_s, store = 0.0, _Flaky()
+        answers = answers_in(store, now=lambda: now_s)
+        for is_down, told in [(True, 1), (True, 1), (False, 1), (True, 2), (True, 2)]:
+            store.is_down = is_down
+            now_s += 60.0
+            assert await answers.find([b"key"]) is None
+            assert len(caplog.records) == told
+
+    run(main())
+
+
 class _Full(MemoryStore):
     """Writes nothing, and says so late."""
 

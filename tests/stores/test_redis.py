@@ -48,6 +48,16 @@ def test_a_server_that_goes_away_fails_no_call_and_says_why() -> None:
         asyncio.run(main())
 
 
+def test_an_outage_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with AsyncClient("sim/fast", config={}, cache="redis://127.0.0.1:1/0") as client:
+            for n in range(3):
+                assert (await client.generate(f"hi {n}")).text
+
+    asyncio.run(main())
+    assert len([record for record in caplog.records if record.name == "penstock.cache"]) == 1
+
+
 def test_a_password_is_never_shown() -> None:
     async def main() -> None:
         store = open_store("redis://someone:not-a-secret@127.0.0.1:1/0")

@@ -76,3 +76,12 @@ def test_a_long_sound_is_held_for_its_length() -> None:
     data = base64.b64encode(bytes(1800 * 4000)).decode()
     held = most(**with_part({"type": "input_audio", "input_audio": {"data": data, "format": "mp3"}}), max_tokens=1)
     assert held > 1800 * 32 * 300e-6
+
+
+def test_what_doesnt_fit_is_told_by_what_it_has() -> None:
+    pricing = PriceBook({"mine": {"m": RATES}}).pricing("mine", "m", listed=None)
+    bill = TargetBill("mine/m", pricing, output_by_default=1000)
+    told = bill.told(Call(id="1", model="mine/m", kind="embedding", body={"input": "x" * 84}))
+    assert told == "a request to mine/m (100 tokens of input at most)"
+    told = bill.told(Call(id="1", model="mine/m", body={"messages": []}))
+    assert told == "a request to mine/m (1,000 tokens of output at most; max_tokens bounds it)"

@@ -52,7 +52,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Items of the input; None for a pipe that has not ended."""
     settings: dict[str, Any]
     places: dict[str, str] = {}
-    """Options that say where something is, those that were named: `journal`, `base_url`, `config`, `schema` ..."""
+    """Options that say where something is, those that were named: `journal`, `base_url`, `config`, `schema` ...; and
+    the `budget` of the last session."""
     samples: int = 1
     id_column: str | None = None
     is_command: bool = True

@@ -143,6 +143,7 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
         places = {"journal": self.journal, "base_url": address, "config": self.config}
         places |= {"prompt": self.prompt_said, "prompt_library": self.prompt_library, "split_by": self.split_by}
         places |= {"schema": self.schema_file, "prompt_rules": self.prompt_rules}
+        places["budget"] = None if self.budget_usd is None else f"{self.budget_usd:.12g}"
         return {
             "input": self.input,
             "output": self.output,

@@ -125,7 +125,9 @@ def _lines(out: Path, info: RunInfo, counts: Counts) -> list[str]:
     if not info.is_command:
         return lines
     if info.state != "running" and (left or info.state != "finished"):
-        lines.append(f"To go on, with the other options it had:\n  {resume_command(info)}")
+        is_spent = "--budget" in resume_command(info) and "budget" in why
+        how = "To go on with a higher budget, and" if is_spent else "To go on, with"
+        lines.append(f"{how} the other options it had:\n  {resume_command(info)}")
     elif info.state == "finished" and counts.failed > counts.errors.get("invalid_input", 0):
         lines.append(f"To ask the failed ones again:\n  {resume_command(info)} --retry-failed")
     return lines

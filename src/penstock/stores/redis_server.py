@@ -41,6 +41,7 @@ class RedisStore:
         self._put: dict[bytes, bytes] = {}
         self._sending: dict[bytes, bytes] = {}
         self._bytes = 0
+        self._is_away = False
         self._sender: asyncio.Task[None] | None = None
         self.trouble: str | None = None
         self.lost: str | None = None
@@ -135,7 +136,9 @@ class RedisStore:
             self._client, self._loop = Redis(connection_pool=pool), loop
         try:
             yield self._client
+            self._is_away = False
         except (RedisError, OSError) as error:
+            self._is_away = True
             raise StoreError(f"{self._where}: {error or type(error).__name__}") from error
 
     async def _send(self) -> None:
@@ -143,6 +146,7 @@ class RedisStore:
             self._sending = dict(list(self._put.items())[:_GROUP])
             for key in self._sending:
                 del self._put[key]
+            is_known = self._is_away  # told by who read
             try:
                 async with self._talking() as client, client.pipeline(transaction=False) as pipe:
                     for key, value in self._sending.items():
@@ -150,7 +154,7 @@ class RedisStore:
                     await pipe.execute()
                 self.trouble = None
             except StoreError as error:
-                if self.trouble is None:
+                if self.trouble is None and not is_known:
                     _log.warning("%s; answers are not cached meanwhile", error)
                 self.trouble = self.lost = str(error)
             finally:

@@ -85,8 +85,9 @@ class TargetBill:
 
     def told(self, call: Call) -> str:
         most = self.most_output(call.kind, call.body)
-        bounded = most_output(call.kind, call.body, 0)
-        hint = "" if bounded or not most else "; max_tokens bounds it"
+        if not most:
+            return f"a request to {self.name} ({most_input(self.counter, call.kind, call.body):,} tokens of input at most)"
+        hint = "" if most_output(call.kind, call.body, 0) else "; max_tokens bounds it"
         return f"a request to {self.name} ({most:,} tokens of output at most{hint})"
 
 

@@ -96,6 +96,10 @@ class Answers:
         except Exception as error:  # noqa: BLE001 - a store may be anybody's, and never fails a call
             self._failed("read", error)
             completion = None
+        else:
+            if self._away_until_s:  # it is back
+                self._away_until_s = 0.0
+                self._said.discard("read")
         if completion is None:
             self.stats.misses += 1
             return None
@@ -257,6 +261,8 @@ class Answers:
         self.trouble = str(error) or type(error).__name__
         if what not in self._said:
             self._said.add(what)
+            if getattr(self._store, "trouble", None) is not None:
+                return  # the store has told of it
             _log.warning("the cache can't be %s, and calls go on without it: %s", what, self.trouble)
 
 
