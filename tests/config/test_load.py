@@ -128,7 +128,10 @@ def test_a_named_file_that_is_missing_is_an_error(tmp_path, home):
         ("[routes.r]\ntargets = ['x/y']\nfallback_on = ['rate_limited']", 'unknown value "rate_limited"'),
         ("[providers.openai]\nlimits = {rpd = 10}", "rpd: a limit per day is not supported yet"),
         ("[cache]\nstore = 'sqlit'", 'expected "off", "memory", "sqlite"'),
-        ("[cache]\nstore = 'sqlite:.'", '[cache] store: "." is a folder; expected a file, such as "sqlite:./answers.sqlite"'),
+        (
+            "[cache]\nstore = 'sqlite:.'",
+            '[cache] store: "." is a folder; expected a file, such as "sqlite:./answers.sqlite"',
+        ),
         ("[gateway]\nport = 1", "gateway: the gateway is not supported yet"),
         ("a = [", "not valid TOML: "),
     ],

@@ -110,7 +110,10 @@ def with_store(
 
     settings = load_config(config, for_command=True).cache or CacheConfig()
     if url is not None:
-        check_url(url)
+        try:
+            check_url(url)
+        except ConfigError as error:
+            raise ConfigError(f"--store: {error}") from None
         path = store_path(url, os.environ)
         if path is not None and not makes and not path.exists():
             raise ConfigError(f"--store: {path}: no such file")

@@ -26,7 +26,9 @@ def check_url(url: str) -> None:
     if url in ("off", "memory", "sqlite") or (scheme == "sqlite" and rest.strip("/")):
         path = store_path(url, os.environ) if rest else None
         if path is not None and path.is_dir():
-            raise ConfigError(f'"{path}" is a folder; expected a file, such as "sqlite:{rest.rstrip("/")}/answers.sqlite"')
+            raise ConfigError(
+                f'"{path}" is a folder; expected a file, such as "sqlite:{rest.rstrip("/")}/answers.sqlite"'
+            )
         return
     if scheme not in _REDIS or not colon:
         raise ConfigError(f'expected {FORMS}, got "{_shown(url)}"')

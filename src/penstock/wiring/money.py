@@ -86,7 +86,9 @@ class TargetBill:
     def told(self, call: Call) -> str:
         most = self.most_output(call.kind, call.body)
         if not most:
-            return f"a request to {self.name} ({most_input(self.counter, call.kind, call.body):,} tokens of input at most)"
+            return (
+                f"a request to {self.name} ({most_input(self.counter, call.kind, call.body):,} tokens of input at most)"
+            )
         hint = "" if most_output(call.kind, call.body, 0) else "; max_tokens bounds it"
         return f"a request to {self.name} ({most:,} tokens of output at most{hint})"
 
