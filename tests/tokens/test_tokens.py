@@ -143,3 +143,52 @@ def test_what_a_model_adds_of_its_own_is_counted_and_held(model: str, more: dict
     assert most_input(counter, "chat", body) >= billed
     if "unknown" not in model:
         assert counter.request("chat", body) == pytest.approx(billed, rel=0.35)
+
+
+SHORT = {"messages": [{"role": "user", "content": "What is the weather in Paris?"}]}
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "billed"),
+    [
+        ("anthropic/claude-sonnet-4-5", {}, 15),
+        ("anthropic/claude-sonnet-4-5", {"thinking": {"type": "enabled"}}, 43),
+        ("anthropic/claude-sonnet-4-5", {"tools": [TOOL]}, 560),
+        ("anthropic/claude-3-7-sonnet-20250219", {"tools": [TOOL], "reasoning_effort": "low"}, 397),
+        ("bedrock/anthropic.claude-3-sonnet-20240229-v1:0", {"tools": [TOOL]}, 210),
+        ("snowflake/claude-sonnet-4-6", {"response_format": {"type": "json_object"}}, 600),
+        ("gemini/gemini-2.5-flash", {}, 7),
+        ("gemini/gemini-3-flash-preview", {"tools": [TOOL]}, 24),
+        ("deepseek/deepseek-chat", {}, 12),
+        ("deepseek/deepseek-reasoner", {"tools": [TOOL]}, 280),
+        ("deepseek/deepseek-v4-flash", {}, 90),
+        ("ollama/qwen3.6", {"tools": [TOOL]}, 270),
+        ("zai/glm-5.2", {}, 20),
+        ("mistral/mistral-small-latest", {}, 9),
+        ("mistral/mistral-large-latest", {"tools": [TOOL]}, 50),
+        ("bedrock/us.amazon.nova-micro-v1:0", {}, 7),
+        ("bedrock/us.amazon.nova-micro-v1:0", {"tools": [TOOL]}, 375),
+        ("cohere/command-r-08-2024", {}, 205),
+        ("cohere/command-r7b-12-2024", {"tools": [TOOL]}, 1440),
+        ("cohere/command-a-reasoning-08-2025", {}, 1745),
+        ("openai/gpt-4o-mini", {}, 14),
+        ("writer/palmyra-x4", {}, 38),
+        ("writer/palmyra-x4", {"tools": [TOOL]}, 170),
+        ("someone/unknown", {}, 60),
+        ("someone/unknown", {"tools": [TOOL]}, 400),
+    ],
+)
+def test_a_short_request_keeps_the_error_that_is_stated_for_it(model: str, more: dict[str, Any], billed: int) -> None:
+    count = count_tokens({**SHORT, **more}, model=model)
+    assert abs(billed / count.tokens - 1) <= count.error
+    assert most_input(Counter(model), "chat", {**SHORT, **more}) >= billed
+
+
+def test_a_long_request_states_no_more_than_its_text() -> None:
+    body = {"messages": [{"role": "user", "content": PROSE * 20}]}
+    for model, error in [
+        ("anthropic/claude-sonnet-4-5", 0.25),
+        ("openai/gpt-4o", 0.02),
+        ("gemini/gemini-2.5-pro", 0.2),
+    ]:
+        assert count_tokens(body, model=model).error == pytest.approx(error, abs=0.01)

@@ -46,10 +46,15 @@ def count_tokens(what: str | Sequence[Mapping[str, Any]] | Mapping[str, Any], *,
         kind = next((kind for key, kind in kinds.items() if key in body), None)
         if kind is None:
             raise InputError(f"a request has messages, a prompt or an input; got {', '.join(map(str, body)) or 'none'}")
-        return Count(counter.request(kind, body), counter.error)
+        return _of_request(counter, kind, body)
     if isinstance(what, Sequence) and all(isinstance(message, Mapping) for message in what):
-        return Count(counter.request("chat", {"messages": list(what)}), counter.error)
+        return _of_request(counter, "chat", {"messages": list(what)})
     raise InputError(f"expected a text, a list of chat messages or a request body, got {type(what).__name__}")
+
+
+def _of_request(counter: Counter, kind: Kind, body: dict[str, Any]) -> Count:
+    tokens = counter.request(kind, body)
+    return Count(tokens, counter.error_of(kind, body, tokens))
 
 
 @lru_cache(maxsize=256)

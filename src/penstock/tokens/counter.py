@@ -10,14 +10,13 @@ import msgspec
 
 from penstock.call import Kind
 from penstock.tokens.encodings import BY_LETTERS_ERROR, by_letters, family_of, text_counter
+from penstock.tokens.frames import frame_of
 from penstock.tokens.images import image_tokens
 
 __all__ = ["Counter"]
 
-_PER_MESSAGE = 3
-"""Tokens around each message, beside its role."""
-_ANSWER_BEGINS = 3
 _NAME = 1
+_THINKING = ("reasoning_effort", "reasoning", "thinking")
 _TOOL_CALL = 8
 _SOUND = 300
 _FILE = 1500
@@ -39,11 +38,12 @@ class Counter:
     `learn` hears what the provider counted: estimates then follow it, and the error is what was seen.
     """
 
-    __slots__ = ("_answers", "_deviation", "_family", "_quick", "_ratio", "_text", "model")
+    __slots__ = ("_answers", "_deviation", "_family", "_frame", "_quick", "_ratio", "_text", "model")
 
     def __init__(self, model: str) -> None:
         self.model = model
         self._family = family_of(model)
+        self._frame = frame_of(model)
         self._text: Text | None = None
         self._quick: Text = by_letters
         self._ratio = 1.0
@@ -52,18 +52,27 @@ class Counter:
 
     @property
     def error(self) -> float:
-        """Of whole requests, as a share."""
+        """Of long requests, as a share; `error_of` says that of one."""
         if self._answers < _LEARNT:
             return max(_LEAST_ERROR, self.stated_error)
         return max(_LEAST_ERROR, min(self.stated_error or 1.0, 2.5 * self._deviation))
+
+    def error_of(self, kind: Kind, body: dict[str, Any], tokens: int) -> float:
+        """Of a request that was counted as so many tokens, as a share: a short one is mostly what it has besides."""
+        if kind != "chat" or self._answers >= _LEARNT:
+            return self.error
+        slack, has_tools = self._frame.slack, bool(body.get("tools") or body.get("functions"))
+        if has_tools or body.get("response_format"):
+            # Where a model has no way to keep to a form, it is told to call a tool.
+            slack += self._frame.tools_slack + (0 if has_tools else max(0, self._frame.with_tools))
+        return self.error + slack / max(1, tokens)
 
     def text(self, text: str) -> int:
         """Tokens of a text alone."""
         return self._full()(text)
 
     def message(self, message: dict[str, Any]) -> int:
-        """Tokens of one chat message, with what stands around it: a request has 3 more than the sum of its messages',
-        before anything is learnt."""
+        """Tokens of one chat message, with what stands around it; a request has more than the sum of its messages'."""
         return self._message(self._full(), message)
 
     def request(self, kind: Kind, body: dict[str, Any]) -> int:
@@ -110,6 +119,11 @@ class Counter:
         """Nothing is added to what was sent: no words on how to call tools, no date."""
         return self._family.is_plain
 
+    def besides(self, *, with_tools: bool) -> int:
+        """What a chat has besides what was sent, as it was seen."""
+        frame = self._frame
+        return frame.begins + frame.thinking + (max(0, frame.with_tools) if with_tools else 0)
+
     @property
     def stated_error(self) -> float:
         """Of a text alone, as a share."""
@@ -137,20 +151,24 @@ class Counter:
             return _inputs(of, body.get("input"))
         if kind == "completion":
             return _inputs(of, body.get("prompt"))
-        messages, family = body.get("messages"), self._family
-        total = _ANSWER_BEGINS + family.around
+        messages, frame = body.get("messages"), self._frame
+        total = frame.begins
+        for name in _THINKING:
+            if name in body and frame.thinking:
+                total += frame.thinking
+                break
         if type(messages) is list:
             for message in messages:
                 if type(message) is dict:
                     total += self._message(of, message)
         if (tools := body.get("tools") or body.get("functions")) is not None:
-            total += _tools(of, tools) + family.with_tools
+            total += (_json(of, tools) if frame.as_json else _tools(of, tools)) + frame.with_tools
         if (form := body.get("response_format")) is not None:
             total += _json(of, form)
         return total
 
     def _message(self, of: Text, message: dict[str, Any]) -> int:
-        total = _PER_MESSAGE + 1
+        total = self._frame.message
         content = message.get("content")
         if type(content) is str:
             total += of(content)

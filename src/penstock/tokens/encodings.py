@@ -21,25 +21,19 @@ class Family(NamedTuple):
     """Its tokens for each of the encoding's."""
     error: float = 0.0
     """By how much a text's count may be off, as a share: 0 where the encoding is its own."""
-    around: int = 0
-    """What a chat has besides what was sent: the date, how to answer."""
-    with_tools: int = 0
-    """What the model is told of how to call tools."""
     is_plain: bool = False
     """Nothing is added to what was sent."""
 
 
 _TABLE: Final[tuple[tuple[str, Family], ...]] = (
-    (r"gpt-oss", Family("o200k", around=62, with_tools=20)),
+    (r"gpt-oss", Family("o200k")),
     (r"gpt-(?:4o|4\.1|4\.5|5)|chatgpt|(?:^|/)o[134](?:$|-)", Family("o200k", is_plain=True)),
     (r"gpt-4|gpt-3\.5|text-embedding-(?:3|ada-002)|davinci-002|babbage-002", Family("cl100k", is_plain=True)),
-    (r"claude", Family("o200k", 1.2, 0.25, with_tools=400)),
+    (r"claude", Family("o200k", 1.2, 0.25)),
     (r"gemini|gemma", Family("o200k", 1.05, 0.2)),
-    (r"llama-?4", Family("cl100k", 1.02, 0.15, with_tools=600)),
-    (r"llama-?3[.-][123]", Family("cl100k", 1.02, 0.15, around=27, with_tools=100)),
-    (r"llama-?3|meta-llama", Family("cl100k", 1.02, 0.15)),
+    (r"llama-?[34]|meta-llama", Family("cl100k", 1.02, 0.15)),
     (r"qwen|deepseek|kimi|glm", Family("o200k", 1.05, 0.2)),
-    (r"mistral|mixtral|llama-?2|codestral", Family("o200k", 1.2, 0.25)),
+    (r"mistral|mixtral|magistral|devstral|pixtral|codestral|llama-?2", Family("o200k", 1.2, 0.25)),
 )
 BY_LETTERS_ERROR: Final = 0.35
 """Of a count that knows no tokenizer, as a share."""

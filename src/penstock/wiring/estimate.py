@@ -81,9 +81,10 @@ def _whole(value: Any) -> int:
 def most_input(counter: Counter, kind: Kind, body: dict[str, Any]) -> int:
     """As many tokens as the input can have: a twentieth more than the model's own tokenizer counts, else its bytes; and
     what is added on the way."""
-    more = 16 if kind != "chat" or counter.is_plain else _ADDED
-    if kind == "chat" and not counter.is_plain and any(body.get(name) for name in _TAUGHT):
-        more += _ADDED_FOR_TOOLS
+    more = 16
+    if kind == "chat" and not counter.is_plain:
+        is_taught = any(body.get(name) for name in _TAUGHT)
+        more = counter.besides(with_tools=is_taught) + _ADDED + (_ADDED_FOR_TOOLS if is_taught else 0)
     if counter.is_exact:
         return counter.request(kind, body) * 21 // 20 + more + tokens_of_media(kind, body)
     return more + sum(_bytes(body[name]) for name in _ASKED if name in body)
@@ -92,9 +93,9 @@ def most_input(counter: Counter, kind: Kind, body: dict[str, Any]) -> int:
 _ASKED = ("messages", "prompt", "input", "tools", "functions", "response_format")
 _TAUGHT = ("tools", "functions", "response_format")
 _ADDED = 128
-"""What models are told in each chat besides what was sent: up to 65 tokens were seen."""
+"""Of what models are told in each chat besides what was sent, more than was seen."""
 _ADDED_FOR_TOOLS = 1_500
-"""What they are told of how to call tools or keep to a form: up to 1,090 were seen."""
+"""The same of how to call tools or keep to a form."""
 
 
 def _bytes(value: Any, depth: int = 0) -> int:

@@ -32,7 +32,9 @@ class Forecast:
 
     def input(self, asked: Asked) -> tuple[int, float]:
         """The input's tokens, and by how much, as a share, they may be off."""
-        return self._bill.counter.request(asked.kind, asked.body), self.error
+        counter = self._bill.counter
+        tokens = counter.request(asked.kind, asked.body)
+        return tokens, counter.error_of(asked.kind, asked.body, tokens)
 
     def most_output(self, asked: Asked) -> tuple[int, bool]:
         """The most tokens of the answer, and whether the request itself bounds it."""
