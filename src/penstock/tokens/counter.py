@@ -16,7 +16,7 @@ from penstock.tokens.images import image_tokens
 __all__ = ["Counter"]
 
 _NAME = 1
-_THINKING = ("reasoning_effort", "reasoning", "thinking")
+_THINKING = frozenset(("reasoning_effort", "reasoning", "thinking"))
 _TOOL_CALL = 8
 _SOUND = 300
 _FILE = 1500
@@ -38,12 +38,25 @@ class Counter:
     `learn` hears what the provider counted: estimates then follow it, and the error is what was seen.
     """
 
-    __slots__ = ("_answers", "_deviation", "_family", "_frame", "_quick", "_ratio", "_text", "model")
+    __slots__ = (
+        "_answers",
+        "_begins",
+        "_deviation",
+        "_family",
+        "_frame",
+        "_per_message",
+        "_quick",
+        "_ratio",
+        "_text",
+        "_thinking",
+        "model",
+    )
 
     def __init__(self, model: str) -> None:
         self.model = model
         self._family = family_of(model)
-        self._frame = frame_of(model)
+        self._frame = frame = frame_of(model)
+        self._begins, self._per_message, self._thinking = frame.begins, frame.message, frame.thinking
         self._text: Text | None = None
         self._quick: Text = by_letters
         self._ratio = 1.0
@@ -151,24 +164,23 @@ class Counter:
             return _inputs(of, body.get("input"))
         if kind == "completion":
             return _inputs(of, body.get("prompt"))
-        messages, frame = body.get("messages"), self._frame
-        total = frame.begins
-        for name in _THINKING:
-            if name in body and frame.thinking:
-                total += frame.thinking
-                break
+        messages = body.get("messages")
+        total = self._begins
+        if self._thinking and not _THINKING.isdisjoint(body):
+            total += self._thinking
         if type(messages) is list:
             for message in messages:
                 if type(message) is dict:
                     total += self._message(of, message)
         if (tools := body.get("tools") or body.get("functions")) is not None:
+            frame = self._frame
             total += (_json(of, tools) if frame.as_json else _tools(of, tools)) + frame.with_tools
         if (form := body.get("response_format")) is not None:
             total += _json(of, form)
         return total
 
     def _message(self, of: Text, message: dict[str, Any]) -> int:
-        total = self._frame.message
+        total = self._per_message
         content = message.get("content")
         if type(content) is str:
             total += of(content)
