@@ -1,7 +1,9 @@
-"""Fits the weights of the signs of an injection to the sets that detectors may be made with; never to the blind one.
+"""Fits the weights of the signs of an injection to the sets that detectors may be made with, never to the blind one,
+and to real texts in which there is none.
 
-`python -m bench.guards.fitting` tells how the rest carries over to each strategy that is left out; `--write` puts the
-weights of the whole into src/penstock/guards/injection.toml. `--wrong` prints the texts that were wrong when left out.
+`python -m bench.guards.fitting` tells how the rest carries over to each text that is left out, and to each strategy;
+`--write` puts the weights of the whole into src/penstock/guards/injection.toml, with the bias at which a score of 0.5
+gives the false alarms of `MOST_ALARMS` among texts that were left out. `--wrong` prints those that were wrong.
 """
 
 from __future__ import annotations
@@ -10,10 +12,12 @@ import argparse
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp
+from math import exp, inf, log
 from pathlib import Path
+from random import Random
 
 from bench.guards.drawn import injections
+from bench.guards.ordinary import docstrings, documentation
 from bench.guards.rates import injection_lines
 from penstock.guards.disguises import variants
 from penstock.guards.injection import BESIDE, Sign, Signs, signs, with_neighbours
@@ -25,11 +29,17 @@ THRESHOLD = 0.5
 EPOCHS = 250
 DECAY = 0.002
 """How much a weight costs: what is rare in the sets isn't learned by heart."""
-CAUTION = 2.2
-"""How many missed injections a false alarm weighs."""
+CAUTION = 3.0
+"""How many missed injections a false alarm weighs, on a text that was written to look like one."""
+ORDINARY = 1.0
+"""The same on a real text."""
+MOST_ALARMS = 0.03
+"""Of the texts that were written to look like an injection, the share that may be taken for one when left out."""
+FOLDS = 10
+_SORTS = ("+", "-", "documentation", "stdlib", "purelib")
 _MOST_AGAINST = 3.0
 """What a sign that speaks against an injection takes from it at most."""
-_LEAST_KNOWN = 2.4
+_LEAST_KNOWN = 3.2
 """What a wording that is known as a whole weighs at least."""
 _FORMS = {"TOKEN", "SYSTEM_SAYS", "TAG", "SHELL", "CARRIES", "VERDICT", "CALLED"}
 
@@ -41,6 +51,8 @@ class Case:
     text: str
     sort: str
     is_injection: bool
+    cost: float
+    """What it costs to be wrong about it; a missed injection costs 1."""
     variants: tuple[tuple[tuple[int, ...], ...], ...]
 
     def strongest(self, weights: Sequence[float]) -> tuple[float, dict[int, float]]:
@@ -58,21 +70,29 @@ class Case:
         return (best, counts) if self.variants else (0.0, {})
 
 
-def _case(table: Signs, text: str, sort: str, *, is_injection: bool) -> Case:
+def _case(table: Signs, text: str, sort: str, *, cost: float = 0.0) -> Case:
+    """Of an injection unless it costs something to take it for one."""
     found = tuple(
         tuple(tuple(sorted(one)) for one in table.found(variant, hidden=number > 0))
         for number, variant in enumerate(variants(text))
     )
-    return Case(text, sort, is_injection, tuple(one for one in found if any(one)))
+    return Case(text, sort, not cost, cost or 1.0, tuple(one for one in found if any(one)))
 
 
 def cases() -> list[Case]:
     """Of the varied set, and of the tuning and the seen one."""
     table = signs()
-    made = [_case(table, one.text, one.sort, is_injection=one.is_positive) for one in injections("varied")]
+    made = [_case(table, one.text, one.sort, cost=0 if one.is_positive else CAUTION) for one in injections("varied")]
     for half in ("tuning", "seen"):
-        made += [_case(table, text, half, is_injection=sign == "+") for sign, text in injection_lines(half)]
+        made += [_case(table, text, half, cost=0 if sign == "+" else CAUTION) for sign, text in injection_lines(half)]
     return made
+
+
+def ordinary_cases() -> list[Case]:
+    """Of real texts, by where they are from: `documentation` of this project, `stdlib` and `purelib`."""
+    table = signs()
+    real = {"documentation": documentation(), "stdlib": docstrings("stdlib"), "purelib": docstrings("purelib")}
+    return [_case(table, text, f"{name} {file}", cost=ORDINARY) for name, texts in real.items() for file, text in texts]
 
 
 def _is_known(sign: Sign, table: Signs) -> bool:
@@ -110,6 +130,8 @@ def fitted(made: Sequence[Case], table: Signs) -> tuple[list[float], float]:
     is_known = [_is_known(sign, table) for sign in table.signs]
     weights = list(before)
     bias = -2.0
+    # Where there is no sign there is nothing to learn, and no score.
+    made = [case for case in made if case.variants]
     rates = [1e-4] * (len(weights) + 1)
     for epoch in range(EPOCHS):
         pace = 0.03 * (1 - epoch / EPOCHS)
@@ -118,7 +140,7 @@ def fitted(made: Sequence[Case], table: Signs) -> tuple[list[float], float]:
         for case in made:
             total, counts = case.strongest(weights)
             wrong = 1 / (1 + exp(-total - bias)) - case.is_injection
-            wrong *= (1.0 if case.is_injection else CAUTION) / len(made)
+            wrong *= case.cost / len(made)
             bias_slope += wrong
             for one, count in counts.items():
                 slopes[one] += wrong * count
@@ -134,23 +156,43 @@ def fitted(made: Sequence[Case], table: Signs) -> tuple[list[float], float]:
     return weights, bias
 
 
-def _is_hit(case: Case, weights: Sequence[float], bias: float) -> bool:
-    total, _ = case.strongest(weights)
-    return total > 0 and 1 / (1 + exp(-total - bias)) >= THRESHOLD
+def _logit(share: float) -> float:
+    return log(share / (1 - share))
 
 
-def left_out(made: Sequence[Case], table: Signs) -> dict[str, list[tuple[Case, bool]]]:
-    """Each sort of text as it is judged by weights that were fitted without it, and whether it was a hit."""
-    sorts = sorted({(case.is_injection, case.sort) for case in made})
-    folds = [sorts[start::10] for start in range(10)]
-    judged: dict[str, list[tuple[Case, bool]]] = {}
-    for fold in folds:
-        weights, bias = fitted([case for case in made if (case.is_injection, case.sort) not in fold], table)
-        for case in made:
-            if (case.is_injection, case.sort) in fold:
-                name = f"{'+' if case.is_injection else '-'} {case.sort}"
-                judged.setdefault(name, []).append((case, _is_hit(case, weights, bias)))
-    return judged
+def left_out(made: Sequence[Case], table: Signs, *, by: str) -> list[float]:
+    """What each text adds up to, bias included, by weights that were fitted without it (`by="text"`) or without all of
+    its sort (`by="sort"`); minus infinity where nothing was found."""
+    sorts = {one: place for place, one in enumerate(sorted({(case.is_injection, case.sort) for case in made}))}
+    drawn = Random(0)
+    folds = [drawn.randrange(FOLDS) if by == "text" else sorts[case.is_injection, case.sort] % FOLDS for case in made]
+    found = [-inf] * len(made)
+    for fold in range(FOLDS):
+        weights, bias = fitted([case for case, its in zip(made, folds, strict=True) if its != fold], table)
+        for place, case in enumerate(made):
+            if folds[place] == fold and (total := case.strongest(weights)[0]) > 0:
+                found[place] = total + bias
+    return found
+
+
+def sort_of(case: Case) -> str:
+    """`+` and `-` of the sets, or where a real text is from."""
+    return "+" if case.is_injection else "-" if case.cost == CAUTION else case.sort.split()[0]
+
+
+def shift_for(made: Sequence[Case], totals: Sequence[float], most: float = MOST_ALARMS) -> float:
+    """How much the bias has to sink so that of the texts that only look like an injection no more than `most` reach the
+    threshold."""
+    alarms = sorted((total for case, total in zip(made, totals, strict=True) if sort_of(case) == "-"), reverse=True)
+    return max(-5.0, alarms[int(most * len(alarms))] + 1e-6) - _logit(THRESHOLD)
+
+
+def _print_curve(made: Sequence[Case], totals: Sequence[float], shift: float) -> None:
+    print("threshold  missed  false alarms  documentation  stdlib  purelib")
+    of = {name: [total for case, total in zip(made, totals, strict=True) if sort_of(case) == name] for name in _SORTS}
+    for threshold in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
+        hits = {name: sum(total >= _logit(threshold) + shift for total in of[name]) / len(of[name]) for name in _SORTS}
+        print(f"{threshold:9}  {1 - hits['+']:6.1%}  " + "  ".join(f"{hits[name]:12.1%}" for name in _SORTS[1:]))
 
 
 def _write(weights: Sequence[float], bias: float) -> None:
@@ -165,28 +207,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--wrong", action="store_true")
-    parser.add_argument("--quick", action="store_true", help="without leaving anything out")
+    parser.add_argument("--quick", action="store_true", help="tell the bias, leave nothing out")
     given = parser.parse_args()
-    made, table = cases(), signs()
-    if not given.quick:
-        sums = {"+": [0, 0], "-": [0, 0]}
-        for name, judged in sorted(left_out(made, table).items()):
-            bad = [case for case, is_hit in judged if is_hit != case.is_injection]
-            print(f"{name:24} {len(bad):3} of {len(judged):3}")
-            sums[name[0]][0] += len(bad)
-            sums[name[0]][1] += len(judged)
-            for case in bad if given.wrong else ():
-                print("    ", repr(case.text[:150]))
-        for sign, (bad_count, count) in sums.items():
-            print(f"{'missed' if sign == '+' else 'false alarms'}: {bad_count} of {count}: {bad_count / count:.1%}")
+    made, table = [*cases(), *ordinary_cases()], signs()
+    if given.quick:
+        print(fitted(made, table)[1])
+        return
+    totals = left_out(made, table, by="text")
+    shift = shift_for(made, totals)
+    print(f"each text left out; bias {-shift:+.2f}")
+    _print_curve(made, totals, shift)
+    if given.wrong:
+        for case, total in zip(made, totals, strict=True):
+            if (total - shift >= _logit(THRESHOLD)) != case.is_injection:
+                print("   ", sort_of(case), case.sort, repr(case.text[:150]))
+    print("each sort of text left out")
+    _print_curve(made, left_out(made, table, by="sort"), shift)
     weights, bias = fitted(made, table)
-    wrong = [case for case in made if _is_hit(case, weights, bias) != case.is_injection]
-    print(
-        f"fitted to all: {sum(case.is_injection for case in wrong)} missed, "
-        f"{sum(not case.is_injection for case in wrong)} false alarms of {len(made)}"
-    )
+    print("nothing left out")
+    _print_curve(made, [_total(case, weights, bias) for case in made], shift)
     if given.write:
-        _write(weights, bias)
+        _write(weights, bias - shift)
+
+
+def _total(case: Case, weights: Sequence[float], bias: float) -> float:
+    total = case.strongest(weights)[0]
+    return total + bias if total > 0 else -inf
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from bench.guards.chapter import FIRST
 from bench.guards.drawn import injections, texts
-from bench.guards.fitting import cases, fitted
+from bench.guards.fitting import Case, cases, fitted, shift_for
+from bench.guards.ordinary import documentation
 from bench.guards.rates import HALVES, blind_injection_rate, blind_rate, injection_rate, interval, rate, whole_rate
 
 from penstock.guards import KINDS
-from penstock.guards.injection import signs
+from penstock.guards.injection import injection_score, signs
 
 
 @pytest.mark.parametrize("half", HALVES)
@@ -67,8 +68,14 @@ def test_values_in_many_notations_are_found_and_what_only_looks_like_them_is_not
 def test_the_varied_set_has_many_strategies_and_most_are_found() -> None:
     found = blind_injection_rate(0.5, "varied")
     assert min(found.positives, found.negatives) > 400
-    assert found.miss_rate < 0.25
-    assert found.false_rate < 0.05
+    assert found.miss_rate < 0.42
+    assert found.false_rate < 0.03
+
+
+def test_real_texts_are_not_taken_for_injections() -> None:
+    paragraphs = [text for _, text in documentation()]
+    assert len(paragraphs) > 200
+    assert sum(injection_score(text).score >= 0.5 for text in paragraphs) <= len(paragraphs) * 0.02
 
 
 def test_weights_are_fitted_to_what_the_sets_say() -> None:
@@ -77,6 +84,11 @@ def test_weights_are_fitted_to_what_the_sets_say() -> None:
     assert len(weights) == len(signs().signs)
     assert -10 < bias < 0
     assert all(weight <= 0 for weight, sign in zip(weights, signs().signs, strict=True) if sign.name == "against")
+
+
+def test_the_bias_sinks_until_only_so_many_harmless_texts_reach_the_threshold() -> None:
+    harmless = [Case("", "docs", is_injection=False, cost=3.0, variants=()) for _ in range(10)]
+    assert shift_for(harmless, [float(place) for place in range(10)], 0.2) == pytest.approx(7.0, abs=1e-5)
 
 
 def test_an_interval_is_wilsons() -> None:

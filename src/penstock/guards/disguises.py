@@ -31,7 +31,7 @@ _SPACES: Final = re.compile(r"[ \t\r\f\v\u00a0\u2000-\u200a\u202f\u3000]+")
 _LEET: Final = str.maketrans("013457@$", "oieastas")
 _LEET_CHAR: Final = re.compile(r"[0134578@$]")
 _LEET_WORD: Final = re.compile(
-    r"(?<![\w@$])(?=[0-9@$]{0,20}[a-z])(?=[a-z]{0,20}[0134578@$])[a-z0134578@$]{2,24}(?![\w@$])"
+    r"(?<![\w@$])(?=[0-9@$]{0,20}[a-z])(?=[a-z]{0,20}[0134578@$])[a-z0134578@$]{2,24}(?![\w@$]|\.\w)"
 )
 _SINGLE: Final = re.compile(r"(?<!\w)[^\W\d_]([ .\-_*+|/])[^\W\d_](?!\w)(?:\1[^\W\d_](?!\w)){1,400}")
 _APART: Final = re.compile(r"[ .\-_*+|/]\w[ .\-_*+|/]\w(?!\w)")
@@ -45,14 +45,18 @@ _SPACED_CJK: Final = re.compile(r"(?:[\u3040-\u30ff\u4e00-\u9fff] ){3,400}[\u304
 
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{16,}={0,2}")
 _BASE32: Final = re.compile(r"(?<![A-Z2-7a-z])[A-Z2-7]{24,}={0,6}(?![A-Za-z])")
-_HEX: Final = re.compile(r"(?<![0-9A-Za-z])(?:(?:0x|\\x|%)?[0-9a-fA-F]{2}[ ,:]?){8,}(?![0-9A-Za-z])")
-_CODES: Final = re.compile(r"(?<!\d)(?:\d{2,3}[ ,;]{1,2}){7,}\d{2,3}(?!\d)")
-_BINARY: Final = re.compile(r"(?<![01])(?:[01]{8}[ ,]?){6,}(?![01])")
-_MORSE: Final = re.compile(r"(?<![.\-/])(?:[.\-]{1,6}[ /]{1,3}){8,}[.\-]{1,6}")
+# Each begins with what its first character is, and looks behind it after that: so a text is searched fast.
+_HEX: Final = re.compile(
+    r"[0-9a-fA-F\\%](?<![0-9A-Za-z].)(?:(?<=[0\\])x[0-9a-fA-F]{2}|(?<=%)[0-9a-fA-F]{2}|(?<=[0-9a-fA-F])[0-9a-fA-F])"
+    r"[ ,:]?(?:(?:0x|\\x|%)?[0-9a-fA-F]{2}[ ,:]?){7,}(?![0-9A-Za-z])"
+)
+_CODES: Final = re.compile(r"\d(?<!\d\d)\d{1,2}[ ,;]{1,2}(?:\d{2,3}[ ,;]{1,2}){6,}\d{2,3}(?!\d)")
+_BINARY: Final = re.compile(r"[01](?<![01][01])[01]{7}[ ,]?(?:[01]{8}[ ,]?){5,}(?![01])")
+_MORSE: Final = re.compile(r"[.\-](?<![.\-/].)[.\-]{0,5}[ /]{1,3}(?:[.\-]{1,6}[ /]{1,3}){7,}[.\-]{1,6}")
 _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 _STRINGS: Final = re.compile(r'"([^"\n]{1,80})"')
 _LONG_WORD: Final = re.compile(r"[a-z]{5,12}")
-_CAMEL: Final = re.compile(r"(?:[A-Z][a-z]{1,15}){4,}")
+_CAMEL: Final = re.compile(r"[A-Z][a-z]{1,15}(?:[A-Z][a-z]{1,15}){3,}")
 _HYPHENED: Final = re.compile(r"(?<=[a-z])-(?=[a-z])")
 _LONG: Final = 16
 """Letters of the shortest word that may be a code, or words that were written as one."""
@@ -79,6 +83,7 @@ def _shift(word: str, by: int) -> str:
 
 SHIFTED: Final = {_shift(word, by): by for word in _KNOWN for by in range(1, 26)} | {word[::-1]: 0 for word in _KNOWN}
 """Words that show that letters were shifted, with how far; or read backwards: 0."""
+_SHIFTED_WORDS: Final = frozenset(SHIFTED)
 
 
 def fold(text: str) -> str:
@@ -99,8 +104,11 @@ def variants(text: str) -> Iterator[str]:
     """The text folded; then each thing that may be hidden in it, folded too."""
     low = fold(text)
     yield low
-    has_long = max(map(len, text.split()), default=0) >= _LONG
+    words = low.split()
+    has_long = max(map(len, words), default=0) >= _LONG
     yield from _rewritten(text, low, has_long=has_long)
+    if not _SHIFTED_WORDS.isdisjoint(words):
+        yield from _shifted(low)
     if not (has_long or _NUMBERS.search(text) or " .-" in text or " -" in text):
         return
     seen = 0
@@ -123,7 +131,7 @@ def _most(form: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
 
 def _rewritten(text: str, low: str, *, has_long: bool) -> Iterator[str]:
     """The whole, read in another way."""
-    if _LEET_CHAR.search(low) and _LEET_WORD.search(low):
+    if _LEET_CHAR.search(low) and any(map(_is_leet, _LEET_WORD.findall(low))):
         yield _LEET_WORD.sub(lambda match: match.group().translate(_LEET), low).replace("n't", " not")
     if _APART.search(low) and _SINGLE.search(low):
         yield _together(text)
@@ -145,7 +153,11 @@ def _rewritten(text: str, low: str, *, has_long: bool) -> Iterator[str]:
         yield fold(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text))
     if low.count("-") > 2 and len(_HYPHENED.findall(low)) > 2:
         yield _HYPHENED.sub("", low)
-    yield from _shifted(low)
+
+
+def _is_leet(word: str) -> bool:
+    """It reads as a word, and half of it are letters already: no number with a unit and no code."""
+    return len(word) > 2 and word.translate(_LEET).isalpha() and sum(map(str.isalpha, word)) * 2 >= len(word)
 
 
 def _together(text: str) -> str:
@@ -163,7 +175,7 @@ def _together(text: str) -> str:
 def _shifted(low: str) -> Iterator[str]:
     """The text read with its letters shifted, or backwards, where words tell of it."""
     ways: dict[int, int] = {}
-    for word in SHIFTED.keys() & set(_LONG_WORD.findall(low[:20_000])):
+    for word in _SHIFTED_WORDS.intersection(_LONG_WORD.findall(low[:20_000])):
         ways[SHIFTED[word]] = ways.get(SHIFTED[word], 0) + 1
     for by in [by for by, count in ways.items() if count > 1 or not by][:3]:
         if by:

@@ -38,7 +38,10 @@ class Sign(NamedTuple):
     without: int
 
 
-_END: Final = re.compile(r"([.!?;]+(?=[\s\"')\]]|$)|\n+|[\u3002\uff01\uff1f\uff1b\u0964\u06d4\u061f])")
+_END: Final = re.compile(
+    r"([.!?;\n\u3002\uff01\uff1f\uff1b\u0964\u06d4\u061f]"
+    r"(?:(?<=[.!?;])[.!?;]*(?=[\s\"')\]]|$)|(?<=\n)\n*|(?<=[^.!?;\n])))"
+)
 _QUOTES: Final = ('"', "'", "`", "\u201c", "\u201e", "\u00ab", "\u2018")
 _QUOTED: Final = re.compile(r"(?:^|[\s(\[:])[\"\u201c\u201e\u00ab`'\u2018](?=\w)")
 _MARKS: Final = (
@@ -46,9 +49,26 @@ _MARKS: Final = (
 )
 _STRUCTURE: Final = tuple(_MARKS.split())
 """One of them is in every text that has a form."""
-_ENDS: Final = (".example", ".com", ".org", ".net", ".io", ".test")
-_ADDRESS: Final = re.compile(r"\w{1,20}://\S+|\S{1,64}@[\w.-]+|[\w.-]{1,64}\.(?:example|com|org|net|io|test)\b\S*")
-"""Places of the net: their words are names."""
+_ENDS: Final = (
+    ".example",
+    ".com",
+    ".org",
+    ".net",
+    ".io",
+    ".test",
+    ".json",
+    ".md",
+    ".py",
+    ".toml",
+    ".txt",
+    ".csv",
+    "openai/",
+)
+_ADDRESS: Final = re.compile(
+    r"\b\w{1,20}://\S+|(?<!\S)\S{1,64}@[\w.-]+|(?<![\w.-])[\w.-]{1,64}\.(?:example|com|org|net|io|test)\b\S*"
+    r"|\b[\w-]{1,40}\.(?:jsonl?|md|py|toml|txt|csv)\b|\bopenai/[\w.-]{1,40}"
+)
+"""Places of the net, files and models: their words are names."""
 _AROUND: Final = 2
 """Sentences before and behind one that are around it."""
 BESIDE: Final = 0.4
@@ -72,11 +92,12 @@ class Signs:
         self.words: Lexicon = lexicon(more)
         bits = self.words.bits
         self.forms: list[tuple[int, tuple[str, ...], re.Pattern[str]]] = []
-        self.told: list[tuple[int, int, re.Pattern[str]]] = []
+        self.told: list[tuple[int, int, int, re.Pattern[str]]] = []
         for name, form in table["form"].items():
             pattern = re.compile(_filled(form["form"], table["part"]))
             if "where" in form:
-                self.told.append((bits[name], _either(bits, form["where"]), pattern))
+                also = _either(bits, form.get("also", form["where"]))
+                self.told.append((bits[name], _either(bits, form["where"]), also, pattern))
             else:
                 self.forms.append((bits[name], tuple(form["with"]), pattern))
 
@@ -95,7 +116,9 @@ class Signs:
             for row in table["sign"]
         )
         self.doing = _either(bits, "WAIVE UNDO SHOW SEND ACT SAY PERSONA")
-        self.is_close = [bool(sign.close) for sign in self.signs]
+        self.telling = 0
+        for _, where, _, _ in self.told:
+            self.telling |= where
         self._close: dict[int, frozenset[int]] = {}
         self._near: dict[int, tuple[int, ...]] = {}
 
@@ -103,7 +126,9 @@ class Signs:
         """Of each sentence of a folded text the signs in it, by their place in the table."""
         sentences = list(self._sentences(text, hidden=hidden))
         spoken_of = self.words.bits["DISCUSS"]
-        is_repeated = sum(bool(near & spoken_of) for near, _ in sentences) > _MOST_DAMPED
+        is_repeated = (
+            len(sentences) > _MOST_DAMPED and sum(bool(near & spoken_of) for near, _ in sentences) > _MOST_DAMPED
+        )
         for place, (near, closes) in enumerate(sentences):
             around = near
             for other, _ in sentences[max(0, place - _AROUND) : place + _AROUND + 1]:
@@ -112,18 +137,16 @@ class Signs:
             yield [one for one in found if self.signs[one].weight > 0] if is_repeated else found
 
     def _of(self, near: int, closes: Iterable[int], around: int) -> list[int]:
-        candidates = set(self._near_ones(near))
+        candidates = set(self._near.get(near) or self._near_ones(near))
         for window in closes:
             candidates |= self._close_ones(window)
-        if not candidates:
-            return []
         signs = self.signs
         found = []
         for number in candidates:
             sign = signs[number]
-            if near & sign.without or not all(around & group for group in sign.around):
+            if near & sign.without or (sign.around and not all(around & group for group in sign.around)):
                 continue
-            if not sign.close or all(near & group for group in sign.near):
+            if not (sign.close and sign.near) or all(near & group for group in sign.near):
                 found.append(number)
         return found
 
@@ -155,8 +178,10 @@ class Signs:
         """Of each sentence: what is meant in it, and what is meant within a few words."""
         bits = self.words.bits
         forms = []
-        if any(mark in text for mark in _STRUCTURE):
-            forms = [(bit, form) for bit, anchors, form in self.forms if any(anchor in text for anchor in anchors)]
+        for mark in _STRUCTURE:
+            if mark in text:
+                forms = [(bit, form) for bit, anchors, form in self.forms if any(anchor in text for anchor in anchors)]
+                break
         question, quoted, first, hidden_bit = (bits[name] for name in ("QUESTION", "QUOTED", "FIRST", "HIDDEN_TEXT"))
         has_address = "://" in text or "@" in text or any(end in text for end in _ENDS)
         has_quotes = any(mark in text for mark in _QUOTES)
@@ -184,8 +209,8 @@ class Signs:
             for bit, form in forms:
                 if form.search(sentence):
                     near |= bit
-            for bit, where, form in self.told if near else ():
-                if near & where and form.search(sentence):
+            for bit, where, also, form in self.told if near & self.telling else ():
+                if near & where and near & also and form.search(sentence):
                     near |= bit
             if near:
                 if "?" in parts[number + 1] or "\uff1f" in parts[number + 1]:

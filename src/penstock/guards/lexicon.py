@@ -28,7 +28,7 @@ _NONE: Final[tuple[int, Phrases, Stems]] = (0, {}, [])
 class Lexicon:
     """Meanings are bits; `bits` has those of each name."""
 
-    __slots__ = ("_anywhere", "_known", "_lengths", "_phrases", "_stems", "_words", "bits")
+    __slots__ = ("_anywhere", "_known", "_lengths", "_phrases", "_silent", "_stems", "_words", "bits")
 
     def __init__(self, meanings: dict[str, str], more: Iterable[str]) -> None:
         """`meanings`: words by their meaning's name; `more`: names of meanings that no words have."""
@@ -38,6 +38,7 @@ class Lexicon:
         self._phrases: dict[str, Phrases] = {}
         self._anywhere: dict[str, list[tuple[str, int]]] = {}
         self._known: dict[str, tuple[int, Phrases, Stems]] = {}
+        self._silent: set[str] = set()
         for name, words in meanings.items():
             for word in words.replace("\n", " ").split(","):
                 self._add(fold(word.strip()), self.bits[name])
@@ -73,17 +74,20 @@ class Lexicon:
         found = (bits, phrases, phrases.get("", [])) if bits or phrases else _NONE
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
+            self._silent.clear()
         if len(word) <= _LONGEST:
             self._known[word] = found
+            if found is _NONE:
+                self._silent.add(word)
         return found
 
     def hits(self, sentence: str) -> list[tuple[int, int]]:
         """Where in a folded sentence, counted in words, which meanings are."""
         words = _WORD.findall(sentence)
-        known = self._known
+        known, silent = self._known, self._silent
         last = len(words) - 1
         found = []
-        for place in [place for place, word in enumerate(words) if known.get(word) is not _NONE]:
+        for place in [place for place, word in enumerate(words) if word not in silent]:
             bits, phrases, stems = known.get(words[place]) or self._meaning(words[place])
             if phrases and place < last and (begun := phrases.get(words[place + 1])):
                 for rest, bit in begun:

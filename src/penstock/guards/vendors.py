@@ -1,6 +1,6 @@
 """What the keys of vendors begin with, and what follows.
 
-In 2026-11 the forms were compared with two public sets of rules, those of gitleaks and TruffleHog (states of 2026-07 and
+In 2026-11 the forms were compared with two public sets of rules, those of gitleaks and TruffleHog (as of 2026-07 and
 2026-08), which name some 120 of the 174 beginnings; the forms of 30 much used ones are held to them by
 tests/guards/test_vendors.py. The other beginnings are from memory and not confirmed. No vendor's own pages were read.
 """
