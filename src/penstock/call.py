@@ -117,7 +117,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Its deadline is this one where it is later."""
 
 
-class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, repr_omit_defaults=True):
     """Tokens, normalised: input includes cached, output includes reasoning. Addition sums every field.
 
     As JSON it always has the first five, the others where they aren't 0.
