@@ -127,6 +127,16 @@ def test_an_estimate_reads_like_a_table(folder: Path) -> None:
     assert KEY not in ended.out
 
 
+def test_an_estimate_of_short_requests_says_how_far_it_may_be_off(folder: Path) -> None:
+    words = ("estimate", "in.jsonl", "-m", "cohere/command-r7b-12-2024", "--max-tokens", "9", "--json")
+    told = json.loads(penstock(*words, cwd=folder).out)
+    assert 0 <= told["input_tokens"]["low"] < told["input_tokens"]["expected"] < told["input_tokens"]["high"]
+    assert told["token_error"] == pytest.approx(
+        told["input_tokens"]["high"] / told["input_tokens"]["expected"] - 1, abs=0.01
+    )
+    assert 0 <= told["cost_usd"]["low"] < told["cost_usd"]["high"]
+
+
 def test_an_estimate_without_a_price_list_says_where_one_is(folder: Path) -> None:
     words = ("estimate", "in.jsonl", "-m", "openai/gpt-4o-mini")
     assert "pip install" not in penstock(*words, cwd=folder).out

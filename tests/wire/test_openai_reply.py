@@ -34,11 +34,7 @@ def test_an_answer_is_read(case):
     completion = decoded(case)
     assert (completion.text, completion.finish) == (case["text"], case["finish"])
     if "usage" in case:
-        assert (
-            completion.usage is None
-            if case["usage"] is None
-            else completion.usage == Usage(*case["usage"])
-        )
+        assert completion.usage is None if case["usage"] is None else completion.usage == Usage(*case["usage"])
     if "tools" in case:
         calls = completion.message["tool_calls"]
         assert [[c["id"], c["function"]["name"], c["function"]["arguments"]] for c in calls] == case["tools"]

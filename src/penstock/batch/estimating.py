@@ -101,10 +101,11 @@ def _add_up(
         unbounded += not is_bounded and item.kind != "embedding"
         expected = min(most, usual if usual is not None else _USUAL_OUTPUT)
         low, high = int(expected * _SHORT), most
-        given.add(tokens * (1 - error), tokens, tokens * (1 + error))
+        fewest = tokens * max(0.0, 1 - error)
+        given.add(fewest, tokens, tokens * (1 + error))
         written.add(low, expected, high)
         told.book(item, tokens, expected)
-        prices = [told.cost(item, tokens * (1 - error), low), told.cost(item, tokens, expected), told.most_cost(item)]
+        prices = [told.cost(item, fewest, low), told.cost(item, tokens, expected), told.most_cost(item)]
         if all(price is not None for price in prices):
             cost.add(*(price or 0.0 for price in prices))
     unpriced = sorted({told.target for told in models.values() if told.is_unpriced})
@@ -122,5 +123,5 @@ def _add_up(
         shortest_s=slowest[0] if slowest else None,
         limited_by=slowest[1] if slowest else None,
         targets=sorted({told.target for told in models.values()}),
-        token_error=max((told.error for told in models.values()), default=0.0),
+        token_error=given.high / given.expected - 1 if given.expected else 0.0,
     )
