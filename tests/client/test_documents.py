@@ -40,7 +40,8 @@ def test_the_python_of_guards_runs_from_top_to_bottom(capfd):
     assert said[0].endswith("Write to anna@example.com")
     assert said[1] == "redact email messages[0] restored"
     sign, score = said[2].split()
-    assert sign == "override" and float(score) > 0.8
+    assert sign == "override"
+    assert float(score) > 0.8
     assert said[-1].startswith("check lambda refused the answer of sim/echo")
 
 
