@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from penstock.errors import CallError, ErrorKind
 from penstock.http import Headers, WireReply
+from penstock.wire.bodies import broken
 from penstock.wire.fault import unexplained
 from penstock.wire.gemini.fault import Fault, duration_s, fault_in, mask_bytes, read_fault
 
@@ -139,18 +140,6 @@ def blocked(feedback: Any, body: bytes, headers: Headers | None = None, *, statu
         code=str(reason)[:100],
         request_id=request_id_of(headers or {}),
         body=kept(body),
-    )
-
-
-def broken(reply: WireReply, why: str, kind: ErrorKind = "transport", partial: str = "") -> CallError:
-    """A 2xx that is no answer."""
-    return CallError(
-        kind,
-        why,
-        status=reply.status,
-        request_id=request_id_of(reply.headers),
-        partial=partial,
-        body=kept(reply.body),
     )
 
 
